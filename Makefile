@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# natvi: make deps | all | check | demo | bench | install. BUILD is where everything goes.
+
+BUILD	?= build
+CLANG	?= clang-16
+CC	?= gcc
+PREFIX	?= /usr/local
+DESTDIR	?=
+VERSION	:= 0.1.0
+
+LIBS	:= libbpf libfyaml libmnl jansson libev libcap-ng libnftables libnetfilter_conntrack libpcap
+WARN	:= -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wno-unused-parameter
+CFLAGS	?= -O2 -g
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -I. -I$(BUILD) -D_GNU_SOURCE -DNATVI_VERSION='"$(VERSION)"' -MMD -MP $(PKG_CFLAGS)
+PKG_CFLAGS = $(shell pkg-config --cflags libbpf libfyaml libmnl jansson libcap-ng libnftables libnetfilter_conntrack 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs libbpf libfyaml libmnl jansson libcap-ng libnftables libnetfilter_conntrack 2>/dev/null) -lev -lpcap
+
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -I. -I/usr/include/$(MULTIARCH) -MMD -MP
+
+LIB_SRC	:= $(wildcard lib/*.c)
+DAEMON_SRC := $(wildcard daemon/*.c)
+CLI_SRC	:= $(wildcard cli/*.c)
+HOST_SRC := $(wildcard host/*.c)
+obj	= $(patsubst %.c,$(BUILD)/%.o,$(1))
+NATVI_OBJ := $(call obj,$(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC) $(HOST_SRC))
+BPF_OBJ	:= $(BUILD)/bpf/natvi.bpf.o
+
+.PHONY: all deps clean install uninstall
+all: $(BUILD)/natvi
+
+deps:
+	packaging/deps.sh
+
+$(BUILD)/natvi: $(NATVI_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+	llvm-strip-16 -g $@ 2>/dev/null || llvm-strip -g $@
+
+# The programs travel inside the binary.
+$(BUILD)/natvi.skel.h: $(BPF_OBJ)
+	bpftool gen skeleton $< name natvi_bpf > $@.tmp && mv $@.tmp $@
+
+$(call obj,$(DAEMON_SRC)): $(BUILD)/natvi.skel.h
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+include bench/bench.mk
+include tests/tests.mk
+include packaging/install.mk
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(NATVI_OBJ:.o=.d) $(BPF_OBJ:.o=.d)

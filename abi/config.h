@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * config.h - what the daemon tells the datapath, and the names of all maps.
+ *
+ * settings, rules, pools and pool addresses stand twice: the daemon writes the half
+ * that is not active and then moves control.active, so a reload is seen whole or not
+ * at all. Ports and addresses follow the kernel's links and addresses and are kept in place.
+ *
+ * Writer: the daemon alone. Readers: all programs, and `show`.
+ */
+#ifndef NATVI_ABI_CONFIG_H
+#define NATVI_ABI_CONFIG_H
+
+#include "limits.h"
+#include "types.h"
+#include "verdict.h"
+
+/*
+ * Maps, pinned by these names under /sys/fs/bpf/natvi/INSTANCE/:
+ *
+ *   control     ARRAY [1] struct control
+ *   usage       ARRAY [1] struct usage
+ *   settings    ARRAY [2] struct settings                 by half
+ *   rules       ARRAY [2 * NATVI_MAX_RULES] struct rule         half * MAX + i
+ *   pools       ARRAY [2 * NATVI_MAX_POOLS] struct pool
+ *   pool_addrs  ARRAY [2 * n] struct pool_addr            n: control.n_pool_addrs
+ *   ports       ARRAY [NATVI_MAX_PORTS] struct port       slot: see natvi_port_slot()
+ *   addrs       HASH  struct addr_key -> struct addr_info own and pool addresses
+ *   portbits    ARRAY [slots * PORTBITS_PROTOS] struct portbits, mmapable
+ *   flows       ARRAY [control.n_buckets] struct bucket, mmapable
+ *   mappings    HASH  struct mapping_key -> struct mapping
+ *   cpu         PERCPU_ARRAY [2] struct cpu               0: packets, 1: SYSCALL programs
+ *   events      RINGBUF struct event
+ */
+
+enum mapping_mode { MAPPING_EI = 0, MAPPING_APD = 1 };	/* RFC 4787 section 4.1 */
+enum filtering { FILTER_EI = 0, FILTER_AD = 1, FILTER_APD = 2 };	/* section 5 */
+
+/* Hot: read for every packet. */
+struct control {
+	__u32 active;		/* half in force: 0 or 1 */
+	__u32 generation;	/* of routes; never 0 */
+	__u64 seed;		/* of the flow table's hash; set once, when the map is made */
+	__u32 n_buckets;
+	__u32 n_pool_addrs;	/* entries in a half of pool_addrs */
+	__u32 n_slots;		/* address slots in portbits */
+	__u32 abi;		/* NATVI_ABI_VERSION */
+	__u64 abi_hash;		/* over all struct sizes and offsets; see lib/maps.h */
+	__u32 sweep;		/* number of the sweep under way or last done */
+	__u32 max_sessions;	/* limits.sessions that the tables were made for */
+	__u32 max_mappings;	/* limits.mappings likewise */
+	__u32 heartbeat_s;	/* coarse monotonic second of the daemon's last sign of life */
+	__u32 pad[2];
+};
+NATVI_ASSERT_SIZE(struct control, 64);
+
+/* Counted up and down atomically by the datapath; a cache line of its own. */
+struct usage {
+	__u32 sessions;		/* live ones */
+	__u32 mappings;		/* live and resting dynamic ones */
+	__u32 pad[14];
+};
+NATVI_ASSERT_SIZE(struct usage, 64);
+
+#define SETTINGS_NEED_OUT	0x01	/* some rule asks for the way out: do look-up 1 */
+#define SETTINGS_EXHAUST_HOST	0x02	/* on exhaustion ICMP 3/1 (RFC 6888 req. 11), else 3/13 (RFC 5508 req. 8) */
+#define SETTINGS_MARK_SLOW	0x04	/* natvi's nftables table stands: mark slow-road packets for it */
+#define SETTINGS_POLICY		0x08	/* IPsec policies or mark rules exist: flows stay on the slow road */
+
+struct settings {
+	__u32 flags;		/* SETTINGS_* */
+	__u32 n_rules;
+	__u32 n_pools;
+	__u16 udp_idle_s;	/* RFC 4787 req. 5; default 300 */
+	__u16 tcp_established_s;	/* RFC 5382 req. 5; default 7440 */
+	__u16 tcp_transitory_s;	/* default 240 */
+	__u16 icmp_idle_s;	/* RFC 5508 req. 2; default 60 */
+	__u16 other_idle_s;	/* protocols without ports; default 300 */
+	__u16 rest_s;		/* a freed port rests; RFC 6888 req. 8; default 120 */
+	__u32 icmp_rate;	/* own ICMP errors a second and CPU; default 1000 */
+	__u32 slow_mark;	/* bit that marks slow-road packets */
+};
+NATVI_ASSERT_SIZE(struct settings, 32);
+
+enum rule_action {
+	ACTION_SNAT = 0,	/* to rule.pool; masquerade when rule.pool is POOL_MASQUERADE */
+	ACTION_ACCEPT = 1,	/* forward untranslated, tracked */
+	ACTION_DROP = 2,
+	ACTION_REJECT = 3,	/* ICMP 3/13 to the sender */
+	ACTION_KERNEL = 4,	/* leave it to the kernel */
+};
+
+#define POOL_MASQUERADE	0xffffu	/* the pool of the port that the packet leaves by */
+#define IFINDEX_ABSENT	0xffffffffu	/* the named interface does not exist: matches nothing */
+
+/* First match wins. A list in the configuration becomes one entry for each combination. */
+struct rule {
+	__u32 in_ifindex;	/* 0: any */
+	__u32 out_ifindex;	/* 0: any */
+	union addr src;		/* network part; host bits 0 */
+	union addr dst;
+	__u8 src_len;		/* 0-128; 96 + n for IPv4 */
+	__u8 dst_len;
+	__u8 proto;		/* 0: any */
+	__u8 action;		/* enum rule_action */
+	__u16 sport_lo, sport_hi;	/* host order, inclusive; 0-65535: any */
+	__u16 dport_lo, dport_hi;
+	__u16 pool;
+	__u16 id;		/* number of the rule in the configuration, from 1 */
+	__u32 pad;
+};
+NATVI_ASSERT_SIZE(struct rule, 64);
+
+struct pool {
+	__u32 first;		/* in pool_addrs, within the half */
+	__u32 n_addrs;
+	__u8 mapping;		/* enum mapping_mode */
+	__u8 filtering;		/* enum filtering */
+	__u16 pad;
+	char name[NATVI_NAME_LEN];
+};
+NATVI_ASSERT_SIZE(struct pool, 44);
+
+struct pool_addr {
+	union addr addr;
+	__u32 slot;		/* stable over reloads for as long as the address is in use */
+	__u32 flags;		/* ADDR_* */
+};
+NATVI_ASSERT_SIZE(struct pool_addr, 24);
+
+#define PORT_NO_L2	0x01	/* tun and the like: packets begin at the IP header */
+#define PORT_XDP_OUT	0x02	/* takes redirected XDP frames */
+#define PORT_TRUSTED	0x04	/* an own source address may come in here */
+#define PORT_DOWN	0x08	/* no carrier or administratively down */
+
+/* An enabled interface. */
+struct port {
+	__u32 ifindex;		/* 0: slot is empty */
+	__u16 vlan;		/* 0: untagged */
+	__u16 zone;
+	__u32 flags;		/* PORT_* */
+	__u32 masq_pool;	/* its masquerade pool, or POOL_MASQUERADE when it has none */
+	__be32 addr4;		/* first address, source of own ICMP errors; 0: none */
+	__u32 mtu;
+	__u8 mac[6];
+	__u16 pad;
+	char name[16];
+};
+NATVI_ASSERT_SIZE(struct port, 48);
+
+/* Where the search for an interface starts; then up to NATVI_PORT_PROBES slots on. */
+static inline __u32 natvi_port_slot(__u32 ifindex, __u32 vlan, __u32 probe)
+{
+	return (ifindex + vlan * 61 + probe) & (NATVI_MAX_PORTS - 1);
+}
+
+struct addr_key {
+	union addr addr;
+	__u16 zone;
+	__u16 pad[3];
+};
+NATVI_ASSERT_SIZE(struct addr_key, 24);
+
+#define ADDR_LOCAL	0x01	/* an interface of the box owns it */
+#define ADDR_POOL	0x02	/* in a pool, or the address of a masquerading port */
+#define ADDR_FORWARD	0x04	/* outside address of a forward */
+
+struct addr_info {
+	__u32 slot;		/* its port bitmaps, or SLOT_NONE */
+	__u8 flags;		/* ADDR_* */
+	__u8 pool;		/* pool index, or POOL_NONE */
+	__u16 pad;
+};
+NATVI_ASSERT_SIZE(struct addr_info, 8);
+
+/* Claimed ports of one outside address and protocol; a set bit is taken or reserved. */
+enum portbits_proto { PORTBITS_TCP = 0, PORTBITS_UDP = 1, PORTBITS_ICMP = 2, PORTBITS_PROTOS = 3 };
+
+struct portbits {
+	__u64 summary[NATVI_PORT_SUMMARY];	/* bit set: that word is full */
+	__u64 word[NATVI_PORT_WORDS];
+};
+NATVI_ASSERT_SIZE(struct portbits, 8320);
+
+#endif

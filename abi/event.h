@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * event.h - what the datapath tells user space as it happens (`natvi monitor`, logs),
+ * per-CPU counters, and the arguments of the SYSCALL programs.
+ *
+ * Events are a stream that may lose: a full ring is counted (cpu.events_lost), never waited for.
+ */
+#ifndef NATVI_ABI_EVENT_H
+#define NATVI_ABI_EVENT_H
+
+#include "flow.h"
+#include "mapping.h"
+#include "verdict.h"
+
+enum event_kind {
+	EVENT_SESSION_NEW = 1,
+	EVENT_SESSION_END = 2,
+	EVENT_EXHAUSTED = 3,	/* at most one a second and CPU */
+};
+
+struct event {
+	__u32 kind;		/* enum event_kind */
+	__u32 time_s;
+	struct tuple orig;
+	struct tuple reply;	/* as the answer comes in */
+	__u64 packets[2];	/* END: original, reply */
+	__u64 bytes[2];
+	__u16 rule;
+	__u16 verdict;		/* EXHAUSTED: enum verdict */
+	__u32 pad;
+};
+NATVI_ASSERT_SIZE(struct event, 128);
+
+/* One CPU's counters. Scratch space of the programs follows in dp/, not here. */
+struct counters {
+	__u64 packets[64];	/* by enum verdict */
+	__u64 bytes[64];
+	__u64 xdp_hits;		/* of FORWARD: how many left at XDP */
+	__u64 events_lost;
+	__u64 icmp_suppressed;	/* own ICMP errors over the rate limit */
+	__u64 neighbour_races;	/* spare */
+};
+NATVI_ASSERT_SIZE(struct counters, 1056);
+_Static_assert(VERDICT_COUNT <= 64, "struct counters has room for 64 verdicts");
+
+/* Argument of natvi_sweep: one pass over a part of the tables. */
+struct sweep_args {
+	__u32 first_bucket;	/* in */
+	__u32 n_buckets;	/* in */
+	__u32 mappings;		/* in: 1: sweep the mapping table too */
+	__u32 live;		/* out: sessions seen alive */
+	__u32 ended;		/* out: sessions ended */
+	__u32 freed;		/* out: slots freed */
+	__u32 mappings_live;	/* out */
+	__u32 mappings_freed;	/* out */
+};
+NATVI_ASSERT_SIZE(struct sweep_args, 32);
+
+/* Argument of natvi_kill: end the session that this flow belongs to (either direction). */
+struct kill_args {
+	struct tuple key;
+	__s32 result;		/* out: 0, or -2 (ENOENT) */
+	__u32 no_rest;		/* in: 1: the mapping does not rest; it goes with its last session */
+};
+NATVI_ASSERT_SIZE(struct kill_args, 48);
+
+/* Argument of natvi_unmap: delete the mapping with this inside key if no session holds it. */
+struct unmap_args {
+	struct mapping_key key;
+	__s32 result;		/* out: 0, -2 (ENOENT), -16 (EBUSY) */
+	__u32 pad;
+};
+NATVI_ASSERT_SIZE(struct unmap_args, 32);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * mapping.h - mappings (RFC 4787 section 2; BIB entries of RFC 6146).
+ *
+ * A mapping ties an inside {address, port, protocol, zone} to an outside {address,
+ * port}. It stands twice in one table: under its inside key, where its state is, and
+ * under its outside key, which leads back to the inside. Sessions hold it (refs).
+ *
+ * Life: made with its first session; refs > 0 while sessions live; at 0 it rests for
+ * settings.rest_s, in which only its own inside host can take it up again; then the
+ * sweep sets refs from 0 to MAPPING_DEAD, deletes both entries and clears the port's bit.
+ * Static mappings (forwards) belong to the configuration and never rest.
+ *
+ * A permit is {outside address slot, port, remote address} for address-dependent
+ * filtering: while it stands, that remote may send to the mapping from any port.
+ */
+#ifndef NATVI_ABI_MAPPING_H
+#define NATVI_ABI_MAPPING_H
+
+#include "types.h"
+
+enum mapping_kind { MAPPING_INSIDE = 1, MAPPING_OUTSIDE = 2, MAPPING_PERMIT = 3 };
+
+struct mapping_key {
+	union addr addr;	/* inside, outside, or the permit's remote address */
+	__be16 port;		/* inside or outside port; ICMP id; 0 where there are no ports */
+	__u16 zone;		/* INSIDE: of the host; PERMIT: low 16 bits of the slot; OUTSIDE: 0 */
+	__u8 proto;
+	__u8 kind;		/* enum mapping_kind */
+	__u16 pad;		/* PERMIT: high 16 bits of the slot; else 0 */
+};
+NATVI_ASSERT_SIZE(struct mapping_key, 24);
+
+#define MAPPING_STATIC	0x01	/* a forward: made and removed with the configuration */
+
+#define SLOT_NONE	0xffffffffu
+#define POOL_NONE	0xffu
+
+#define MAPPING_DEAD	0x80000000u	/* refs: the sweep has decided to delete it */
+
+/* INSIDE: addr and port are the outside ones; OUTSIDE: the inside ones. */
+struct mapping {
+	union addr addr;
+	__be16 port;
+	__u16 zone;		/* OUTSIDE: zone of the inside host */
+	__u32 refs;		/* INSIDE, PERMIT: sessions that hold it */
+	__u32 since_s;		/* INSIDE: made, or refs fell to 0, coarse seconds */
+	__u32 slot;		/* address slot of the outside address: its port bitmaps; SLOT_NONE: none */
+	__u8 pool;		/* index of its pool when it was made; POOL_NONE: a forward outside all pools */
+	__u8 flags;		/* MAPPING_* */
+	__u8 filtering;		/* OUTSIDE: enum filtering */
+	__u8 pad[5];
+};
+NATVI_ASSERT_SIZE(struct mapping, 40);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * verdict.h - how a packet can end. One list makes the enumerator, the counter,
+ * the name on the command line and in metrics, and the text in the manual.
+ *
+ * X(enumerator, class, "name", "text"). Classes:
+ *   SEND    natvi sent it (or an answer to it) itself
+ *   KERNEL  left to the kernel's stack, translated or not as the text says
+ *   DROP    gone; there is one reason for it
+ *
+ * Order is ABI: the counters are indexed by it. New ones go to the end of the list.
+ */
+#ifndef NATVI_ABI_VERDICT_H
+#define NATVI_ABI_VERDICT_H
+
+#define NATVI_VERDICTS(X) \
+	X(FORWARD,		SEND,	"forward",		"sent on from the flow table") \
+	X(NEW_FORWARD,		SEND,	"new-forward",		"first packet of a new session, sent on") \
+	X(ICMP_SENT,		SEND,	"icmp-sent",		"answered with an ICMP error of natvi's own (the packet's own reason is counted as a drop)") \
+	X(ARP_SENT,		SEND,	"arp-sent",		"ARP request for a pool address, answered") \
+	X(NOT_ENABLED,		KERNEL,	"not-enabled",		"came in by an interface or VLAN that natvi does not serve") \
+	X(NOT_IPV4,		KERNEL,	"not-ipv4",		"neither IPv4 nor anything that natvi translates") \
+	X(LOCAL,		KERNEL,	"local",		"for the box itself") \
+	X(MULTICAST,		KERNEL,	"multicast",		"multicast or broadcast") \
+	X(NO_RULE,		KERNEL,	"no-rule",		"no rule names it") \
+	X(RULE_KERNEL,		KERNEL,	"rule-kernel",		"a rule leaves it to the kernel") \
+	X(SLOW_NEIGHBOUR,	KERNEL,	"slow-neighbour",	"translated; the kernel resolves the neighbour and forwards") \
+	X(SLOW_OPTIONS,		KERNEL,	"slow-options",		"translated; IP options are the kernel's") \
+	X(SLOW_TOO_BIG,		KERNEL,	"slow-too-big",		"translated; the kernel fragments it (DF is not set)") \
+	X(SLOW_LINK,		KERNEL,	"slow-link",		"translated; a link without Ethernet headers is on the way") \
+	X(SLOW_POLICY,		KERNEL,	"slow-policy",		"translated; IPsec or mark policy needs the kernel") \
+	X(SLOW_LOCAL,		KERNEL,	"slow-local",		"translated to an address of the box itself") \
+	X(KERNEL_FLOW,		KERNEL,	"kernel-flow",		"belongs to a connection that the kernel's conntrack translates") \
+	X(TRUNCATED,		DROP,	"truncated",		"shorter than its headers say") \
+	X(BAD_HEADER,		DROP,	"bad-header",		"a header field contradicts another") \
+	X(FRAGMENT,		DROP,	"fragment",		"an IP fragment that cannot be tied to a flow") \
+	X(TTL_EXCEEDED,		DROP,	"ttl-exceeded",		"TTL ran out here") \
+	X(TOO_BIG,		DROP,	"too-big",		"larger than the next link's MTU with DF set") \
+	X(RULE_DROP,		DROP,	"rule-drop",		"a rule drops it") \
+	X(RULE_REJECT,		DROP,	"rule-reject",		"a rule rejects it") \
+	X(NO_MAPPING,		DROP,	"no-mapping",		"for a pool address and port that nothing maps") \
+	X(FILTERED,		DROP,	"filtered",		"the mapping's filtering does not admit this remote") \
+	X(SPOOFED,		DROP,	"spoofed",		"source is an address of the box or of a pool, and it is no hairpin") \
+	X(NO_PORT,		DROP,	"no-port",		"no free port (or ICMP id) in the pool") \
+	X(TABLE_FULL,		DROP,	"table-full",		"the flow table has no room for a new session") \
+	X(MAPPINGS_FULL,	DROP,	"mappings-full",	"the mapping table has no room") \
+	X(REMOTE_TAKEN,		DROP,	"remote-taken",		"another host already talks to this remote with a protocol that has no ports") \
+	X(RACE,			DROP,	"race",			"another CPU was making the same session; the sender's next packet finds it") \
+	X(NO_ROUTE,		DROP,	"no-route",		"no route to the translated destination") \
+	X(OUT_NOT_ENABLED,	DROP,	"out-not-enabled",	"translated, but its way out is an interface that natvi does not serve") \
+	X(NO_ADDRESS,		DROP,	"no-address",		"masquerade, but the way out has no usable address") \
+	X(BAD_ICMP,		DROP,	"bad-icmp",		"an ICMP error without a usable quoted packet or with a bad checksum") \
+	X(ICMP_UNRELATED,	DROP,	"icmp-unrelated",	"an ICMP error about nothing that is mapped") \
+	X(NO_STATE,		DROP,	"no-state",		"the middle of a TCP connection that no session knows") \
+	X(INTERNAL,		DROP,	"internal",		"a table that must exist was not there; please report it")
+
+enum verdict {
+#define X(e, class, name, text) VERDICT_##e,
+	NATVI_VERDICTS(X)
+#undef X
+	VERDICT_COUNT
+};
+
+enum verdict_class { VERDICT_CLASS_SEND, VERDICT_CLASS_KERNEL, VERDICT_CLASS_DROP };
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * config.h - one validated configuration, whatever it came from.
+ *
+ * A file, a command line and the control socket all end in a struct config. It holds
+ * names, not interface indexes: resolving is the daemon's, each time links change.
+ * Life: config_read_file()/config_from_args() -> config_free(). Plain memory, no sharing.
+ */
+#ifndef NATVI_LIB_CONFIG_H
+#define NATVI_LIB_CONFIG_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "abi/config.h"
+
+enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC, XDP_MODE_OFF };
+
+struct cfg_interface {
+	char name[IFNAMSIZ];
+	enum xdp_mode xdp;
+	int line;			/* in the file, for messages; 0: none */
+};
+
+/* A range of IPv4 addresses, both ends included, host byte order. */
+struct cfg_range4 {
+	uint32_t lo, hi;
+};
+
+/* Ports, host byte order, both ends included. */
+struct cfg_ports {
+	uint16_t lo, hi;
+};
+
+struct cfg_pool {
+	char name[NATVI_NAME_LEN];
+	struct cfg_range4 *addrs;
+	size_t n_addrs;
+	struct cfg_ports *ports;	/* allowed ones; n_ports 0: the default, 1-65535 */
+	size_t n_ports;
+	enum mapping_mode mapping;
+	enum filtering filtering;
+	int line;
+};
+
+/* A prefix; len 0-32 for IPv4, which is the only family so far. addr: host byte order. */
+struct cfg_prefix4 {
+	uint32_t addr;
+	uint8_t len;
+};
+
+struct cfg_match {
+	char (*interfaces)[IFNAMSIZ];	/* any of them; none: every enabled one */
+	size_t n_interfaces;
+	struct cfg_prefix4 *prefixes;	/* source in `from`, destination in `to` */
+	size_t n_prefixes;
+	struct cfg_ports *ports;
+	size_t n_ports;
+};
+
+struct cfg_rule {
+	char name[NATVI_NAME_LEN];	/* "" becomes rule-N */
+	struct cfg_match from, to;
+	uint8_t *protos;		/* IPPROTO_*; none: every */
+	size_t n_protos;
+	enum rule_action action;
+	bool masquerade;		/* ACTION_SNAT by the way out's own address */
+	char pool[NATVI_NAME_LEN];	/* ACTION_SNAT without masquerade */
+	int line;
+};
+
+/* A static forward: external address and port(s) to an internal one. */
+struct cfg_forward {
+	uint8_t protos[2];		/* tcp, udp or both */
+	size_t n_protos;
+	uint32_t ext_addr;		/* host byte order; 0: the address of ext_interface */
+	char ext_interface[IFNAMSIZ];
+	struct cfg_ports ext_ports;
+	uint32_t int_addr;
+	struct cfg_ports int_ports;	/* as many as ext_ports */
+	enum filtering filtering;	/* FILTER_EI */
+	int line;
+};
+
+struct cfg_timeouts {
+	uint16_t udp_s, tcp_established_s, tcp_transitory_s, icmp_s, other_s, rest_s;
+};
+
+/* How masquerading treats mappings; the pool's settings for addresses of interfaces. */
+struct cfg_masquerade {
+	struct cfg_ports *ports;	/* allowed; n_ports 0: 1-65535 without ip_local_port_range */
+	size_t n_ports;
+	enum mapping_mode mapping;
+	enum filtering filtering;
+};
+
+struct config {
+	char *source;			/* file name, or "command line" */
+	struct cfg_interface *interfaces;
+	size_t n_interfaces;
+	struct cfg_pool *pools;
+	size_t n_pools;
+	struct cfg_rule *rules;
+	size_t n_rules;
+	struct cfg_forward *forwards;
+	size_t n_forwards;
+	struct cfg_timeouts timeouts;
+	struct cfg_masquerade masquerade;
+	uint32_t max_sessions;		/* limits.sessions, 16 - 16,000,000; default 65,536 */
+	uint32_t max_mappings;		/* limits.mappings; default: as sessions */
+	uint32_t icmp_rate;		/* limits.icmp_rate, own ICMP errors a second and CPU; default 1000 */
+	bool exhaust_host;		/* exhaustion: host-unreachable; else administratively-prohibited (default) */
+};
+
+/*
+ * Problems found in a configuration, in the order of their lines. Each message says what is
+ * wrong and what would be right; line 0 where there is none.
+ */
+struct cfg_error {
+	int line;
+	char *text;
+};
+
+struct cfg_errors {
+	struct cfg_error *list;
+	size_t n;
+};
+
+/*
+ * Read, parse and validate a YAML file ("-": standard input). All problems that can be found in
+ * one go are reported. Returns 0 and *out, or -EINVAL with errors, or another negative errno
+ * (the file cannot be read; errors then holds one entry that says why).
+ */
+int config_read_file(const char *path, struct config **out, struct cfg_errors *errors);
+
+/* The same from memory; name stands in messages. text need not end with a NUL. */
+int config_read_text(const char *text, size_t len, const char *name, struct config **out, struct cfg_errors *errors);
+
+/*
+ * The one-line form: interfaces to enable, and the ones to masquerade by (each must be among the
+ * first). Makes: masquerade from every other interface to these; new flows that come in by them
+ * and are not for the box: drop. Same returns as config_read_file().
+ */
+int config_from_args(char *const *interfaces, size_t n_interfaces, char *const *masquerade, size_t n_masquerade,
+		     struct config **out, struct cfg_errors *errors);
+
+/* NULL is fine. */
+void config_free(struct config *config);
+void cfg_errors_free(struct cfg_errors *errors);
+
+/* Print "file:line: text" for each error. */
+void cfg_errors_print(const struct config *config, const char *name, const struct cfg_errors *errors, FILE *to);
+
+/* Number of entries that rule becomes in the datapath (lists multiplied out). */
+size_t config_rule_entries(const struct cfg_rule *rule);
+
+/* The configuration as a new jansson object, in the shape of the YAML file with all defaults filled in. */
+struct json_t;
+struct json_t *config_to_json(const struct config *config);
+
+#endif
