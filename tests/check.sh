@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#
+# `make check`: install, build, then every kind of test, all of them also when one fails. $1 is make.
+set -uo pipefail
+
+make=${1:-make}
+parts=(check-unit check-cases check-fuzz check-net)
+started=$SECONDS
+failed=()
+lines=()
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+
+jobs=-j$(nproc)
+[[ ${MAKEFLAGS:-} != *jobserver* ]] || jobs=	# a caller's -j holds for all
+# shellcheck disable=SC2086 # none or one word
+build() { "$make" --no-print-directory $jobs "$@"; }
+
+"$make" --no-print-directory deps || exit 1
+build all || exit 1
+for part in "${parts[@]}"; do
+	build "$part" 2>&1 | tee "$log"
+	[ "${PIPESTATUS[0]}" -eq 0 ] || failed+=("$part")
+	lines+=("$(grep -E '^check-[a-z]+: ' "$log" | tail -n 1)")
+done
+
+echo
+printf '%s\n' "${lines[@]}"
+elapsed=$((SECONDS - started))
+if [ ${#failed[@]} -gt 0 ]; then
+	echo "check: FAILED: ${failed[*]} (in $elapsed s)"
+	exit 1
+fi
+echo "check: everything passed that could run (in $elapsed s)"

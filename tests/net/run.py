@@ -1,0 +1,51 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Run the network tests with Debian's pytest and close with one summary line.
+
+Arguments are pytest's; a name such as test_nat.py::test_x is looked for here. Each test file may be run by
+itself with pytest, too; NATVI names the binary (build/natvi by default).
+"""
+import os
+import pathlib
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Count:
+    """Counts results, whatever the output options are."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            self.failed += 1
+        elif report.skipped:
+            self.skipped += 1
+        elif report.when == "call":
+            self.passed += 1
+
+
+def place(argument):
+    if argument.startswith("test_") and (HERE / argument.split("::")[0]).exists():
+        return str(HERE / argument)
+    return argument
+
+
+def main():
+    arguments = [place(a) for a in sys.argv[1:]]
+    if not any(a.split("::")[0].endswith(".py") for a in arguments):
+        arguments.append(str(HERE))
+    counts = Count()
+    os.chdir(HERE.parent.parent)
+    status = pytest.main(["-ra", "-q", "-p", "no:cacheprovider", "--rootdir", str(HERE), "-c", str(HERE / "pytest.ini"),
+                          *arguments], plugins=[counts])
+    print("check-net: %d passed, %d failed, %d skipped" % (counts.passed, counts.failed, counts.skipped), flush=True)
+    return int(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

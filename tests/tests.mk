@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# make check        everything, in under 20 minutes on two cores
+#   check-unit      tests/unit/test_*.c under ASan and UBSan
+#   check-cases     tests/cases: packets in, packets out, on native, XDP and tc
+#   check-fuzz      tests/fuzz/fuzz_*.c, FUZZ_SECONDS (30) each
+#   check-net       tests/net: namespaces and third-party programs
+# make fuzz         the same fuzz targets for ten minutes each
+# make test-one T=  one of them: test_config, fuzz_config, tests/net/test_nat.py, test_nat.py::test_x, or a case
+#
+# A unit test or fuzz target is linked with lib/ and host/. What else it needs it names itself, in a
+# line of its own: /* links: daemon/addrs.c daemon/pools.c */
+
+PYTHON		:= /usr/bin/python3
+FUZZ_SECONDS	?= 30
+SAN_CC		?= gcc
+FUZZ_CC		?= clang-16
+SAN_DIR		:= $(BUILD)/san
+FUZZ_DIR	:= $(BUILD)/fuzz
+SAN_FLAGS	:= -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_FLAGS	:= -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+TEST_CFLAGS	= -std=gnu11 $(WARN) -Wno-missing-prototypes -I. -I$(BUILD) -D_GNU_SOURCE \
+		  -DNATVI_VERSION='"$(VERSION)"' -MMD -MP $(PKG_CFLAGS)
+
+UNIT_SRC	:= $(wildcard tests/unit/test_*.c)
+FUZZ_SRC	:= $(wildcard tests/fuzz/fuzz_*.c)
+UNIT_BIN	:= $(UNIT_SRC:tests/unit/%.c=$(SAN_DIR)/%)
+FUZZ_BIN	:= $(FUZZ_SRC:tests/fuzz/%.c=$(FUZZ_DIR)/%)
+SHARED_SRC	:= $(LIB_SRC) $(HOST_SRC)
+# Objects named by a test's "links:" comment; $(1) its source, $(2) the directory of the build.
+links		= $(patsubst %.c,$(2)/%.o,$(filter-out $(SHARED_SRC),$(shell sed -n 's,^/\* links: \(.*\) \*/.*,\1,p' $(1))))
+
+.PHONY: check check-unit check-cases check-fuzz check-net fuzz test-one
+
+check:
+	@tests/check.sh $(MAKE)
+
+check-unit: $(UNIT_BIN)
+	@$(PYTHON) tests/programs.py unit $(UNIT_BIN)
+
+check-fuzz: $(FUZZ_BIN)
+	@$(PYTHON) tests/programs.py fuzz --seconds $(FUZZ_SECONDS) --work $(FUZZ_DIR)/work $(FUZZ_BIN)
+
+fuzz:
+	@$(MAKE) check-fuzz FUZZ_SECONDS=$(if $(filter command line environment,$(origin FUZZ_SECONDS)),$(FUZZ_SECONDS),600)
+
+check-cases: all
+	@if [ -f tests/cases/run.py ]; then BUILD=$(BUILD) $(PYTHON) tests/cases/run.py; \
+	else echo "check-cases: SKIP: there is no tests/cases/run.py"; fi
+
+check-net: all
+	@NATVI=$(abspath $(BUILD))/natvi $(PYTHON) tests/net/run.py
+
+test-one: all
+	@[ -n "$(T)" ] || { echo "test-one: say which: make test-one T=test_config" >&2; exit 2; }
+	@set -e; case "$(T)" in \
+	test_*.py*|tests/net/*) NATVI=$(abspath $(BUILD))/natvi $(PYTHON) tests/net/run.py -x -v $(T);; \
+	test_*) $(MAKE) $(SAN_DIR)/$(T); $(PYTHON) tests/programs.py unit --verbose $(SAN_DIR)/$(T);; \
+	fuzz_*) $(MAKE) $(FUZZ_DIR)/$(T); $(PYTHON) tests/programs.py fuzz --verbose --seconds $(FUZZ_SECONDS) \
+		--work $(FUZZ_DIR)/work $(FUZZ_DIR)/$(T);; \
+	*) BUILD=$(BUILD) $(PYTHON) tests/cases/run.py $(T);; esac
+
+$(SAN_DIR)/shared.a: $(patsubst %.c,$(SAN_DIR)/%.o,$(SHARED_SRC))
+$(FUZZ_DIR)/shared.a: $(patsubst %.c,$(FUZZ_DIR)/%.o,$(SHARED_SRC))
+$(SAN_DIR)/shared.a $(FUZZ_DIR)/shared.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# Some of what a test links includes the skeleton of the BPF object.
+$(SAN_DIR)/%.o: %.c | $(BUILD)/natvi.skel.h
+	@mkdir -p $(@D)
+	$(SAN_CC) $(TEST_CFLAGS) $(SAN_FLAGS) -c -o $@ $<
+
+$(FUZZ_DIR)/%.o: %.c | $(BUILD)/natvi.skel.h
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(TEST_CFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
+
+define unit_rule
+$(SAN_DIR)/$(1): $(SAN_DIR)/tests/unit/$(1).o $(call links,tests/unit/$(1).c,$(SAN_DIR)) $(SAN_DIR)/shared.a
+	$$(SAN_CC) $$(SAN_FLAGS) -o $$@ $$^ $$(PKG_LIBS) -lcmocka
+endef
+define fuzz_rule
+$(FUZZ_DIR)/$(1): $(FUZZ_DIR)/tests/fuzz/$(1).o $(call links,tests/fuzz/$(1).c,$(FUZZ_DIR)) $(FUZZ_DIR)/shared.a
+	$$(FUZZ_CC) $$(FUZZ_FLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(PKG_LIBS)
+endef
+$(foreach t,$(UNIT_SRC:tests/unit/%.c=%),$(eval $(call unit_rule,$(t))))
+$(foreach t,$(FUZZ_SRC:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
+
+-include $(wildcard $(SAN_DIR)/*/*.d $(SAN_DIR)/*/*/*.d $(FUZZ_DIR)/*/*.d $(FUZZ_DIR)/*/*/*.d)
