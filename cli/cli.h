@@ -17,7 +17,7 @@ enum cli_exit {
 	CLI_ABSENT = 3,		/* not running, or nothing there by that name */
 };
 
-#define CLI_DEFAULT_INSTANCE	"default"
+
 
 /* Options that all commands here understand; a command refuses those that it has no use for. */
 struct cli_opts {

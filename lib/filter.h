@@ -72,8 +72,4 @@ bool filter_mapping(const struct filter *filter, const struct map_entry *entry);
 /* -EINVAL and a sentence when a term has no meaning for mappings (dst, dport, rule, interface). */
 int filter_check_mapping(const struct filter *filter, char *err, size_t err_len);
 
-/* IP protocol number of a name ("tcp") or number; -1 if neither. Name of a number, in buf if it has none. */
-int proto_number(const char *text);
-const char *proto_name(uint8_t proto, char buf[8]);
-
 #endif

@@ -41,9 +41,6 @@ struct maps {
  */
 uint64_t natvi_abi_hash(void);
 
-/* Directory of an instance's pins, as "/sys/fs/bpf/natvi/NAME". Returns 0 or -ENAMETOOLONG. */
-int maps_dir(const char *instance, char *buf, size_t len);
-
 /*
  * Open and check all maps of an instance. Returns 0 and *out; otherwise a negative errno, and err
  * holds a sentence for a person: -ENOENT nothing is pinned by that name, -EPERM or -EACCES not

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * abi.c - one number for the shape of all structs in abi/.
+ *
+ * libbpf compares only the sizes of a pinned map; two structs of one size with other fields would
+ * be read as nonsense. Every field of every struct is listed here; padding in abi/ is explicit, so
+ * the sizes of the fields must add up to the struct, and a field that is forgotten does not compile.
+ * Constant after the build; safe from anywhere.
+ */
+#include <stddef.h>
+
+#include "abi/config.h"
+#include "abi/event.h"
+#include "abi/flow.h"
+#include "abi/limits.h"
+#include "abi/mapping.h"
+#include "abi/types.h"
+#include "lib/maps.h"
+
+#define TUPLE(F) F(tuple, src) F(tuple, dst) F(tuple, sport) F(tuple, dport) F(tuple, zone) F(tuple, proto) F(tuple, pad)
+#define FLOW(F) F(flow, key) F(flow, new_src) F(flow, new_dst) F(flow, new_sport) F(flow, new_dport) \
+	F(flow, addr_delta) F(flow, port_delta) F(flow, oif) F(flow, dmac) F(flow, smac) F(flow, vlan_tci) F(flow, mtu) \
+	F(flow, generation) F(flow, last_seen_s) F(flow, idle_s) F(flow, tcp_seen) F(flow, flags) \
+	F(flow, packets) F(flow, bytes)
+#define FLOW_COLD(F) F(flow_cold, created_s) F(flow_cold, rule) F(flow_cold, peer_zone) F(flow_cold, flags) \
+	F(flow_cold, pool) F(flow_cold, pad)
+#define BUCKET(F) F(bucket, tag) F(bucket, pad) F(bucket, cold) F(bucket, pad2) F(bucket, flow)
+#define MAPPING_KEY(F) F(mapping_key, addr) F(mapping_key, port) F(mapping_key, zone) F(mapping_key, proto) \
+	F(mapping_key, kind) F(mapping_key, pool)
+#define MAPPING(F) F(mapping, addr) F(mapping, port) F(mapping, zone) F(mapping, refs) F(mapping, since_s) \
+	F(mapping, slot) F(mapping, pool) F(mapping, flags) F(mapping, filtering) F(mapping, pad)
+#define CONTROL(F) F(control, active) F(control, generation) F(control, seed) F(control, n_buckets) \
+	F(control, n_pool_addrs) F(control, n_slots) F(control, abi) F(control, abi_hash) F(control, sweep) \
+	F(control, max_sessions) F(control, max_mappings) F(control, heartbeat_s) F(control, pad)
+#define USAGE(F) F(usage, sessions) F(usage, mappings) F(usage, pad)
+#define SETTINGS(F) F(settings, flags) F(settings, n_rules) F(settings, n_pools) F(settings, udp_idle_s) \
+	F(settings, tcp_established_s) F(settings, tcp_transitory_s) F(settings, icmp_idle_s) F(settings, other_idle_s) \
+	F(settings, rest_s) F(settings, icmp_rate) F(settings, slow_mark)
+#define RULE(F) F(rule, in_ifindex) F(rule, out_ifindex) F(rule, src) F(rule, dst) F(rule, src_len) F(rule, dst_len) \
+	F(rule, proto) F(rule, action) F(rule, sport_lo) F(rule, sport_hi) F(rule, dport_lo) F(rule, dport_hi) \
+	F(rule, pool) F(rule, id) F(rule, pad)
+#define POOL(F) F(pool, first) F(pool, n_addrs) F(pool, mapping) F(pool, filtering) F(pool, pad) F(pool, name)
+#define POOL_ADDR(F) F(pool_addr, addr) F(pool_addr, slot) F(pool_addr, flags)
+#define PORT(F) F(port, ifindex) F(port, vlan) F(port, zone) F(port, flags) F(port, masq_pool) F(port, addr4) \
+	F(port, mtu) F(port, mac) F(port, pad) F(port, name)
+#define ADDR_KEY(F) F(addr_key, addr) F(addr_key, zone) F(addr_key, pad)
+#define ADDR_INFO(F) F(addr_info, slot) F(addr_info, flags) F(addr_info, pool) F(addr_info, pad)
+#define PORTBITS(F) F(portbits, summary) F(portbits, word)
+#define EVENT(F) F(event, kind) F(event, time_s) F(event, orig) F(event, reply) F(event, packets) F(event, bytes) \
+	F(event, rule) F(event, verdict) F(event, pad)
+#define COUNTERS(F) F(counters, packets) F(counters, bytes) F(counters, xdp_hits) F(counters, events_lost) \
+	F(counters, icmp_suppressed) F(counters, neighbour_races)
+#define SWEEP_ARGS(F) F(sweep_args, first_bucket) F(sweep_args, n_buckets) F(sweep_args, mappings) \
+	F(sweep_args, live) F(sweep_args, ended) F(sweep_args, freed) F(sweep_args, mappings_live) \
+	F(sweep_args, mappings_freed)
+#define KILL_ARGS(F) F(kill_args, key) F(kill_args, result) F(kill_args, no_rest)
+#define UNMAP_ARGS(F) F(unmap_args, key) F(unmap_args, result) F(unmap_args, pad)
+
+#define STRUCTS(S) S(tuple, TUPLE) S(flow, FLOW) S(flow_cold, FLOW_COLD) S(bucket, BUCKET) S(mapping_key, MAPPING_KEY) \
+	S(mapping, MAPPING) S(control, CONTROL) S(usage, USAGE) S(settings, SETTINGS) S(rule, RULE) S(pool, POOL) \
+	S(pool_addr, POOL_ADDR) S(port, PORT) S(addr_key, ADDR_KEY) S(addr_info, ADDR_INFO) S(portbits, PORTBITS) \
+	S(event, EVENT) S(counters, COUNTERS) S(sweep_args, SWEEP_ARGS) S(kill_args, KILL_ARGS) S(unmap_args, UNMAP_ARGS)
+
+#define FIELD_SIZE(s, f) + sizeof(((struct s *)0)->f)
+#define ALL_LISTED(s, fields) \
+	_Static_assert(0 fields(FIELD_SIZE) == sizeof(struct s), "list every field of struct " #s " here");
+STRUCTS(ALL_LISTED)
+
+#define FIELD_SHAPE(s, f) offsetof(struct s, f), sizeof(((struct s *)0)->f),
+#define STRUCT_SHAPE(s, fields) sizeof(struct s), fields(FIELD_SHAPE)
+
+static const uint32_t shape[] = {
+	NATVI_ABI_VERSION, NATVI_BUCKET_SLOTS, NATVI_MAX_PORTS, NATVI_MAX_RULES, NATVI_MAX_POOLS,
+	NATVI_PORT_PROBES, PORTBITS_PROTOS, VERDICT_COUNT, TAG_LIVE, TAG_HASH,
+	STRUCTS(STRUCT_SHAPE)
+};
+
+uint64_t natvi_abi_hash(void)
+{
+	uint64_t hash = 0xcbf29ce484222325u;	/* FNV-1a's start and prime */
+
+	for (size_t i = 0; i < sizeof(shape) / sizeof(shape[0]); i++) {
+		for (int shift = 0; shift < 32; shift += 8) {
+			hash ^= (shape[i] >> shift) & 0xff;
+			hash *= 0x100000001b3u;
+		}
+	}
+	return hash ? hash : 1;
+}

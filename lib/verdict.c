@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * verdict.c - tables made from the list in abi/verdict.h. Constant; safe from anywhere.
+ */
+#include "lib/verdict.h"
+
+static const struct {
+	const char *name, *text;
+	enum verdict_class class;
+} verdicts[] = {
+#define X(e, c, n, t) [VERDICT_##e] = { n, t, VERDICT_CLASS_##c },
+	NATVI_VERDICTS(X)
+#undef X
+};
+_Static_assert(sizeof(verdicts) / sizeof(verdicts[0]) == VERDICT_COUNT, "one line for each verdict");
+
+const char *verdict_name(unsigned int verdict)
+{
+	return verdict < VERDICT_COUNT ? verdicts[verdict].name : "unknown";
+}
+
+const char *verdict_text(unsigned int verdict)
+{
+	return verdict < VERDICT_COUNT ? verdicts[verdict].text : "not in this version's list";
+}
+
+enum verdict_class verdict_class(unsigned int verdict)
+{
+	return verdict < VERDICT_COUNT ? verdicts[verdict].class : VERDICT_CLASS_DROP;
+}
+
+const char *verdict_class_name(enum verdict_class class)
+{
+	switch (class) {
+	case VERDICT_CLASS_SEND: return "send";
+	case VERDICT_CLASS_KERNEL: return "kernel";
+	case VERDICT_CLASS_DROP: return "drop";
+	}
+	return "unknown";
+}
