@@ -8,12 +8,12 @@ PREFIX	?= /usr/local
 DESTDIR	?=
 VERSION	:= 0.1.0
 
-LIBS	:= libbpf libfyaml libmnl jansson libev libcap-ng libnftables libnetfilter_conntrack libpcap
+LIBS	:= libbpf yaml-0.1 libmnl jansson libev libcap-ng libnftables libnetfilter_conntrack libpcap
 WARN	:= -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wno-unused-parameter
 CFLAGS	?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -I. -I$(BUILD) -D_GNU_SOURCE -DNATVI_VERSION='"$(VERSION)"' -MMD -MP $(PKG_CFLAGS)
-PKG_CFLAGS = $(shell pkg-config --cflags libbpf libfyaml libmnl jansson libcap-ng libnftables libnetfilter_conntrack 2>/dev/null)
-PKG_LIBS = $(shell pkg-config --libs libbpf libfyaml libmnl jansson libcap-ng libnftables libnetfilter_conntrack 2>/dev/null) -lev -lpcap
+PKG_CFLAGS = $(shell pkg-config --cflags libbpf yaml-0.1 libmnl jansson libcap-ng libnftables libnetfilter_conntrack 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs libbpf yaml-0.1 libmnl jansson libcap-ng libnftables libnetfilter_conntrack 2>/dev/null) -lev -lpcap
 
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -I. -I/usr/include/$(MULTIARCH) -MMD -MP
