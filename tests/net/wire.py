@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Packets as they are on a wire: sent and received frame by frame, or captured and read by tshark."""
+import os
+import select
+import signal
+import socket
+import struct
+import time
+
+from scapy.all import Ether
+
+from lab import run, wait_for
+
+ETH_P_ALL = 3
+PACKET_IGNORE_OUTGOING = 23
+SOL_PACKET = 263
+VERIFY = [w for p in ("ip", "tcp", "udp") for w in ("-o", "%s.check_checksum:TRUE" % p)]
+CHECKSUMMED = ("ip", "tcp", "udp", "icmp")
+GOOD, BAD = "1", "0"
+
+
+class Tap:
+    """A raw socket on one interface of a namespace: exact frames out, and what arrives."""
+
+    def __init__(self, namespace, interface="eth0"):
+        with namespace.enter():
+            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            self.sock.bind((interface, ETH_P_ALL))
+            self.mac = self.sock.getsockname()[4]
+        self.sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        namespace.lab.defer(self.sock.close)
+
+    def send(self, packet):
+        self.sock.send(bytes(packet))
+
+    def receive(self, wanted, timeout=3):
+        """The first arriving packet that wanted(packet) is true for, or None when the time is over."""
+        end = time.monotonic() + timeout
+        while True:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.sock], [], [], left)[0]:
+                return None
+            packet = Ether(self.sock.recv(65535))
+            if wanted(packet):
+                return packet
+
+    def expect(self, wanted, what, timeout=3):
+        packet = self.receive(wanted, timeout)
+        assert packet is not None, "%s did not arrive within %g s" % (what, timeout)
+        return packet
+
+    def none(self, wanted, what, timeout=0.5):
+        """Nothing of the kind arrives. Prove beforehand or afterwards that something could."""
+        packet = self.receive(wanted, timeout)
+        assert packet is None, "%s arrived: %s" % (what, packet.summary())
+
+    def drain(self):
+        while select.select([self.sock], [], [], 0)[0]:
+            self.sock.recv(65535)
+
+
+class Capture:
+    """tcpdump on an interface from start to stop, then questions to tshark."""
+
+    def __init__(self, namespace, interface="eth0", filter="", direction="in"):
+        self.path = namespace.lab.dir / ("%s-%s-%d.pcap" % (namespace.name, interface, time.monotonic_ns()))
+        self.process = namespace.spawn("tcpdump", "-i", interface, "-Q", direction, "-Z", "root", "-U", "-B", "16384", "-n",
+                                       "--immediate-mode", "-w", self.path, filter)
+        self.process.wait_output("listening on")
+
+    def stop(self):
+        """End it when it has written what has arrived."""
+        size = [-1]
+
+        def settled():
+            before, size[0] = size[0], os.path.getsize(self.path)
+            time.sleep(0.05)
+            return before == size[0]
+        wait_for(settled, 10, "tcpdump to have written everything")
+        self.process.stop(signal.SIGINT)
+        return self
+
+    def fields(self, filter, *fields):
+        """Rows of field values of the frames that a display filter selects."""
+        words = ["tshark", "-n", "-r", self.path, *VERIFY, "-Y", filter, "-T", "fields", "-E", "separator=;", "-E", "occurrence=f"]
+        for field in fields or ["frame.number"]:
+            words += ["-e", field]
+        return [line.split(";") for line in run(words, timeout=60).stdout.splitlines()]
+
+    def verify_checksums(self, at_least, filter="ip", ignore_longer=None):
+        """Every IP, TCP, UDP and ICMP checksum is right; at_least that many packets were looked at.
+
+        ignore_longer: leave out frames that the receiver has joined (GRO), whose checksum is not a wire's.
+        """
+        rows = self.fields(filter, "frame.number", "frame.len", *["%s.checksum.status" % p for p in CHECKSUMMED])
+        bad, good = [], 0
+        for number, length, *states in rows:
+            if ignore_longer and int(length) > ignore_longer:
+                continue
+            bad += ["frame %s: %s" % (number, p) for p, state in zip(CHECKSUMMED, states) if state == BAD]
+            good += GOOD in states[1:]
+        assert not bad, "wrong checksums on arrival: %s" % ", ".join(bad[:10])
+        assert good >= at_least, "only %d packets with a checksum to verify, %d expected" % (good, at_least)
+
+
+def reset(sock):
+    """Close a TCP socket with RST instead of FIN."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def exchange(inside, outside, to, text=b"natvi"):
+    """One datagram from inside to the outside socket at `to`, and one back. The source that outside saw."""
+    inside.sendto(text, to)
+    data, source = outside.recvfrom(65535)
+    assert data == text
+    outside.sendto(text[::-1], source)
+    data, back = inside.recvfrom(65535)
+    assert data == text[::-1]
+    assert back == to, "the answer seems to come from %s:%d, not from %s:%d" % (*back, *to)
+    return source
