@@ -6,7 +6,6 @@
 #ifndef NATVI_CLI_CLI_H
 #define NATVI_CLI_CLI_H
 
-#include <getopt.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,43 +17,52 @@ enum cli_exit {
 };
 
 
+enum { CLI_TAKES_JSON = 1, CLI_TAKES_LIMIT = 2, CLI_TAKES_CONFIRM = 4 };
 
-/* Options that all commands here understand; a command refuses those that it has no use for. */
+/* What the options of a command said. */
 struct cli_opts {
 	const char *instance;
 	bool json;
 	long limit;		/* -1: none given */
 	long confirm_s;		/* -1: none given */
-	bool history;
 	int n_words;		/* what is left, options taken out */
 	char **words;
 };
 
-enum { CLI_TAKES_JSON = 1, CLI_TAKES_LIMIT = 2, CLI_TAKES_CONFIRM = 4, CLI_TAKES_HISTORY = 8 };
+/* One command of the table in main.c. */
+struct cli_command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *usage;	/* what follows the name */
+	const char *help;	/* one line */
+	const char *more;	/* further lines for `natvi help NAME`; NULL: none */
+};
+extern const struct cli_command cli_commands[];	/* ends with a NULL name */
 
-/* Parse argv. takes: CLI_TAKES_*. Returns 0, or CLI_USAGE after saying what is wrong. */
-int cli_parse(int argc, char **argv, int takes, struct cli_opts *out);
+/*
+ * Parse argv. takes: CLI_TAKES_*; --instance is always understood, --help prints the command's
+ * help. Returns true to go on; else *exit_code is what to end with, and all is said.
+ */
+bool cli_parse(int argc, char **argv, int takes, struct cli_opts *out, int *exit_code);
 
-/* "natvi NAME: text" on stderr. Returns code. */
+/* As cli_parse(), for commands that take no words. */
+bool cli_parse_plain(int argc, char **argv, int takes, struct cli_opts *out, int *exit_code);
+
+/* "natvi: text" on stderr. Returns code. */
 int cli_error(enum cli_exit code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Exit code for a negative errno of maps_open() or ctl_call(). */
 enum cli_exit cli_exit_of(int error);
 
-/* Print a JSON value (consumed) and a newline on stdout. Returns CLI_OK or CLI_FAIL. */
+/* Help of one command on stdout. */
+void cli_print_help(const struct cli_command *command);
+
+/* The candidate (list ends with NULL) that is nearest to word in spelling, or NULL if none is near. */
+const char *cli_nearest(const char *word, const char *const *candidates);
+
+/* Print a JSON value, which is consumed, with a newline on stdout. Returns CLI_OK or CLI_FAIL. */
 struct json_t;
 int cli_print_json(struct json_t *value);
-
-/* One command of the table in main.c; NULL if there is none by that name. */
-struct cli_command {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *usage;	/* after the name */
-	const char *help;	/* one line */
-	const char *more;	/* further lines for `natvi help NAME`; NULL: none */
-};
-const struct cli_command *cli_find(const char *name);
-extern const struct cli_command cli_commands[];
 
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
@@ -72,23 +80,5 @@ int cmd_demo(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_version(int argc, char **argv);
-
-/* The parts of `natvi show`, one file each or a few; opts and words are what follows the subject. */
-struct maps;
-struct names;
-struct filter;
-struct show {
-	const struct cli_opts *opts;
-	struct maps *maps;
-	struct names *names;
-	struct filter *filter;
-};
-int show_sessions(struct show *show);
-int show_mappings(struct show *show);
-int show_pools(struct show *show);
-int show_rules(struct show *show);
-int show_interfaces(struct show *show);
-int show_stats(struct show *show);
-int show_drops(struct show *show);
 
 #endif

@@ -23,7 +23,7 @@
 	F(flow, generation) F(flow, last_seen_s) F(flow, idle_s) F(flow, tcp_seen) F(flow, flags) \
 	F(flow, packets) F(flow, bytes)
 #define FLOW_COLD(F) F(flow_cold, created_s) F(flow_cold, rule) F(flow_cold, peer_zone) F(flow_cold, flags) \
-	F(flow_cold, pool) F(flow_cold, pad)
+	F(flow_cold, pool) F(flow_cold, dst_pool) F(flow_cold, pad)
 #define BUCKET(F) F(bucket, tag) F(bucket, pad) F(bucket, cold) F(bucket, pad2) F(bucket, flow)
 #define MAPPING_KEY(F) F(mapping_key, addr) F(mapping_key, port) F(mapping_key, zone) F(mapping_key, proto) \
 	F(mapping_key, kind) F(mapping_key, pool)
@@ -31,7 +31,8 @@
 	F(mapping, slot) F(mapping, pool) F(mapping, flags) F(mapping, filtering) F(mapping, pad)
 #define CONTROL(F) F(control, active) F(control, generation) F(control, seed) F(control, n_buckets) \
 	F(control, n_pool_addrs) F(control, n_slots) F(control, abi) F(control, abi_hash) F(control, sweep) \
-	F(control, max_sessions) F(control, max_mappings) F(control, heartbeat_s) F(control, pad)
+	F(control, max_sessions) F(control, max_mappings) F(control, heartbeat_s) \
+	F(control, events_until_s) F(control, pad)
 #define USAGE(F) F(usage, sessions) F(usage, mappings) F(usage, pad)
 #define SETTINGS(F) F(settings, flags) F(settings, n_rules) F(settings, n_pools) F(settings, udp_idle_s) \
 	F(settings, tcp_established_s) F(settings, tcp_transitory_s) F(settings, icmp_idle_s) F(settings, other_idle_s) \

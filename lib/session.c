@@ -156,7 +156,7 @@ static bool session_times(struct session *s, uint32_t now_s)
 		remaining = reply;
 	if (s->has_reply && reply_idle < idle)
 		idle = reply_idle;
-	if (remaining <= 0)
+	if (remaining < 0)
 		return false;
 	s->remaining_s = (uint32_t)remaining;
 	s->idle_s = idle > 0 ? (uint32_t)idle : 0;

@@ -22,8 +22,10 @@ struct column {
 struct table {
 	struct column column[COLUMNS_MAX];
 	size_t n_columns;
-	char **cell;
-	size_t n_cells, room;
+	char *text;		/* all cells, each with its NUL */
+	size_t text_len, text_room;
+	size_t n_cells, n_printed;
+	bool headed;		/* the heading is out */
 	bool broken;		/* memory ran out: table_print() says so */
 };
 
@@ -68,93 +70,112 @@ void table_free(struct table *table)
 {
 	if (!table)
 		return;
-	for (size_t i = 0; i < table->n_cells; i++)
-		free(table->cell[i]);
 	for (size_t i = 0; i < table->n_columns; i++)
 		free(table->column[i].heading);
-	free(table->cell);
+	free(table->text);
 	free(table);
 }
 
-static bool make_room(struct table *table)
+/* Room for len more bytes of text. */
+static bool make_room(struct table *table, size_t len)
 {
-	size_t room = table->room ? table->room * 2 : 256;
-	char **more;
+	size_t room = table->text_room ? table->text_room : 4096;
+	char *more;
 
-	if (table->n_cells < table->room)
+	if (table->text_room - table->text_len >= len)
 		return true;
-	more = realloc(table->cell, room * sizeof(*more));
-	if (!more)
+	while (room - table->text_len < len)
+		room *= 2;
+	more = realloc(table->text, room);
+	if (!more) {
+		table->broken = true;
 		return false;
-	table->cell = more;
-	table->room = room;
+	}
+	table->text = more;
+	table->text_room = room;
 	return true;
+}
+
+static struct column *next_column(struct table *table)
+{
+	return &table->column[table->n_cells++ % table->n_columns];
 }
 
 void table_add(struct table *table, const char *text)
 {
-	struct column *column = &table->column[table->n_cells % table->n_columns];
-	char *copy = make_room(table) ? strdup(text) : NULL;
+	struct column *column = next_column(table);
 	size_t len = strlen(text);
 
-	if (!copy) {
-		table->broken = true;
+	if (!make_room(table, len + 1))
 		return;
-	}
-	table->cell[table->n_cells++] = copy;
+	memcpy(table->text + table->text_len, text, len + 1);
+	table->text_len += len + 1;
 	if (len > column->width)
 		column->width = len;
 }
 
 void table_addf(struct table *table, const char *format, ...)
 {
-	char *text;
+	char text[512];
 	va_list args;
-	int n;
 
 	va_start(args, format);
-	n = vasprintf(&text, format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (n < 0) {
-		table->broken = true;
-		return;
-	}
 	table_add(table, text);
-	free(text);
 }
 
-static void print_cell(const struct table *table, size_t index, const char *text, FILE *to)
+static void pad(size_t n, FILE *to)
+{
+	static const char spaces[] = "                                ";
+
+	for (; n > sizeof(spaces) - 1; n -= sizeof(spaces) - 1)
+		fwrite_unlocked(spaces, 1, sizeof(spaces) - 1, to);
+	fwrite_unlocked(spaces, 1, n, to);
+}
+
+static void print_cell(const struct table *table, size_t index, const char *text, size_t len, FILE *to)
 {
 	const struct column *column = &table->column[index];
 	bool last = index + 1 == table->n_columns;
-	int width = (int)column->width;
 
 	if (column->right)
-		fprintf(to, "%*s", width, text);
-	else if (last)
-		fputs(text, to);
+		pad(column->width - len, to);
+	fwrite_unlocked(text, 1, len, to);
+	if (last)
+		fputc_unlocked('\n', to);
 	else
-		fprintf(to, "%-*s", width, text);
-	fputs(last ? "" : "  ", to);
+		pad((column->right ? 0 : column->width - len) + 2, to);
 }
 
-int table_print(const struct table *table, FILE *to)
+static void print_heading(struct table *table, FILE *to)
 {
 	bool colour = isatty(fileno(to)) && !getenv("NO_COLOR");
 
-	if (table->broken)
-		return -ENOMEM;
+	if (table->headed)
+		return;
+	table->headed = true;
 	fputs(colour ? "\033[2m" : "", to);
 	for (size_t i = 0; i < table->n_columns; i++)
-		print_cell(table, i, table->column[i].heading, to);
-	fputs(colour ? "\033[0m\n" : "\n", to);
-	for (size_t i = 0; i < table->n_cells; i++) {
-		print_cell(table, i % table->n_columns, table->cell[i], to);
-		if ((i + 1) % table->n_columns == 0)
-			fputc('\n', to);
+		print_cell(table, i, table->column[i].heading, strlen(table->column[i].heading), to);
+	fputs(colour ? "\033[0m" : "", to);
+}
+
+int table_print(struct table *table, FILE *to)
+{
+	const char *text;
+	size_t len;
+
+	while (table->n_cells % table->n_columns)
+		table_add(table, "-");
+	if (table->broken)
+		return -ENOMEM;
+	print_heading(table, to);
+	for (text = table->text; table->n_printed < table->n_cells; table->n_printed++, text += len + 1) {
+		len = strlen(text);
+		print_cell(table, table->n_printed % table->n_columns, text, len, to);
 	}
-	if (table->n_cells % table->n_columns)
-		fputc('\n', to);
+	table->text_len = 0;
 	return ferror(to) ? -EIO : 0;
 }
 

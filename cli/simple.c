@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * simple.c - commands that hand over to something else: stop, down, demo, bench; and version.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "daemon/daemon.h"
+#include "lib/ctl.h"
+#include "lib/maps.h"
+
+#ifndef NATVI_LIBEXEC
+#define NATVI_LIBEXEC	"/usr/local/libexec/natvi"
+#endif
+
+int cmd_stop(int argc, char **argv)
+{
+	struct cli_opts opts;
+	json_t *reply = NULL;
+	char err[512];
+	int code, ret;
+
+	if (!cli_parse_plain(argc, argv, 0, &opts, &code))
+		return code;
+	ret = ctl_call(opts.instance, ctl_request("stop"), CTL_TIMEOUT_MS, &reply, err, sizeof(err));
+	json_decref(reply);
+	return ret ? cli_error(cli_exit_of(ret), "%s", err) : CLI_OK;
+}
+
+int cmd_down(int argc, char **argv)
+{
+	struct cli_opts opts;
+	int code, ret;
+
+	if (!cli_parse_plain(argc, argv, 0, &opts, &code))
+		return code;
+	ret = daemon_down(opts.instance);
+	if (ret == -ENOENT)
+		return cli_error(CLI_ABSENT, "there is no instance \"%s\" to take down", opts.instance);
+	return ret ? CLI_FAIL : CLI_OK;
+}
+
+int cmd_version(int argc, char **argv)
+{
+	struct cli_opts opts;
+	char hash[20];
+	int code;
+
+	if (!cli_parse_plain(argc, argv, CLI_TAKES_JSON, &opts, &code))
+		return code;
+	snprintf(hash, sizeof(hash), "%016" PRIx64, natvi_abi_hash());
+	if (opts.json)
+		return cli_print_json(json_pack("{s:s, s:i, s:s}", "version", NATVI_VERSION, "abi", NATVI_ABI_VERSION,
+						"abi_hash", hash));
+	printf("natvi %s, tables %d (%s)\n", NATVI_VERSION, NATVI_ABI_VERSION, hash);
+	return CLI_OK;
+}
+
+/* Directory of the running binary, with its slash. */
+static int own_dir(char buf[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", buf, PATH_MAX - 1);
+	char *slash;
+
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	slash = strrchr(buf, '/');
+	if (!slash)
+		return -EINVAL;
+	slash[1] = '\0';
+	return 0;
+}
+
+/*
+ * Become a program of natvi's: installed in the libexec directory, or in the source tree when the binary
+ * runs from its build directory. It finds the binary in NATVI.
+ */
+static int become(const char *installed, const char *in_tree, char **argv)
+{
+	char dir[PATH_MAX], path[PATH_MAX + 128], self[PATH_MAX + 8];
+
+	if (own_dir(dir))
+		return cli_error(CLI_FAIL, "cannot tell where this program is");
+	snprintf(self, sizeof(self), "%snatvi", dir);
+	setenv("NATVI", self, 0);
+	snprintf(path, sizeof(path), "%s../%s", dir, in_tree);
+	if (access(path, X_OK))
+		snprintf(path, sizeof(path), "%s/%s", NATVI_LIBEXEC, installed);
+	if (access(path, X_OK))
+		return cli_error(CLI_FAIL, "%s is not there: is natvi installed? (make install)", path);
+	argv[0] = path;
+	execv(path, argv);
+	return cli_error(CLI_FAIL, "cannot run %s: %s", path, strerror(errno));
+}
+
+int cmd_demo(int argc, char **argv)
+{
+	return become("natvi-demo", "packaging/demo/natvi-demo", argv);
+}
+
+int cmd_bench(int argc, char **argv)
+{
+	return become("bench/run.py", "bench/run.py", argv);
+}
