@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * plan.c - pools, addresses and forwards of a plan; its rules and ports are in plan_rules.c. See plan.h.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/plan.h"
+#include "daemon/plan_rules.h"
+#include "lib/addr.h"
+
+#define POLICY_NONE	0u	/* only port 0 is reserved */
+
+static int fail(char *err, size_t err_len, int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(err, err_len, format, args);
+	va_end(args);
+	return error;
+}
+
+bool config_masquerades(const struct config *config, const char *interface)
+{
+	const struct cfg_rule *rule;
+	size_t r, i;
+
+	for (r = 0; r < config->n_rules; r++) {
+		rule = &config->rules[r];
+		if (rule->action != ACTION_SNAT || !rule->masquerade)
+			continue;
+		if (!rule->to.n_interfaces)
+			return true;
+		for (i = 0; i < rule->to.n_interfaces; i++)
+			if (!strcmp(rule->to.interfaces[i], interface))
+				return true;
+	}
+	return false;
+}
+
+static size_t forward_ports(const struct cfg_forward *forward)
+{
+	return forward->n_protos * (size_t)(forward->ext_ports.hi - forward->ext_ports.lo + 1);
+}
+
+static size_t pool_size(const struct cfg_pool *pool)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < pool->n_addrs; i++)
+		n += (size_t)(pool->addrs[i].hi - pool->addrs[i].lo) + 1;
+	return n;
+}
+
+struct plan_needs plan_needs(const struct config *config)
+{
+	struct plan_needs needs = { 0 };
+	size_t i;
+
+	for (i = 0; i < config->n_pools; i++)
+		needs.pool_addrs += pool_size(&config->pools[i]);
+	for (i = 0; i < config->n_interfaces; i++)
+		needs.pool_addrs += config_masquerades(config, config->interfaces[i].name);
+	needs.slots = needs.pool_addrs + config->n_forwards;
+	for (i = 0; i < config->n_forwards; i++)
+		needs.statics += forward_ports(&config->forwards[i]);
+	return needs;
+}
+
+/* Building */
+
+struct builder {
+	struct plan *plan;
+	const struct plan_input *input;
+	size_t max_addrs;
+	char *err;
+	size_t err_len;
+};
+
+/* An unused pool index for a name: the one that it had, or one that no mapping names. */
+static int place_pool(struct plan *plan, const struct pool_place *was, const char *name, enum pool_kind kind, bool known)
+{
+	unsigned int i;
+
+	for (i = 0; i < NATVI_MAX_POOLS; i++) {
+		if (plan->places[i].name[0])
+			continue;
+		if (known && (strcmp(was[i].name, name) || (was[i].kind != kind && was[i].kind != POOL_KIND_ANY)))
+			continue;
+		if (!known && (was[i].name[0] || was[i].busy))
+			continue;
+		snprintf(plan->places[i].name, sizeof(plan->places[i].name), "%s", name);
+		plan->places[i].kind = kind;
+		if (plan->n_pools <= i)
+			plan->n_pools = i + 1;
+		return (int)i;
+	}
+	return -1;
+}
+
+/* known: names that had an index; then the others. */
+static int place_pools(struct builder *b, bool known)
+{
+	const struct config *config = b->input->config;
+	struct plan *plan = b->plan;
+	size_t i;
+	int at;
+
+	for (i = 0; i < config->n_pools + config->n_interfaces; i++) {
+		size_t n = i - config->n_pools;		/* interface, when past the pools */
+		bool masq = i >= config->n_pools;
+		const char *name = masq ? config->interfaces[n].name : config->pools[i].name;
+		uint16_t *place = masq ? &plan->masq_pool[n] : &plan->cfg_pool[i];
+
+		if (*place != POOL_MASQUERADE || (masq && !config_masquerades(config, name)))
+			continue;
+		at = place_pool(plan, b->input->places, name, masq ? POOL_KIND_MASQUERADE : POOL_KIND_CONFIGURED, known);
+		if (at >= 0)
+			*place = (uint16_t)at;
+		else if (!known)
+			return fail(b->err, b->err_len, -E2BIG, "more than %d pools, those of masquerading interfaces and "
+				    "those that sessions still use included", NATVI_MAX_POOLS);
+	}
+	return 0;
+}
+
+static void fill_pool(struct builder *b, unsigned int index, size_t first, enum mapping_mode mapping, enum filtering filtering)
+{
+	struct plan *plan = b->plan;
+	struct pool *pool = &plan->pools[index];
+
+	pool->first = (uint32_t)first;
+	pool->n_addrs = (uint32_t)(plan->n_pool_addrs - first);
+	pool->mapping = (uint8_t)mapping;
+	pool->filtering = (uint8_t)filtering;
+	memcpy(pool->name, plan->places[index].name, sizeof(pool->name));
+}
+
+/* Two reserved sets a pool: for addresses of its own (1 + 2 * pool), and for those that the box uses too. */
+static void fill_policies(struct builder *b, size_t pool, const struct cfg_ports *ports, size_t n_ports)
+{
+	const struct plan_input *in = b->input;
+
+	portset_reserved(&b->plan->policies[1 + 2 * pool], ports, n_ports, false, 0, 0);
+	portset_reserved(&b->plan->policies[2 + 2 * pool], ports, n_ports, true, in->local_lo, in->local_hi);
+}
+
+static void add_addr(struct builder *b, uint32_t addr, uint8_t flags, unsigned int pool)
+{
+	struct plan_addr *entry = &b->plan->addrs[b->plan->n_addrs++];
+
+	entry->addr = addr;
+	entry->slot = SLOT_NONE;
+	entry->flags = flags;
+	entry->pool = (uint8_t)pool;
+	entry->policy = POLICY_NONE;
+}
+
+static void add_pool_addr(struct builder *b, uint32_t addr, unsigned int pool)
+{
+	b->plan->pool_addrs[b->plan->n_pool_addrs++].addr = addr_from4(addr);
+	add_addr(b, addr, ADDR_POOL, pool);
+}
+
+static void add_configured_pools(struct builder *b)
+{
+	const struct config *config = b->input->config;
+	struct plan *plan = b->plan;
+	const struct cfg_pool *pool;
+	size_t i, r, first;
+	uint32_t addr;
+
+	for (i = 0; i < config->n_pools; i++) {
+		pool = &config->pools[i];
+		first = plan->n_pool_addrs;
+		for (r = 0; r < pool->n_addrs; r++)
+			for (addr = pool->addrs[r].lo; ; addr++) {
+				add_pool_addr(b, addr, plan->cfg_pool[i]);
+				if (addr == pool->addrs[r].hi)
+					break;
+			}
+		fill_pool(b, plan->cfg_pool[i], first, pool->mapping, pool->filtering);
+		fill_policies(b, plan->cfg_pool[i], pool->ports, pool->n_ports);
+	}
+}
+
+/* Masquerading by an interface is a pool of its own with the interface's address, or with none for now. */
+static void add_masquerade_pools(struct builder *b)
+{
+	const struct config *config = b->input->config;
+	const struct cfg_masquerade *masq = &config->masquerade;
+	struct plan *plan = b->plan;
+	const struct link *link;
+	uint32_t addr;
+	size_t i, first;
+
+	for (i = 0; i < config->n_interfaces; i++) {
+		if (plan->masq_pool[i] == POOL_MASQUERADE)
+			continue;
+		first = plan->n_pool_addrs;
+		link = links_by_name(b->input->links, config->interfaces[i].name);
+		addr = link ? links_primary4(b->input->links, link->ifindex) : 0;
+		if (addr)
+			add_pool_addr(b, addr, plan->masq_pool[i]);
+		fill_pool(b, plan->masq_pool[i], first, masq->mapping, masq->filtering);
+		fill_policies(b, plan->masq_pool[i], masq->ports, masq->n_ports);
+	}
+}
+
+/* Outside address of a forward; 0: its interface has none now. */
+static uint32_t forward_addr(const struct plan_input *input, const struct cfg_forward *forward)
+{
+	const struct link *link;
+
+	if (forward->ext_addr)
+		return forward->ext_addr;
+	link = links_by_name(input->links, forward->ext_interface);
+	return link ? links_primary4(input->links, link->ifindex) : 0;
+}
+
+static void add_other_addrs(struct builder *b)
+{
+	const struct plan_input *in = b->input;
+	uint32_t addr;
+	size_t i;
+
+	for (i = 0; i < in->links->n_addrs; i++)
+		add_addr(b, in->links->addrs[i].addr, ADDR_LOCAL, POOL_NONE);
+	for (i = 0; i < in->config->n_forwards; i++) {
+		addr = forward_addr(in, &in->config->forwards[i]);
+		if (addr)
+			add_addr(b, addr, ADDR_FORWARD, POOL_NONE);
+	}
+}
+
+static int compare_addrs(const void *a, const void *b)
+{
+	const struct plan_addr *x = a, *y = b;
+
+	if (x->addr != y->addr)
+		return x->addr < y->addr ? -1 : 1;
+	return (int)x->pool - (int)y->pool;
+}
+
+/* The policy of an address that is in several pools reserves what any of them does. */
+static uint16_t merge_policies(struct plan *plan, uint16_t a, uint16_t b)
+{
+	struct portset *merged;
+	size_t w;
+
+	if (a == b || b == POLICY_NONE)
+		return a;
+	if (a == POLICY_NONE)
+		return b;
+	merged = &plan->policies[plan->n_policies];
+	for (w = 0; w < NATVI_PORT_WORDS; w++)
+		merged->word[w] = plan->policies[a].word[w] | plan->policies[b].word[w];
+	return (uint16_t)plan->n_policies++;
+}
+
+/* One entry an address: flags together, the first pool that has it. */
+static void merge_addrs(struct builder *b)
+{
+	struct plan *plan = b->plan;
+	size_t from = 0, n = 0, i, end;
+	struct plan_addr merged;
+	uint16_t policy;
+
+	qsort(plan->addrs, plan->n_addrs, sizeof(*plan->addrs), compare_addrs);
+	for (; from < plan->n_addrs; from = end) {
+		merged = plan->addrs[from];
+		for (end = from; end < plan->n_addrs && plan->addrs[end].addr == merged.addr; end++)
+			merged.flags |= plan->addrs[end].flags;
+		for (i = from; i < end; i++) {
+			if (plan->addrs[i].pool == POOL_NONE || (i > from && plan->addrs[i].pool == plan->addrs[i - 1].pool))
+				continue;
+			policy = 1 + 2 * plan->addrs[i].pool + !!(merged.flags & ADDR_LOCAL);
+			merged.policy = merge_policies(plan, merged.policy, policy);
+		}
+		plan->addrs[n++] = merged;
+	}
+	plan->n_addrs = n;
+}
+
+static int give_slots(struct builder *b, struct slots *slots)
+{
+	struct plan *plan = b->plan;
+	uint32_t *addrs = calloc(plan->n_addrs + 1, sizeof(*addrs)), *got = calloc(plan->n_addrs + 1, sizeof(*got));
+	uint32_t missing = 0;
+	size_t i, n = 0;
+	int err = -ENOMEM;
+
+	if (!addrs || !got)
+		goto out;
+	for (i = 0; i < plan->n_addrs; i++)
+		if (plan->addrs[i].flags & (ADDR_POOL | ADDR_FORWARD))
+			addrs[n++] = plan->addrs[i].addr;
+	err = slots_assign(slots, addrs, n, got, &missing);
+	if (err) {
+		fail(b->err, b->err_len, err, "the tables have room for %u outside addresses, and %u more are needed: "
+		     "`natvi down` first, then start with this configuration", slots->n, missing);
+		goto out;
+	}
+	for (i = n = 0; i < plan->n_addrs; i++)
+		if (plan->addrs[i].flags & (ADDR_POOL | ADDR_FORWARD))
+			plan->addrs[i].slot = got[n++];
+out:
+	free(addrs);
+	free(got);
+	return err;
+}
+
+static void finish_pool_addrs(struct plan *plan)
+{
+	const struct plan_addr *addr;
+	size_t i;
+
+	for (i = 0; i < plan->n_pool_addrs; i++) {
+		addr = plan_find_addr(plan, addr_to4(&plan->pool_addrs[i].addr));
+		plan->pool_addrs[i].slot = addr->slot;
+		plan->pool_addrs[i].flags = addr->flags;
+	}
+}
+
+static void add_static(struct builder *b, const struct cfg_forward *forward, const struct plan_addr *outside,
+		       uint8_t proto, uint16_t offset)
+{
+	struct plan_static *entry = &b->plan->statics[b->plan->n_statics++];
+
+	memset(entry, 0, sizeof(*entry));
+	entry->outside.addr = addr_from4(outside->addr);
+	entry->outside.port = htons((uint16_t)(forward->ext_ports.lo + offset));
+	entry->outside.proto = proto;
+	entry->outside.kind = MAPPING_OUTSIDE;
+	entry->inside.addr = addr_from4(forward->int_addr);
+	entry->inside.port = htons((uint16_t)(forward->int_ports.lo + offset));
+	entry->inside.proto = proto;
+	entry->inside.kind = MAPPING_INSIDE;
+	entry->inside.pool = outside->pool;
+	entry->slot = outside->slot;
+	entry->pool = outside->pool;
+	entry->filtering = (uint8_t)forward->filtering;
+}
+
+static int compare_statics(const void *a, const void *b)
+{
+	const struct plan_static *x = a, *y = b;
+
+	return memcmp(&x->outside, &y->outside, sizeof(x->outside));
+}
+
+static int add_statics(struct builder *b)
+{
+	const struct config *config = b->input->config;
+	const struct cfg_forward *forward;
+	struct plan *plan = b->plan;
+	uint32_t addr, ports, p;
+	size_t i, j;
+
+	for (i = 0; i < config->n_forwards; i++) {
+		forward = &config->forwards[i];
+		addr = forward_addr(b->input, forward);
+		if (!addr)
+			continue;
+		ports = (uint32_t)forward->ext_ports.hi - forward->ext_ports.lo + 1;
+		for (j = 0; j < forward->n_protos; j++)
+			for (p = 0; p < ports; p++)
+				add_static(b, forward, plan_find_addr(plan, addr), forward->protos[j], (uint16_t)p);
+	}
+	qsort(plan->statics, plan->n_statics, sizeof(*plan->statics), compare_statics);
+	for (i = 1; i < plan->n_statics; i++)
+		if (!compare_statics(&plan->statics[i - 1], &plan->statics[i])) {
+			char text[ADDR_TEXT_LEN];
+
+			return fail(b->err, b->err_len, -EINVAL, "two forwards have the same outside port %s:%u",
+				    addr_print(&plan->statics[i].outside.addr, text), ntohs(plan->statics[i].outside.port));
+		}
+	return 0;
+}
+
+static int allocate(struct builder *b, const struct plan_needs *needs)
+{
+	const struct config *config = b->input->config;
+	struct plan *plan = b->plan;
+
+	if (needs->pool_addrs > NATVI_MAX_POOL_ADDRS)
+		return fail(b->err, b->err_len, -E2BIG, "%u pool addresses are more than the limit of %d",
+			    needs->pool_addrs, NATVI_MAX_POOL_ADDRS);
+	if (needs->statics > PLAN_MAX_STATICS)
+		return fail(b->err, b->err_len, -E2BIG, "%u forwarded ports are more than the limit of %d",
+			    needs->statics, PLAN_MAX_STATICS);
+	b->max_addrs = needs->pool_addrs + config->n_forwards + b->input->links->n_addrs;
+	plan->pools = calloc(NATVI_MAX_POOLS, sizeof(*plan->pools));
+	plan->cfg_pool = malloc((config->n_pools + 1) * sizeof(*plan->cfg_pool));
+	plan->masq_pool = malloc((config->n_interfaces + 1) * sizeof(*plan->masq_pool));
+	plan->pool_addrs = calloc(needs->pool_addrs + 1, sizeof(*plan->pool_addrs));
+	plan->addrs = calloc(b->max_addrs + 1, sizeof(*plan->addrs));
+	/* A merged set stands for two entries at least; there are no more of them than pool addresses. */
+	plan->n_policies = 1 + 2 * NATVI_MAX_POOLS;
+	plan->policies = calloc(plan->n_policies + needs->pool_addrs, sizeof(*plan->policies));
+	plan->statics = calloc(needs->statics + 1, sizeof(*plan->statics));
+	if (!plan->pools || !plan->cfg_pool || !plan->masq_pool || !plan->pool_addrs || !plan->addrs ||
+	    !plan->policies || !plan->statics)
+		return fail(b->err, b->err_len, -ENOMEM, "out of memory");
+	memset(plan->cfg_pool, 0xff, (config->n_pools + 1) * sizeof(*plan->cfg_pool));
+	memset(plan->masq_pool, 0xff, (config->n_interfaces + 1) * sizeof(*plan->masq_pool));
+	portset_add(&plan->policies[POLICY_NONE], 0, 0);
+	return 0;
+}
+
+int plan_build(struct plan *plan, const struct plan_input *input, struct slots *slots, char *err, size_t err_len)
+{
+	struct builder b = { .plan = plan, .input = input, .err = err, .err_len = err_len };
+	struct plan_needs needs = plan_needs(input->config);
+	int ret;
+
+	memset(plan, 0, sizeof(*plan));
+	ret = allocate(&b, &needs);
+	if (ret)
+		goto fail;
+	ret = place_pools(&b, true);
+	if (!ret)
+		ret = place_pools(&b, false);
+	if (ret)
+		goto fail;
+	add_configured_pools(&b);
+	add_masquerade_pools(&b);
+	add_other_addrs(&b);
+	merge_addrs(&b);
+	ret = give_slots(&b, slots);
+	if (ret)
+		goto fail;
+	finish_pool_addrs(plan);
+	ret = add_statics(&b);
+	if (!ret)
+		ret = plan_rules(plan, input, err, err_len);
+	if (!ret)
+		return 0;
+fail:
+	plan_free(plan);
+	return ret;
+}
+
+void plan_free(struct plan *plan)
+{
+	free(plan->rules);
+	free(plan->pools);
+	free(plan->cfg_pool);
+	free(plan->masq_pool);
+	free(plan->pool_addrs);
+	free(plan->ports);
+	free(plan->addrs);
+	free(plan->policies);
+	free(plan->statics);
+	memset(plan, 0, sizeof(*plan));
+}
+
+const struct plan_addr *plan_find_addr(const struct plan *plan, uint32_t addr)
+{
+	size_t lo = 0, hi = plan->n_addrs, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (plan->addrs[mid].addr == addr)
+			return &plan->addrs[mid];
+		if (plan->addrs[mid].addr < addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+void plan_taken(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out)
+{
+	union addr outside = addr_from4(addr->addr);
+	size_t lo = 0, hi = plan->n_statics, mid;
+	uint16_t port;
+
+	if (proto == PORTBITS_ICMP)
+		memset(out, 0, sizeof(*out));
+	else
+		*out = plan->policies[addr->policy];
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (memcmp(&plan->statics[mid].outside.addr, &outside, sizeof(outside)) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < plan->n_statics && addr_equal(&plan->statics[lo].outside.addr, &outside); lo++) {
+		port = ntohs(plan->statics[lo].outside.port);
+		if (portbits_proto_of(plan->statics[lo].outside.proto) == (int)proto)
+			portset_add(out, port, port);
+	}
+}

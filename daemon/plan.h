@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * plan.h - all that the maps are to hold, worked out in memory before anything is written.
+ *
+ * A plan is a function of the configuration, the picture of the links and a few facts of the box.
+ * Life: plan_build() -> plan_free(). The daemon keeps the plan in force, to see what a new one
+ * changes. Touches no map.
+ */
+#ifndef NATVI_DAEMON_PLAN_H
+#define NATVI_DAEMON_PLAN_H
+
+#include "abi/config.h"
+#include "abi/mapping.h"
+#include "daemon/addrs.h"
+#include "daemon/links.h"
+#include "lib/config.h"
+
+#define PLAN_MAX_STATICS	131072	/* forwarded ports over all forwards */
+
+/* Where pools stand: mappings name them by index, so a name keeps its index. */
+enum pool_kind { POOL_KIND_ANY, POOL_KIND_CONFIGURED, POOL_KIND_MASQUERADE };	/* ANY: read back from the maps */
+
+struct pool_place {
+	char name[NATVI_NAME_LEN];	/* "": nobody's */
+	enum pool_kind kind;
+	bool busy;			/* nobody's, but mappings still name it */
+};
+
+struct plan_input {
+	const struct config *config;
+	const struct pool_place *places;	/* [NATVI_MAX_POOLS] as they were */
+	const struct links *links;
+	uint16_t local_lo, local_hi;	/* net.ipv4.ip_local_port_range */
+	bool policy;			/* IPsec policies or mark rules exist */
+	bool mark_slow;			/* natvi's nftables table stands */
+};
+
+/* One address of interest: of the box, of a pool, or outside address of a forward. Sorted by addr. */
+struct plan_addr {
+	uint32_t addr;			/* host byte order */
+	uint32_t slot;			/* or SLOT_NONE */
+	uint8_t flags;			/* ADDR_* */
+	uint8_t pool;			/* or POOL_NONE */
+	uint16_t policy;		/* in plan.policies: reserved TCP and UDP ports */
+};
+
+/* One forwarded port: the two entries of its static mapping. Sorted by outside. */
+struct plan_static {
+	struct mapping_key outside, inside;
+	uint32_t slot;
+	uint8_t pool;
+	uint8_t filtering;
+};
+
+struct plan {
+	struct settings settings;
+	struct rule *rules;
+	size_t n_rules;
+	struct pool *pools;		/* [NATVI_MAX_POOLS]; unused ones have no name */
+	size_t n_pools;			/* the highest used index and one */
+	struct pool_place places[NATVI_MAX_POOLS];
+	uint16_t *cfg_pool;		/* index of each configured pool */
+	uint16_t *masq_pool;		/* of each interface's masquerade pool, or POOL_MASQUERADE */
+	struct pool_addr *pool_addrs;
+	size_t n_pool_addrs;
+	struct port *ports;		/* interfaces that exist, in the configuration's order */
+	size_t n_ports;
+	struct plan_addr *addrs;
+	size_t n_addrs;
+	struct portset *policies;
+	size_t n_policies;
+	struct plan_static *statics;
+	size_t n_statics;
+};
+
+/*
+ * slots is changed to what the plan needs; on error its content is of no use (work on a copy).
+ * Returns 0, or a negative errno with a sentence for a person in err: -ENOSPC the pinned tables
+ * have too few slots, -E2BIG a limit of abi/limits.h is passed, -ENOMEM.
+ */
+int plan_build(struct plan *plan, const struct plan_input *input, struct slots *slots, char *err, size_t err_len);
+void plan_free(struct plan *plan);
+
+/* Slots, pool addresses and forwarded ports that a configuration asks for, before any table is made. */
+struct plan_needs {
+	uint32_t slots;
+	uint32_t pool_addrs;
+	uint32_t statics;
+};
+struct plan_needs plan_needs(const struct config *config);
+
+/* NULL: not one of the plan's addresses. */
+const struct plan_addr *plan_find_addr(const struct plan *plan, uint32_t addr);
+
+/* Ports of a slot and protocol that must stay taken: reserved ones and forwards. */
+void plan_taken(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out);
+
+/* Do rules masquerade by this interface? */
+bool config_masquerades(const struct config *config, const char *interface);
+
+#endif
