@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Ratios, targets, the table for a person and the file for a program."""
+
+import json
+import os
+
+from lib.contenders import ALL
+from scenarios.pps import FLOWS, flows_name
+
+# key: (numerator, denominator)
+RATIOS = {
+    "xdp_vs_lookup_1k": ("natvi_xdp_1k_pps", "lookup_xdp_1k_pps"),
+    "xdp_vs_raw_1k": ("natvi_xdp_1k_pps", "raw_xdp_1k_pps"),
+    "xdp_vs_kernel_1k": ("natvi_xdp_1k_pps", "kernel_nat_1k_pps"),
+    "xdp_vs_kernel_1m": ("natvi_xdp_1m_pps", "kernel_nat_1m_pps"),
+    "tc_vs_kernel_1k": ("natvi_tc_1k_pps", "kernel_nat_1k_pps"),
+    "newflow_vs_kernel": ("natvi_tc_newflows_per_s", "kernel_nat_newflows_per_s"),
+    "tcp_stream_vs_kernel": ("natvi_tc_tcp_1_gbit_s", "kernel_nat_tcp_1_gbit_s"),
+    "tcp_16_streams_vs_kernel": ("natvi_tc_tcp_16_gbit_s",
+                                 "kernel_nat_tcp_16_gbit_s"),
+    "lookup_vs_raw_1k": ("lookup_xdp_1k_pps", "raw_xdp_1k_pps"),
+}
+
+# key: (at least +1 or at most -1, bound)
+TARGETS = {
+    "xdp_vs_lookup_1k": (+1, 0.85),
+    "xdp_vs_raw_1k": (+1, 0.65),
+    "xdp_vs_kernel_1k": (+1, 2.5),
+    "xdp_vs_kernel_1m": (+1, 1.7),
+    "tc_vs_kernel_1k": (+1, 1.4),
+    "newflow_vs_kernel": (+1, 1.7),
+    "tcp_stream_vs_kernel": (+1, 1.0),
+    "bytes_per_session": (-1, 720),
+}
+
+
+def add_ratios(figures):
+    for key, (over, under) in RATIOS.items():
+        if figures.get(over) and figures.get(under):
+            figures[key] = figures[over] / figures[under]
+
+
+def write_json(figures, path):
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    rounded = {k: round(v, 4) if v < 1000 else round(v)
+               for k, v in sorted(figures.items())}
+    with open(path + ".tmp", "w") as f:
+        json.dump(rounded, f, indent=1)
+        f.write("\n")
+    os.replace(path + ".tmp", path)
+
+
+def _row(cells):
+    return f"  {cells[0]:<28}" + "".join(f"{c:>16}" for c in cells[1:])
+
+
+def _cell(value, base):
+    if value is None:
+        return "-"
+    return f"{value:.2f}" + (f" ({value / base:.2f}x)" if base else "")
+
+
+def _pps_table(figures):
+    lines = ["64-byte UDP, Mpps received on one core (and against kernel NAT)",
+             _row(["flows"] + [flows_name(n) for n in FLOWS])]
+    for c in ALL:
+        cells = [c.label]
+        for n in FLOWS:
+            mpps = [figures.get(f"{name}_{flows_name(n)}_pps")
+                    for name in (c.name, "kernel_nat")]
+            mpps = [v / 1e6 if v else None for v in mpps]
+            cells.append(_cell(*mpps))
+        if any(cell != "-" for cell in cells[1:]):
+            lines.append(_row(cells))
+    return lines
+
+
+def _other_table(figures):
+    columns = (("newflows_per_s", 1e6, "new flows, M/s"),
+               ("tcp_1_gbit_s", 1, "1 TCP, Gbit/s"),
+               ("tcp_16_gbit_s", 1, "16 TCP, Gbit/s"),
+               ("testrun_ns", 1, "ns a packet"))
+    lines = ["", _row([""] + [title for _, _, title in columns])]
+    for c in ALL:
+        cells = [c.label]
+        for key, unit, _ in columns:
+            value = figures.get(f"{c.name}_{key}")
+            cells.append("-" if value is None else f"{value / unit:.2f}")
+        if any(cell != "-" for cell in cells[1:]):
+            lines.append(_row(cells))
+    return lines if len(lines) > 2 else []
+
+
+def _targets(figures):
+    lines = ["", _row(["target", "bound", "measured", "reached"])]
+    for key, (sign, bound) in TARGETS.items():
+        value = figures.get(key)
+        said = ["-", "not measured"]
+        if value is not None:
+            said = [f"{value:.2f}", "yes" if sign * (value - bound) >= 0 else "NO"]
+        lines.append(_row([key, ("<= " if sign < 0 else ">= ") + f"{bound:g}"] + said))
+    return lines
+
+
+def table(figures, bench):
+    lines = _pps_table(figures) + _other_table(figures) + _targets(figures)
+    for title, book in (("skipped", bench.skipped), ("failed", bench.failed)):
+        lines += [f"{title}: {what}: {why}" for what, why in book.items()]
+    return "\n".join(lines)

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""natvi-bench, the traffic side, driven on a topology."""
+
+import json
+
+from lib.shell import Failed, run
+from lib.topology import MAC, OUTSIDE_HOST, POOL_FIRST, POOL_SIZE
+
+
+class Tool:
+    def __init__(self, path):
+        self.path = path
+
+    def _generate(self, topo, *args, timeout):
+        out = run(self.path, "gen", "--from", topo.inside + ":in0",
+                  "--to", topo.outside + ":out0",
+                  "--gateway-mac", MAC["lan0"], "--own-mac", MAC["in0"],
+                  "--sink-mac", MAC["out0"], "--to-address", OUTSIDE_HOST,
+                  *args, timeout=timeout)
+        return json.loads(out)
+
+    def random(self, topo, flows, time_ms):
+        """Flows at random for a time; the packets a second that arrived."""
+        got = self._generate(topo, "--flows", str(flows),
+                             "--time-ms", str(time_ms), timeout=60)
+        if not got["received"]:
+            raise Failed("no packet arrived")
+        return got["pps"]
+
+    def sequence(self, topo, first, flows, verify, time_ms=30000):
+        """Each of the flows once, in order; all that natvi-bench counted."""
+        args = ["--first", str(first), "--flows", str(flows), "--sequence",
+                "--time-ms", str(time_ms)]
+        if verify:
+            args.append("--verify")
+        return self._generate(topo, *args, timeout=90)
+
+    def peer(self, topo, kind, flows=0):
+        run(self.path, "peer", "--kind", kind, "--in", topo.gateway + ":lan0",
+            "--out", "wan0", "--out-mac", MAC["wan0"], "--next-mac", MAC["out0"],
+            "--flows", str(flows), "--to-address", OUTSIDE_HOST,
+            "--pool-first", POOL_FIRST, "--pool-size", str(POOL_SIZE))
+
+    def testrun(self, topo, prog_id, flows):
+        """Nanoseconds a packet of a loaded program, the test's own cost off."""
+        out = run(self.path, "testrun", "--in", topo.gateway + ":lan0",
+                  "--id", str(prog_id), "--gateway-mac", MAC["lan0"],
+                  "--own-mac", MAC["in0"], "--to-address", OUTSIDE_HOST,
+                  "--flows", str(flows))
+        return json.loads(out)

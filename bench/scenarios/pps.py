@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Packets a second of established flows, taken at random."""
+
+from lib.contenders import ALL
+
+FLOWS = (1, 1000, 50000, 1000000)
+QUICK_FLOWS = (1000, 1000000)
+SLICE_MS, QUICK_SLICE_MS = 700, 400     # the first 100 ms are not counted
+
+
+def flows_name(flows):
+    for size, letter in ((1000000, "m"), (1000, "k")):
+        if flows >= size:
+            return f"{flows // size}{letter}"
+    return str(flows)
+
+
+def run(bench):
+    slice_ms = QUICK_SLICE_MS if bench.quick else SLICE_MS
+    with bench.contenders(ALL, "pps") as alive:
+        for flows in QUICK_FLOWS if bench.quick else FLOWS:
+            name = flows_name(flows)
+            bench.warm_up(alive, flows)
+            bench.in_turn(alive, bench.rounds, lambda c: bench.record(
+                f"{c.name}_{name}_pps",
+                bench.tool.random(c.topo, flows, slice_ms)), f"pps, {name} flows")
