@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * sysctl.c - see sysctl.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "lib/instance.h"
+#include "lib/log.h"
+#include "lib/sysctl.h"
+
+#define STATE_MAX	(4u << 20)
+#define LOCK_PATH	INSTANCE_RUN_DIR "/sysctl.lock"
+#define FORWARD_ALL	"net/ipv4/ip_forward"
+
+static int lock(void)
+{
+	int fd, err = instance_make_run_dir();
+
+	if (err)
+		return err;
+	fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX))
+		if (errno != EINTR) {
+			err = -errno;
+			close(fd);
+			return err;
+		}
+	return fd;
+}
+
+void netns_own(char netns[NETNS_NAME_LEN])
+{
+	ssize_t n = readlink("/proc/self/ns/net", netns, NETNS_NAME_LEN - 1);
+
+	netns[n > 0 ? n : 0] = '\0';
+}
+
+/* The file's content, or an empty one for this namespace. */
+static json_t *load_state(const char *instance)
+{
+	char path[INSTANCE_PATH_LEN], netns[NETNS_NAME_LEN], *text;
+	json_t *state = NULL;
+	size_t len;
+
+	instance_path(path, instance, INSTANCE_SYSCTL);
+	if (!file_read(path, STATE_MAX, &text, &len)) {
+		state = json_loadb(text, len, 0, NULL);
+		free(text);
+	}
+	if (json_is_array(json_object_get(state, "sysctls")) && json_is_array(json_object_get(state, "clsact")))
+		return state;
+	json_decref(state);
+	netns_own(netns);
+	return json_pack("{s:s, s:[], s:[]}", "netns", netns, "sysctls", "clsact");
+}
+
+static int save_state(const char *instance, const json_t *state)
+{
+	char path[INSTANCE_PATH_LEN], *text = json_dumps(state, JSON_INDENT(1));
+	int err;
+
+	if (!text)
+		return -ENOMEM;
+	instance_path(path, instance, INSTANCE_SYSCTL);
+	err = file_write(path, text, strlen(text));
+	free(text);
+	if (err)
+		log_err("cannot write %s: %s", path, strerror(-err));
+	return err;
+}
+
+static const char *field(const json_t *entry, const char *name)
+{
+	const char *text = json_string_value(json_object_get(entry, name));
+
+	return text ? text : "";
+}
+
+static json_t *find_entry(const json_t *state, const char *key)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(json_object_get(state, "sysctls"), i, entry)
+		if (!strcmp(field(entry, "key"), key))
+			return entry;
+	return NULL;
+}
+
+int sysctl_read(const char *key, char value[SYSCTL_VALUE_LEN])
+{
+	char path[SYSCTL_KEY_LEN + 16];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/%s", key);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, value, SYSCTL_VALUE_LEN - 1);
+	close(fd);
+	if (n < 0)
+		return -EIO;
+	value[n] = '\0';
+	value[strcspn(value, "\n")] = '\0';
+	return 0;
+}
+
+/* With dots, as sysctl(8) prints it. */
+static const char *dotted(const char *key, char buf[SYSCTL_KEY_LEN])
+{
+	size_t i;
+
+	snprintf(buf, SYSCTL_KEY_LEN, "%s", key);
+	for (i = 0; buf[i]; i++)
+		if (buf[i] == '/')
+			buf[i] = '.';
+	return buf;
+}
+
+static int write_value(const char *key, const char *value)
+{
+	char path[SYSCTL_KEY_LEN + 16], name[SYSCTL_KEY_LEN], old[SYSCTL_VALUE_LEN];
+	int fd, err = sysctl_read(key, old);
+
+	if (err == -ENOENT || (!err && !strcmp(old, value)))
+		return 0;	/* its interface is gone; or nothing to do */
+	snprintf(path, sizeof(path), "/proc/sys/%s", key);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		err = -errno;
+	else if (write(fd, value, strlen(value)) < 0)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		log_err("cannot set %s to %s: %s", dotted(key, name), value, strerror(-err));
+	else
+		log_info("%s: %s -> %s", dotted(key, name), old, value);
+	return err;
+}
+
+static int remember(json_t *state, const struct sysctl_want *want)
+{
+	json_t *entry = find_entry(state, want->key);
+	char old[SYSCTL_VALUE_LEN];
+	int err;
+
+	if (entry)
+		return json_object_set_new(entry, "new", json_string(want->value)) ? -ENOMEM : 0;
+	err = sysctl_read(want->key, old);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	entry = json_pack("{s:s, s:s, s:s}", "key", want->key, "old", old, "new", want->value);
+	return json_array_append_new(json_object_get(state, "sysctls"), entry) ? -ENOMEM : 0;
+}
+
+int sysctl_commit(const char *instance, const struct sysctl_want *wants, size_t n)
+{
+	int fd = lock(), err = 0, one;
+	json_t *state;
+	size_t i;
+
+	if (fd < 0)
+		return fd;
+	state = load_state(instance);
+	if (!state)
+		err = -ENOMEM;
+	for (i = 0; !err && i < n; i++)
+		err = remember(state, &wants[i]);
+	if (!err)
+		err = save_state(instance, state);
+	for (i = 0; i < n; i++) {
+		one = err ? 0 : write_value(wants[i].key, wants[i].value);
+		if (one && !err)
+			err = one;
+	}
+	json_decref(state);
+	close(fd);
+	return err;
+}
+
+/* Putting back */
+
+struct heirs {
+	const char *instance, *netns;
+	const json_t *entry;
+	bool inherited;
+};
+
+static int inherit(const char *name, void *arg)
+{
+	struct heirs *heirs = arg;
+	const char *key = field(heirs->entry, "key"), *dot = strrchr(name, '.');
+	char other[NATVI_NAME_LEN], pins[INSTANCE_PATH_LEN];
+	json_t *state, *entry;
+
+	if (!dot || strcmp(dot, ".sysctl") || (size_t)(dot - name) >= sizeof(other))
+		return 0;
+	snprintf(other, sizeof(other), "%.*s", (int)(dot - name), name);
+	instance_pin_path(pins, other, "");
+	if (!strcmp(other, heirs->instance) || access(pins, F_OK))
+		return 0;
+	state = load_state(other);
+	entry = find_entry(state, key);
+	if (entry && !strcmp(field(state, "netns"), heirs->netns)) {
+		if (!strcmp(field(entry, "old"), field(heirs->entry, "new")) &&
+		    !json_object_set(entry, "old", json_object_get(heirs->entry, "old")))
+			save_state(other, state);
+		heirs->inherited = true;
+	}
+	json_decref(state);
+	return heirs->inherited;
+}
+
+/* Another instance in this namespace wants the value as it is: it will put the old one back. */
+static bool hand_over(const char *instance, const json_t *state, const json_t *entry)
+{
+	struct heirs heirs = { .instance = instance, .netns = field(state, "netns"), .entry = entry };
+
+	dir_each(INSTANCE_RUN_DIR, inherit, &heirs);
+	return heirs.inherited;
+}
+
+static bool changed_by_others(const json_t *entry)
+{
+	char now[SYSCTL_VALUE_LEN], name[SYSCTL_KEY_LEN];
+	const char *key = field(entry, "key"), *new = field(entry, "new"), *old = field(entry, "old");
+
+	if (sysctl_read(key, now) || !strcmp(now, new) || !strcmp(now, old))
+		return false;
+	log_warn("%s is %s now, which natvi did not set: left as it is (it was %s before natvi)", dotted(key, name), now, old);
+	return true;
+}
+
+/* The keys to be put back, which are taken out of state. */
+static json_t *take_entries(const char *instance, json_t *state, const char *prefix)
+{
+	json_t *all = json_object_get(state, "sysctls"), *list = json_array(), *entry;
+	size_t i = 0;
+
+	while (i < json_array_size(all)) {
+		entry = json_array_get(all, i);
+		if (strncmp(field(entry, "key"), prefix, strlen(prefix))) {
+			i++;
+			continue;
+		}
+		if (!hand_over(instance, state, entry) && !changed_by_others(entry))
+			json_array_append(list, entry);
+		json_array_remove(all, i);
+	}
+	return list;
+}
+
+int sysctl_restore(const char *instance, const char *prefix)
+{
+	int fd = lock(), err = 0, one;
+	json_t *state, *list, *entry;
+	size_t i;
+
+	if (fd < 0)
+		return fd;
+	state = load_state(instance);
+	list = take_entries(instance, state, prefix);
+	/* First the one that changes all interfaces' own switches with it. */
+	json_array_foreach(list, i, entry)
+		if (!strcmp(field(entry, "key"), FORWARD_ALL))
+			err = write_value(FORWARD_ALL, field(entry, "old"));
+	json_array_foreach(list, i, entry) {
+		one = write_value(field(entry, "key"), field(entry, "old"));
+		if (one && !err)
+			err = one;
+	}
+	one = save_state(instance, state);
+	json_decref(list);
+	json_decref(state);
+	close(fd);
+	return err ? err : one;
+}
+
+void sysctl_netns(const char *instance, char netns[NETNS_NAME_LEN])
+{
+	char path[INSTANCE_PATH_LEN];
+	json_t *state;
+
+	netns[0] = '\0';
+	instance_path(path, instance, INSTANCE_SYSCTL);
+	if (access(path, F_OK))
+		return;
+	state = load_state(instance);
+	snprintf(netns, NETNS_NAME_LEN, "%s", field(state, "netns"));
+	json_decref(state);
+}
+
+static bool lists_clsact(const json_t *state, const char *interface)
+{
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(state, "clsact"), i, name)
+		if (!strcmp(json_string_value(name) ? json_string_value(name) : "", interface))
+			return true;
+	return false;
+}
+
+int sysctl_note_clsact(const char *instance, const char *interface)
+{
+	int fd = lock(), err = 0;
+	json_t *state;
+
+	if (fd < 0)
+		return fd;
+	state = load_state(instance);
+	if (!lists_clsact(state, interface)) {
+		json_array_append_new(json_object_get(state, "clsact"), json_string(interface));
+		err = save_state(instance, state);
+	}
+	json_decref(state);
+	close(fd);
+	return err;
+}
+
+bool sysctl_made_clsact(const char *instance, const char *interface)
+{
+	json_t *state = load_state(instance);
+	bool made = lists_clsact(state, interface);
+
+	json_decref(state);
+	return made;
+}
+
+void sysctl_forget(const char *instance)
+{
+	char path[INSTANCE_PATH_LEN];
+
+	instance_path(path, instance, INSTANCE_SYSCTL);
+	unlink(path);
+}
