@@ -157,6 +157,12 @@ void cfg_errors_print(const struct config *config, const char *name, const struc
 /* Number of entries that rule becomes in the datapath (lists multiplied out). */
 size_t config_rule_entries(const struct cfg_rule *rule);
 
+/* Number of addresses over all pools. */
+size_t config_pool_addresses(const struct config *config);
+
+/* Bytes that the kernel's tables will take for this configuration, to within a few percent. */
+uint64_t config_memory_bytes(const struct config *config);
+
 /* The configuration as a new jansson object, in the shape of the YAML file with all defaults filled in. */
 struct json_t;
 struct json_t *config_to_json(const struct config *config);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * check.c - `natvi check FILE`: is this a configuration? All problems at once, or what it would
+ * become. Reads the file alone; asks neither the kernel nor a running instance.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "lib/config.h"
+
+static size_t rule_entries(const struct config *config)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_rules; i++)
+		n += config_rule_entries(&config->rules[i]);
+	return n;
+}
+
+static const char *plural(size_t n, const char *one, const char *many)
+{
+	return n == 1 ? one : many;
+}
+
+static void print_ok(const char *name, const struct config *c)
+{
+	size_t addrs = config_pool_addresses(c), entries = rule_entries(c);
+
+	printf("%s: ok: %zu %s, ", name, c->n_interfaces, plural(c->n_interfaces, "interface", "interfaces"));
+	if (c->n_pools)
+		printf("%zu %s with %zu %s, ", c->n_pools, plural(c->n_pools, "pool", "pools"), addrs,
+		       plural(addrs, "address", "addresses"));
+	printf("%zu %s (%zu %s), ", c->n_rules, plural(c->n_rules, "rule", "rules"), entries,
+	       plural(entries, "entry", "entries"));
+	printf("%zu %s; ", c->n_forwards, plural(c->n_forwards, "forward", "forwards"));
+	printf("tables will take %llu MiB\n", (unsigned long long)(config_memory_bytes(c) + (1 << 20) - 1) >> 20);
+}
+
+static json_t *ok_json(const char *name, const struct config *c)
+{
+	return json_pack("{sb ss s{sI sI sI sI sI sI sI} so}", "ok", 1, "file", name, "summary",
+			 "interfaces", (json_int_t)c->n_interfaces, "pools", (json_int_t)c->n_pools,
+			 "pool_addresses", (json_int_t)config_pool_addresses(c), "rules", (json_int_t)c->n_rules,
+			 "rule_entries", (json_int_t)rule_entries(c), "forwards", (json_int_t)c->n_forwards,
+			 "memory_bytes", (json_int_t)config_memory_bytes(c), "config", config_to_json(c));
+}
+
+static json_t *errors_json(const char *name, const struct cfg_errors *errors)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < errors->n; i++)
+		json_array_append_new(list, json_pack("{ss si ss}", "file", name, "line", errors->list[i].line, "text",
+						      errors->list[i].text));
+	return json_pack("{sb ss so}", "ok", 0, "file", name, "errors", list);
+}
+
+int cmd_check(int argc, char **argv)
+{
+	struct cfg_errors errors = { 0 };
+	struct config *config = NULL;
+	struct cli_opts opts;
+	const char *name;
+	int err;
+
+	if (!cli_parse(argc, argv, CLI_TAKES_JSON, &opts, &err))
+		return err;
+	if (opts.n_words != 1)
+		return cli_error(CLI_USAGE, "which file? `natvi check FILE`, - for standard input");
+	name = opts.words[0];
+	err = config_read_file(name, &config, &errors);
+	if (opts.json)
+		cli_print_json(err ? errors_json(name, &errors) : ok_json(name, config));
+	else if (err == -ENOMEM)
+		cli_error(CLI_FAIL, "out of memory");
+	else if (err)
+		cfg_errors_print(NULL, name, &errors, stderr);
+	else
+		print_ok(name, config);
+	cfg_errors_free(&errors);
+	config_free(config);
+	return err ? CLI_FAIL : CLI_OK;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * config_impl.h - what the files of lib/config*.c share: the YAML tree, the state of one reading, and
+ * the small readers that keys are made of. Nobody else includes it.
+ *
+ * A reading: text -> tree of nodes (config_yaml.c) -> struct config, with each value's line kept aside
+ * where a check needs it (config_parse.c, config_rule.c) -> checks over the whole (config_check.c).
+ * Trouble is collected, never thrown: readers report and go on with the next value. Out of memory is
+ * a flag that is looked at once, at the end.
+ */
+#ifndef NATVI_LIB_CONFIG_IMPL_H
+#define NATVI_LIB_CONFIG_IMPL_H
+
+#include <string.h>
+
+#include "lib/config.h"
+
+#define CFG_MAX_BYTES		(4u << 20)	/* of a file */
+#define CFG_MAX_NODES		500000u		/* values, aliases followed */
+#define CFG_MAX_DEPTH		16u
+#define CFG_MAX_ANCHORS		256u
+#define CFG_MAX_ERRORS		100u	/* shown; the rest is mostly the consequence of these */
+#define CFG_KEEP_ERRORS		1000u	/* kept until they are put in order */
+#define CFG_QUOTE_LEN		52
+
+#define CFG_MIN_SESSIONS	16u
+#define CFG_MAX_SESSIONS	16000000u
+#define CFG_DEFAULT_SESSIONS	65536u
+#define CFG_MAX_ICMP_RATE	1000000u
+#define CFG_DEFAULT_ICMP_RATE	1000u
+
+/* Not given: follows the mapping once that is known. */
+#define FILTER_UNSET	((enum filtering)0xff)
+
+enum node_type { NODE_SCALAR, NODE_LIST, NODE_MAP };
+
+/* Aliases make the tree a graph without cycles: an anchor is known only once its node is complete. */
+struct node {
+	enum node_type type;
+	bool plain;		/* a scalar without quotes */
+	int line;
+	uint32_t weight;	/* nodes in it, aliases followed */
+	char *text;
+	struct node **kids;	/* of a map: key, value, key, value ... */
+	size_t n_kids;
+	struct node *all;	/* chain of the document's nodes */
+};
+
+/* A name or prefix that only the whole configuration can judge. */
+enum cfg_ref_kind { REF_INTERFACE, REF_POOL, REF_SOURCE };
+#define CFG_NO_RULE	SIZE_MAX
+
+struct cfg_ref {
+	enum cfg_ref_kind kind;
+	int line;
+	size_t rule;		/* index, or CFG_NO_RULE */
+	char name[NATVI_NAME_LEN];
+	struct cfg_prefix4 prefix;
+};
+
+/* A range of a pool with its line. */
+struct cfg_span {
+	uint32_t lo, hi;
+	size_t pool;
+	int line;
+};
+
+struct cfg_parse {
+	struct config *config;
+	struct cfg_errors *errors;
+	bool no_memory;
+	bool names_broken;	/* an interface's or pool's own name could not be read: do not judge references */
+	size_t errors_dropped;
+	int masquerade_line;
+	struct cfg_ref *refs;
+	size_t n_refs;
+	struct cfg_span *spans;
+	size_t n_spans;
+	struct node *nodes;
+	struct node *root;
+};
+
+/* Append a zeroed element to an array that grows by doubling; NULL (and no_memory) when it cannot. */
+#define CFG_ADD(p, array, n) ({ \
+	void *grown_ = cfg_grow(p, (array), (n), sizeof(*(array))); \
+	if (grown_) \
+		(array) = grown_; \
+	grown_ ? (__typeof__(array))memset(&(array)[(n)++], 0, sizeof(*(array))) : NULL; })
+
+void *cfg_grow(struct cfg_parse *p, void *array, size_t n, size_t size);
+
+/* config_error.c */
+void cfg_fail(struct cfg_parse *p, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void cfg_errors_finish(struct cfg_parse *p);
+/* text fit for a message: printable, valid UTF-8, cut with "..." when long. Returns buf. */
+const char *cfg_quote(const char *text, char buf[CFG_QUOTE_LEN]);
+/* The word nearest to text, or NULL when none is near. words: NULL at the end. */
+const char *cfg_nearest(const char *text, const char *const *words);
+/* "did you mean `x`?" or "known here: a, b, c" in buf; "" when nobody will read it. */
+#define CFG_HINT_LEN	320
+const char *cfg_hint(const struct cfg_parse *p, const char *text, const char *const *words, char buf[CFG_HINT_LEN]);
+
+/* config_yaml.c: text to p->root (NULL for an empty document), or errors. */
+void cfg_yaml_read(struct cfg_parse *p, const char *text, size_t len);
+void cfg_yaml_free(struct cfg_parse *p);
+
+/* config_value.c */
+typedef void cfg_reader(struct cfg_parse *p, const struct node *value, void *to);
+
+struct cfg_key {
+	const char *name;
+	cfg_reader *read;
+	bool required;
+};
+#define CFG_MAX_KEYS	16
+
+/* Read a map by its keys: unknown, repeated and missing ones are errors. what: "a pool". */
+void cfg_map(struct cfg_parse *p, const struct node *node, const char *what, const struct cfg_key *keys,
+	     size_t n_keys, void *to);
+#define CFG_MAP(p, node, what, keys, to) cfg_map(p, node, what, keys, sizeof(keys) / sizeof((keys)[0]), to)
+
+/* One value or a list of them. */
+void cfg_each(struct cfg_parse *p, const struct node *node, cfg_reader *read, void *to);
+/* A list; an empty value is an empty list. example: how it is written. */
+void cfg_list(struct cfg_parse *p, const struct node *node, const char *example, cfg_reader *read, void *to);
+bool cfg_is_empty(const struct node *node);
+
+/* The text of a scalar, or NULL after an error. what: "an interface's name". */
+const char *cfg_text(struct cfg_parse *p, const struct node *node, const char *what);
+/* Index in words, or -1 after an error. */
+int cfg_word(struct cfg_parse *p, const struct node *node, const char *what, const char *const *words);
+/* Decimal within bounds, or fallback after an error. */
+uint32_t cfg_number(struct cfg_parse *p, const struct node *node, const char *what, uint32_t min, uint32_t max,
+		    uint32_t fallback);
+/* Seconds: 300, 300s, 5m, 2h4m. */
+uint16_t cfg_seconds(struct cfg_parse *p, const struct node *node, const char *what, uint16_t fallback);
+bool cfg_name(struct cfg_parse *p, const struct node *node, const char *what, char to[NATVI_NAME_LEN]);
+bool cfg_ifname(struct cfg_parse *p, const struct node *node, char to[IFNAMSIZ]);
+bool cfg_ifname_ok(const char *text);
+bool cfg_ports_text(struct cfg_parse *p, int line, const char *text, struct cfg_ports *to);
+bool cfg_ports(struct cfg_parse *p, const struct node *node, struct cfg_ports *to);
+bool cfg_prefix(struct cfg_parse *p, const struct node *node, struct cfg_prefix4 *to);
+bool cfg_range(struct cfg_parse *p, const struct node *node, struct cfg_range4 *to);
+/* Can a host have this address: not 0.0.0.0/8, loopback, multicast or above. */
+bool cfg_unicast(uint32_t addr);
+
+/* config_parse.c */
+extern const char *const cfg_mapping_words[], *const cfg_filtering_words[], *const cfg_xdp_words[];
+void cfg_defaults(struct config *config);
+void cfg_parse_root(struct cfg_parse *p);
+void cfg_read_filtering(struct cfg_parse *p, const struct node *value, enum filtering *to);
+
+/* config_rule.c */
+extern const char *const cfg_action_words[];	/* by enum rule_action; snat stands for both forms */
+cfg_reader cfg_read_rules, cfg_read_forwards;
+
+/* config_check.c */
+void cfg_check(struct cfg_parse *p);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * config_json.c - a configuration as JSON, in the shape of the YAML file with all defaults filled
+ * in. JSON is YAML too: what comes out here is read again as the same configuration.
+ */
+#include <jansson.h>
+
+#include "lib/addr.h"
+#include "lib/config_impl.h"
+
+static void append_text(json_t *list, const char *text)
+{
+	json_array_append_new(list, json_string(text));
+}
+
+static json_t *ports_json(const struct cfg_ports *ports, size_t n)
+{
+	char text[PORTS_TEXT_LEN];
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		append_text(list, addr_print_ports(ports[i].lo, ports[i].hi, text));
+	return list;
+}
+
+static json_t *interface_json(const struct cfg_interface *interface)
+{
+	return json_pack("{ss ss ss}", "name", interface->name, "xdp", cfg_xdp_words[interface->xdp],
+			 "zone", "global");
+}
+
+static json_t *pool_json(const struct cfg_pool *pool)
+{
+	static const struct cfg_ports all = { 1, 65535 };
+	char text[ADDR_RANGE_LEN];
+	json_t *addresses = json_array();
+
+	for (size_t i = 0; i < pool->n_addrs; i++)
+		append_text(addresses, addr_print_range4(pool->addrs[i].lo, pool->addrs[i].hi, text));
+	return json_pack("{ss so so ss ss}", "name", pool->name, "addresses", addresses,
+			 "ports", ports_json(pool->n_ports ? pool->ports : &all, pool->n_ports ? pool->n_ports : 1),
+			 "mapping", cfg_mapping_words[pool->mapping],
+			 "filtering", cfg_filtering_words[pool->filtering]);
+}
+
+static json_t *match_json(const struct cfg_match *match, const char *prefix_key)
+{
+	char text[ADDR_TEXT_LEN];
+	json_t *object = json_object(), *list;
+
+	if (match->n_interfaces) {
+		list = json_array();
+		for (size_t i = 0; i < match->n_interfaces; i++)
+			append_text(list, match->interfaces[i]);
+		json_object_set_new(object, "interface", list);
+	}
+	if (match->n_prefixes) {
+		list = json_array();
+		for (size_t i = 0; i < match->n_prefixes; i++)
+			append_text(list, addr_print_prefix4(match->prefixes[i].addr, match->prefixes[i].len, text));
+		json_object_set_new(object, prefix_key, list);
+	}
+	if (match->n_ports)
+		json_object_set_new(object, "port", ports_json(match->ports, match->n_ports));
+	return object;
+}
+
+static json_t *protos_json(const uint8_t *protos, size_t n)
+{
+	char text[PROTO_TEXT_LEN];
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		append_text(list, addr_print_proto(protos[i], text));
+	return list;
+}
+
+static json_t *rule_json(const struct cfg_rule *rule)
+{
+	json_t *object = json_pack("{ss so so}", "name", rule->name, "from", match_json(&rule->from, "source"),
+				   "to", match_json(&rule->to, "destination"));
+
+	if (rule->n_protos)
+		json_object_set_new(object, "proto", protos_json(rule->protos, rule->n_protos));
+	if (rule->action != ACTION_SNAT)
+		json_object_set_new(object, "action", json_string(cfg_action_words[rule->action]));
+	else
+		json_object_set_new(object, "action",
+				    json_pack("{ss}", "snat", rule->masquerade ? "masquerade" : rule->pool));
+	return object;
+}
+
+static json_t *endpoint_json(const char *interface, uint32_t addr, struct cfg_ports range)
+{
+	char text[ADDR_TEXT_LEN], ports[PORTS_TEXT_LEN];
+
+	return json_sprintf("%s:%s", *interface ? interface : addr_print4(addr, text),
+			    addr_print_ports(range.lo, range.hi, ports));
+}
+
+static json_t *forward_json(const struct cfg_forward *forward)
+{
+	return json_pack("{so so so ss}", "proto", protos_json(forward->protos, forward->n_protos),
+			 "external", endpoint_json(forward->ext_interface, forward->ext_addr, forward->ext_ports),
+			 "internal", endpoint_json("", forward->int_addr, forward->int_ports),
+			 "filtering", cfg_filtering_words[forward->filtering]);
+}
+
+static json_t *timeouts_json(const struct cfg_timeouts *t)
+{
+	return json_pack("{si si si si si si}", "udp", t->udp_s, "tcp-established", t->tcp_established_s,
+			 "tcp-transitory", t->tcp_transitory_s, "icmp", t->icmp_s, "other", t->other_s,
+			 "port-rest", t->rest_s);
+}
+
+static json_t *masquerade_json(const struct cfg_masquerade *m)
+{
+	return json_pack("{so ss ss}", "ports", m->n_ports ? ports_json(m->ports, m->n_ports) : json_string("auto"),
+			 "mapping", cfg_mapping_words[m->mapping], "filtering", cfg_filtering_words[m->filtering]);
+}
+
+json_t *config_to_json(const struct config *c)
+{
+	json_t *interfaces = json_array(), *pools = json_array(), *rules = json_array(), *forwards = json_array();
+
+	for (size_t i = 0; i < c->n_interfaces; i++)
+		json_array_append_new(interfaces, interface_json(&c->interfaces[i]));
+	for (size_t i = 0; i < c->n_pools; i++)
+		json_array_append_new(pools, pool_json(&c->pools[i]));
+	for (size_t i = 0; i < c->n_rules; i++)
+		json_array_append_new(rules, rule_json(&c->rules[i]));
+	for (size_t i = 0; i < c->n_forwards; i++)
+		json_array_append_new(forwards, forward_json(&c->forwards[i]));
+	return json_pack("{so so so so s{sI sI sI} ss so so}", "interfaces", interfaces, "pools", pools,
+			 "masquerade", masquerade_json(&c->masquerade), "timeouts", timeouts_json(&c->timeouts),
+			 "limits", "sessions", (json_int_t)c->max_sessions, "mappings", (json_int_t)c->max_mappings,
+			 "icmp-rate", (json_int_t)c->icmp_rate,
+			 "on-exhaustion", c->exhaust_host ? "host-unreachable" : "admin-prohibited",
+			 "rules", rules, "forwards", forwards);
+}

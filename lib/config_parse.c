@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * config_parse.c - the keys of the configuration, but for rules and forwards: tables of name and
+ * reader, and the defaults. What can be judged by one value alone is judged here.
+ */
+#include "lib/addr.h"
+#include "lib/config_impl.h"
+
+const char *const cfg_mapping_words[] = { "endpoint-independent", "address-and-port-dependent", NULL };
+const char *const cfg_filtering_words[] = {
+	"endpoint-independent", "address-dependent", "address-and-port-dependent", NULL
+};
+const char *const cfg_xdp_words[] = { "auto", "native", "generic", "off", NULL };
+
+void cfg_defaults(struct config *config)
+{
+	config->timeouts = (struct cfg_timeouts){
+		.udp_s = 300,			/* RFC 4787 req. 5 */
+		.tcp_established_s = 7440,	/* RFC 5382 req. 5 */
+		.tcp_transitory_s = 240,
+		.icmp_s = 60,			/* RFC 5508 req. 2 */
+		.other_s = 300,
+		.rest_s = 120,			/* RFC 6888 req. 8 */
+	};
+	config->masquerade.filtering = FILTER_UNSET;
+	config->max_sessions = CFG_DEFAULT_SESSIONS;
+	config->max_mappings = 0;		/* as sessions, once they are known */
+	config->icmp_rate = CFG_DEFAULT_ICMP_RATE;
+}
+
+static void read_mapping(struct cfg_parse *p, const struct node *value, enum mapping_mode *to)
+{
+	int word = cfg_word(p, value, "a kind of mapping", cfg_mapping_words);
+
+	if (word >= 0)
+		*to = (enum mapping_mode)word;
+}
+
+void cfg_read_filtering(struct cfg_parse *p, const struct node *value, enum filtering *to)
+{
+	int word = cfg_word(p, value, "a kind of filtering", cfg_filtering_words);
+
+	if (word >= 0)
+		*to = (enum filtering)word;
+}
+
+/* Interfaces */
+
+static void interface_name(struct cfg_parse *p, const struct node *value, void *to)
+{
+	struct cfg_interface *interface = to;
+
+	if (!cfg_ifname(p, value, interface->name))
+		p->names_broken = true;
+}
+
+static void interface_xdp(struct cfg_parse *p, const struct node *value, void *to)
+{
+	struct cfg_interface *interface = to;
+	int word = cfg_word(p, value, "a way to use XDP", cfg_xdp_words);
+
+	if (word >= 0)
+		interface->xdp = (enum xdp_mode)word;
+}
+
+static void interface_zone(struct cfg_parse *p, const struct node *value, void *to)
+{
+	const char *text = cfg_text(p, value, "a zone");
+	char quoted[CFG_QUOTE_LEN];
+
+	if (text && strcmp(text, "global"))
+		cfg_fail(p, value->line, "zone `%s`: this version has one zone only; write `global` or leave `zone` away",
+			 cfg_quote(text, quoted));
+}
+
+static const struct cfg_key interface_keys[] = {
+	{ "name", interface_name, true },
+	{ "xdp", interface_xdp, false },
+	{ "zone", interface_zone, false },
+};
+
+static void read_interface(struct cfg_parse *p, const struct node *value, void *to)
+{
+	struct config *config = p->config;
+	struct cfg_interface *interface = CFG_ADD(p, config->interfaces, config->n_interfaces);
+
+	if (!interface)
+		return;
+	interface->line = value->line;
+	if (value->type == NODE_SCALAR && !cfg_is_empty(value))
+		interface_name(p, value, interface);	/* the name alone */
+	else
+		CFG_MAP(p, value, "an interface", interface_keys, interface);
+}
+
+/* Pools */
+
+static void pool_name(struct cfg_parse *p, const struct node *value, void *to)
+{
+	struct cfg_pool *pool = to;
+
+	if (!cfg_name(p, value, "a pool's name", pool->name)) {
+		p->names_broken = true;
+	} else if (!strcmp(pool->name, "masquerade")) {
+		cfg_fail(p, value->line, "a pool cannot be called `masquerade`, which means the address of the way out");
+		p->names_broken = true;
+	}
+}
+
+static void pool_address(struct cfg_parse *p, const struct node *value, void *to)
+{
+	struct cfg_pool *pool = to;
+	struct cfg_range4 range;
+	struct cfg_range4 *added;
+	struct cfg_span *span;
+
+	if (!cfg_range(p, value, &range))
+		return;
+	added = CFG_ADD(p, pool->addrs, pool->n_addrs);
+	span = CFG_ADD(p, p->spans, p->n_spans);
+	if (!added || !span)
+		return;
+	*added = range;
+	*span = (struct cfg_span){ range.lo, range.hi, p->config->n_pools - 1, value->line };
+}
+
+static void pool_addresses(struct cfg_parse *p, const struct node *value, void *to)
+{
+	if (cfg_is_empty(value))
+		cfg_fail(p, value->line, "the pool is empty; write `addresses: [203.0.113.16/28]` with addresses of yours");
+	else
+		cfg_each(p, value, pool_address, to);
+}
+
+static void pool_port(struct cfg_parse *p, const struct node *value, void *to)
+{
+	struct cfg_pool *pool = to;
+	struct cfg_ports range, *added;
+
+	if (cfg_ports(p, value, &range) && (added = CFG_ADD(p, pool->ports, pool->n_ports)))
+		*added = range;
+}
+
+static void pool_ports(struct cfg_parse *p, const struct node *value, void *to)
+{
+	cfg_each(p, value, pool_port, to);
+}
+
+static void pool_mapping(struct cfg_parse *p, const struct node *value, void *to)
+{
+	read_mapping(p, value, &((struct cfg_pool *)to)->mapping);
+}
+
+static void pool_filtering(struct cfg_parse *p, const struct node *value, void *to)
+{
+	cfg_read_filtering(p, value, &((struct cfg_pool *)to)->filtering);
+}
+
+static const struct cfg_key pool_keys[] = {
+	{ "name", pool_name, true },
+	{ "addresses", pool_addresses, true },
+	{ "ports", pool_ports, false },
+	{ "mapping", pool_mapping, false },
+	{ "filtering", pool_filtering, false },
+};
+
+static void read_pool(struct cfg_parse *p, const struct node *value, void *to)
+{
+	struct cfg_pool *pool = CFG_ADD(p, p->config->pools, p->config->n_pools);
+
+	if (!pool)
+		return;
+	pool->line = value->line;
+	pool->filtering = FILTER_UNSET;
+	CFG_MAP(p, value, "a pool", pool_keys, pool);
+	if (!*pool->name)
+		p->names_broken = true;
+}
+
+/* Masquerading */
+
+static void masquerade_port(struct cfg_parse *p, const struct node *value, void *to)
+{
+	struct cfg_masquerade *masquerade = to;
+	struct cfg_ports range, *added;
+
+	if (cfg_ports(p, value, &range) && (added = CFG_ADD(p, masquerade->ports, masquerade->n_ports)))
+		*added = range;
+}
+
+static void masquerade_ports(struct cfg_parse *p, const struct node *value, void *to)
+{
+	if (value->type != NODE_SCALAR || strcmp(value->text, "auto"))
+		cfg_each(p, value, masquerade_port, to);
+}
+
+static void masquerade_mapping(struct cfg_parse *p, const struct node *value, void *to)
+{
+	read_mapping(p, value, &((struct cfg_masquerade *)to)->mapping);
+}
+
+static void masquerade_filtering(struct cfg_parse *p, const struct node *value, void *to)
+{
+	cfg_read_filtering(p, value, &((struct cfg_masquerade *)to)->filtering);
+}
+
+static const struct cfg_key masquerade_keys[] = {
+	{ "ports", masquerade_ports, false },
+	{ "mapping", masquerade_mapping, false },
+	{ "filtering", masquerade_filtering, false },
+};
+
+/* Time-outs and limits */
+
+#define TIMEOUT_READER(function, member, what) \
+	static void function(struct cfg_parse *p, const struct node *value, void *to) \
+	{ \
+		struct cfg_timeouts *timeouts = to; \
+	\
+		timeouts->member = cfg_seconds(p, value, what, timeouts->member); \
+	}
+
+TIMEOUT_READER(timeout_udp, udp_s, "`udp`")
+TIMEOUT_READER(timeout_established, tcp_established_s, "`tcp-established`")
+TIMEOUT_READER(timeout_transitory, tcp_transitory_s, "`tcp-transitory`")
+TIMEOUT_READER(timeout_icmp, icmp_s, "`icmp`")
+TIMEOUT_READER(timeout_other, other_s, "`other`")
+TIMEOUT_READER(timeout_rest, rest_s, "`port-rest`")
+
+static const struct cfg_key timeout_keys[] = {
+	{ "udp", timeout_udp, false },
+	{ "tcp-established", timeout_established, false },
+	{ "tcp-transitory", timeout_transitory, false },
+	{ "icmp", timeout_icmp, false },
+	{ "other", timeout_other, false },
+	{ "port-rest", timeout_rest, false },
+};
+
+static void limit_sessions(struct cfg_parse *p, const struct node *value, void *to)
+{
+	p->config->max_sessions = cfg_number(p, value, "`sessions`", CFG_MIN_SESSIONS, CFG_MAX_SESSIONS,
+					     CFG_DEFAULT_SESSIONS);
+}
+
+static void limit_mappings(struct cfg_parse *p, const struct node *value, void *to)
+{
+	p->config->max_mappings = cfg_number(p, value, "`mappings`", CFG_MIN_SESSIONS, CFG_MAX_SESSIONS, 0);
+}
+
+static void limit_icmp_rate(struct cfg_parse *p, const struct node *value, void *to)
+{
+	p->config->icmp_rate = cfg_number(p, value, "`icmp-rate`", 0, CFG_MAX_ICMP_RATE, CFG_DEFAULT_ICMP_RATE);
+}
+
+static const struct cfg_key limit_keys[] = {
+	{ "sessions", limit_sessions, false },
+	{ "mappings", limit_mappings, false },
+	{ "icmp-rate", limit_icmp_rate, false },
+};
+
+/* The whole */
+
+static void root_interfaces(struct cfg_parse *p, const struct node *value, void *to)
+{
+	cfg_list(p, value, "- name: lan0", read_interface, to);
+}
+
+static void root_pools(struct cfg_parse *p, const struct node *value, void *to)
+{
+	cfg_list(p, value, "- {name: public, addresses: [203.0.113.16/28]}", read_pool, to);
+}
+
+static void root_masquerade(struct cfg_parse *p, const struct node *value, void *to)
+{
+	p->masquerade_line = value->line;
+	CFG_MAP(p, value, "`masquerade`", masquerade_keys, &p->config->masquerade);
+}
+
+static void root_timeouts(struct cfg_parse *p, const struct node *value, void *to)
+{
+	CFG_MAP(p, value, "`timeouts`", timeout_keys, &p->config->timeouts);
+}
+
+static void root_limits(struct cfg_parse *p, const struct node *value, void *to)
+{
+	CFG_MAP(p, value, "`limits`", limit_keys, p->config);
+}
+
+static void root_exhaustion(struct cfg_parse *p, const struct node *value, void *to)
+{
+	static const char *const words[] = { "admin-prohibited", "host-unreachable", NULL };
+	int word = cfg_word(p, value, "an answer for `on-exhaustion`", words);
+
+	if (word >= 0)
+		p->config->exhaust_host = word == 1;
+}
+
+static const struct cfg_key root_keys[] = {
+	{ "interfaces", root_interfaces, true },
+	{ "pools", root_pools, false },
+	{ "masquerade", root_masquerade, false },
+	{ "timeouts", root_timeouts, false },
+	{ "limits", root_limits, false },
+	{ "on-exhaustion", root_exhaustion, false },
+	{ "rules", cfg_read_rules, false },
+	{ "forwards", cfg_read_forwards, false },
+};
+
+void cfg_parse_root(struct cfg_parse *p)
+{
+	static const struct node nothing = { .type = NODE_MAP };
+
+	if (p->root && p->root->type != NODE_MAP && !cfg_is_empty(p->root))
+		cfg_fail(p, p->root->line, "a configuration begins with a key like `interfaces:`");
+	else
+		CFG_MAP(p, p->root ? p->root : &nothing, "the configuration", root_keys, NULL);
+}
