@@ -17,12 +17,13 @@ enum cli_exit {
 };
 
 
-enum { CLI_TAKES_JSON = 1, CLI_TAKES_LIMIT = 2, CLI_TAKES_CONFIRM = 4 };
+enum { CLI_TAKES_JSON = 1, CLI_TAKES_LIMIT = 2, CLI_TAKES_CONFIRM = 4, CLI_TAKES_CONFIG = 8 };
 
 /* What the options of a command said. */
 struct cli_opts {
 	const char *instance;
 	bool json;
+	const char *config;	/* -c; NULL: none given */
 	long limit;		/* -1: none given */
 	long confirm_s;		/* -1: none given */
 	int n_words;		/* what is left, options taken out */

@@ -72,6 +72,7 @@ static const struct option long_options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "confirm", required_argument, NULL, OPT_CONFIRM },
+	{ "config", required_argument, NULL, 'c' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -82,6 +83,7 @@ static bool allowed(int opt, int takes)
 	case OPT_JSON: return takes & CLI_TAKES_JSON;
 	case OPT_LIMIT: return takes & CLI_TAKES_LIMIT;
 	case OPT_CONFIRM: return takes & CLI_TAKES_CONFIRM;
+	case 'c': return takes & CLI_TAKES_CONFIG;
 	default: return true;
 	}
 }
@@ -98,7 +100,11 @@ static bool take(int opt, struct cli_opts *out)
 			  NATVI_NAME_LEN - 1);
 		return false;
 	case OPT_JSON:
-		return out->json = true;
+		out->json = true;
+		return true;
+	case 'c':
+		out->config = optarg;
+		return true;
 	case OPT_LIMIT:
 		return (out->limit = number("limit", optarg, 1, 1000000000)) >= 0;
 	default:
@@ -119,7 +125,7 @@ bool cli_parse(int argc, char **argv, int takes, struct cli_opts *out, int *exit
 	*out = (struct cli_opts){ .instance = INSTANCE_DEFAULT, .limit = -1, .confirm_s = -1 };
 	optind = 1;
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":c:h", long_options, NULL)) != -1) {
 		if (opt == 'h') {
 			print_help_of(argv[0]);
 			*exit_code = CLI_OK;

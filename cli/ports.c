@@ -4,45 +4,32 @@
  */
 #include "cli/ports.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/if_link.h>
-#include <linux/pkt_cls.h>
-#include <linux/pkt_sched.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "lib/instance.h"
+#include "daemon/pins.h"
+#include "daemon/tc.h"
 #include "lib/netlink.h"
 
-/* Ids of the instance's programs; 0: not pinned. */
-struct program_ids {
-	uint32_t xdp, tc_in, tc_out;
+/* What is asked about an interface. */
+struct search {
+	const char *instance;
+	const struct pins *pins;
+	bool found;
 };
 
-static uint32_t pinned_id(const char *instance, const char *pin)
+static bool is_own(const struct search *search, uint32_t id)
 {
-	struct bpf_prog_info info = { 0 };
-	__u32 len = sizeof(info);
-	char path[INSTANCE_PATH_LEN];
-	int fd;
+	const char *owner = id ? pins_owner(search->pins, id) : NULL;
 
-	instance_pin_path(path, instance, pin);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return 0;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len))
-		info.id = 0;
-	close(fd);
-	return info.id;
+	return owner && !strcmp(owner, search->instance);
 }
 
-static const char *xdp_mode(uint32_t ifindex, uint32_t own_id)
+static const char *xdp_mode(uint32_t ifindex, const struct search *search)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 
@@ -50,50 +37,26 @@ static const char *xdp_mode(uint32_t ifindex, uint32_t own_id)
 		return "off";
 	if (!query.drv_prog_id && !query.skb_prog_id && !query.hw_prog_id)
 		return "off";
-	if (!own_id)
-		return "foreign";
-	if (query.drv_prog_id == own_id)
+	if (is_own(search, query.drv_prog_id))
 		return "native";
-	if (query.skb_prog_id == own_id)
+	if (is_own(search, query.skb_prog_id))
 		return "generic";
-	return query.hw_prog_id == own_id ? "offload" : "foreign";
+	return is_own(search, query.hw_prog_id) ? "offload" : "foreign";
 }
 
-/* Which program is looked for, and was it there? */
-struct tc_search {
-	uint32_t id;
-	bool found;
-};
-
-static int tc_filter(const struct nlmsghdr *msg, void *arg)
+static int one_filter(const struct tc_filter *filter, void *arg)
 {
-	struct tc_search *search = arg;
-	const struct nlattr *attr, *inner;
+	struct search *search = arg;
 
-	mnl_attr_for_each(attr, msg, sizeof(struct tcmsg)) {
-		if (mnl_attr_get_type(attr) != TCA_OPTIONS)
-			continue;
-		mnl_attr_for_each_nested(inner, attr)
-			if (mnl_attr_get_type(inner) == TCA_BPF_ID && mnl_attr_get_u32(inner) == search->id)
-				search->found = true;
-	}
+	if (is_own(search, filter->prog_id))
+		search->found = true;
 	return 0;
 }
 
-/* Is the program with this id a filter of the interface's clsact, in the direction parent? */
-static bool tc_has(struct nl *nl, uint32_t ifindex, uint32_t parent, uint32_t id)
+static bool tc_has(struct nl *nl, uint32_t ifindex, enum tc_hook hook, struct search *search)
 {
-	struct tc_search search = { .id = id };
-	char buf[NL_BUF_BYTES];
-	struct nlmsghdr *msg = nl_put(buf, RTM_GETTFILTER, NLM_F_DUMP);
-	struct tcmsg *tc = mnl_nlmsg_put_extra_header(msg, sizeof(*tc));
-
-	if (!id)
-		return false;
-	tc->tcm_ifindex = (int)ifindex;
-	tc->tcm_parent = TC_H_MAKE(TC_H_CLSACT, parent);
-	nl_talk(nl, msg, tc_filter, NULL, &search);
-	return search.found;
+	search->found = false;
+	return !tc_each_filter(nl, ifindex, hook, one_filter, search) && search->found;
 }
 
 static int add_port(const struct port *port, void *arg)
@@ -108,7 +71,7 @@ static int add_port(const struct port *port, void *arg)
 	return 0;
 }
 
-static void ask_kernel(struct port_hooks *hooks, struct nl *nl, const struct program_ids *ids)
+static void ask_kernel(struct port_hooks *hooks, struct nl *nl, struct search *search)
 {
 	uint32_t ifindex = hooks->port.ifindex;
 	char name[IF_NAMESIZE];
@@ -116,21 +79,31 @@ static void ask_kernel(struct port_hooks *hooks, struct nl *nl, const struct pro
 	hooks->present = if_indextoname(ifindex, name) && !strcmp(name, hooks->port.name);
 	if (!hooks->present)
 		return;
-	hooks->xdp = xdp_mode(ifindex, ids->xdp);
-	hooks->tc_in = tc_has(nl, ifindex, TC_H_MIN_INGRESS, ids->tc_in);
-	hooks->tc_out = tc_has(nl, ifindex, TC_H_MIN_EGRESS, ids->tc_out);
+	hooks->xdp = xdp_mode(ifindex, search);
+	hooks->tc_in = tc_has(nl, ifindex, TC_HOOK_INGRESS, search);
+	hooks->tc_out = tc_has(nl, ifindex, TC_HOOK_EGRESS, search);
+}
+
+/* Without an answer names and addresses are good all the same. */
+static void ask_kernel_all(struct ports *ports, const char *instance)
+{
+	struct pins pins = { 0 };
+	struct search search = { .instance = instance, .pins = &pins };
+	struct nl nl;
+
+	if (pins_read(&pins) || nl_open(&nl, NETLINK_ROUTE)) {
+		pins_free(&pins);
+		return;
+	}
+	for (size_t i = 0; i < ports->n; i++)
+		ask_kernel(&ports->list[i], &nl, &search);
+	nl_close(&nl);
+	pins_free(&pins);
 }
 
 struct ports *ports_read(const struct maps *maps)
 {
 	struct ports *ports = calloc(1, sizeof(*ports));
-	struct program_ids ids = {
-		.xdp = pinned_id(maps->instance, "prog_natvi_xdp"),
-		.tc_in = pinned_id(maps->instance, "prog_natvi_tc_ingress"),
-		.tc_out = pinned_id(maps->instance, "prog_natvi_tc_egress"),
-	};
-
-	struct nl nl;
 
 	if (!ports)
 		return NULL;
@@ -138,11 +111,7 @@ struct ports *ports_read(const struct maps *maps)
 		ports_free(ports);
 		return NULL;
 	}
-	if (nl_open(&nl, NETLINK_ROUTE))
-		return ports;	/* names and addresses are good all the same */
-	for (size_t i = 0; i < ports->n; i++)
-		ask_kernel(&ports->list[i], &nl, &ids);
-	nl_close(&nl);
+	ask_kernel_all(ports, maps->instance);
 	return ports;
 }
 

@@ -79,23 +79,35 @@ static int own_dir(char buf[PATH_MAX])
 	return 0;
 }
 
-/*
- * Become a program of natvi's: installed in the libexec directory, or in the source tree when the binary
- * runs from its build directory. It finds the binary in NATVI.
- */
-static int become(const char *installed, const char *in_tree, char **argv)
+/* Where a program of natvi's is: in the source tree, beside the binary's directory, or where it was meant to be installed. */
+static bool find_program(const char *name, const char *in_tree, char path[PATH_MAX + 128])
 {
-	char dir[PATH_MAX], path[PATH_MAX + 128], self[PATH_MAX + 8];
+	char dir[PATH_MAX];
 
 	if (own_dir(dir))
-		return cli_error(CLI_FAIL, "cannot tell where this program is");
-	snprintf(self, sizeof(self), "%snatvi", dir);
-	setenv("NATVI", self, 0);
-	snprintf(path, sizeof(path), "%s../%s", dir, in_tree);
-	if (access(path, X_OK))
-		snprintf(path, sizeof(path), "%s/%s", NATVI_LIBEXEC, installed);
-	if (access(path, X_OK))
-		return cli_error(CLI_FAIL, "%s is not there: is natvi installed? (make install)", path);
+		return false;
+	snprintf(path, PATH_MAX + 128, "%s../%s", dir, in_tree);
+	if (!access(path, X_OK))
+		return true;
+	snprintf(path, PATH_MAX + 128, "%s../libexec/natvi/%s", dir, name);
+	if (!access(path, X_OK))
+		return true;
+	snprintf(path, PATH_MAX + 128, "%s/%s", NATVI_LIBEXEC, name);
+	return !access(path, X_OK);
+}
+
+/* Become a program of natvi's. It finds this binary by $NATVI. */
+static int become(const char *name, const char *in_tree, char **argv)
+{
+	char path[PATH_MAX + 128], self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n > 0) {
+		self[n] = '\0';
+		setenv("NATVI", self, 0);
+	}
+	if (!find_program(name, in_tree, path))
+		return cli_error(CLI_FAIL, "%s is neither installed (`make install`) nor in the source tree beside this program", name);
 	argv[0] = path;
 	execv(path, argv);
 	return cli_error(CLI_FAIL, "cannot run %s: %s", path, strerror(errno));
@@ -108,5 +120,5 @@ int cmd_demo(int argc, char **argv)
 
 int cmd_bench(int argc, char **argv)
 {
-	return become("bench/run.py", "bench/run.py", argv);
+	return become("natvi-bench", "bench/run.py", argv);
 }
