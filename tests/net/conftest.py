@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from gateway import NATVI, PINS, Topology  # noqa: E402
-from lab import CLONE_NEWNET, Lab, PREFIX, leftovers, remove_orphans, run  # noqa: E402
+from lab import CLONE_NEWNET, PREFIX, Lab, adopt, children, leftovers, remove_orphans, run  # noqa: E402
 
 SYS_BPF = {"x86_64": 321, "aarch64": 280}.get(os.uname().machine, 280)
 BPF_MAP_CREATE = 0
@@ -50,6 +50,7 @@ def machine():
     if reason:
         pytest.skip(reason)
     assert os.access(NATVI, os.X_OK), "%s is not there; run make" % NATVI
+    adopt()
     remove_orphans()
     yield
     left = leftovers(os.getpid())
@@ -57,11 +58,6 @@ def machine():
     left += [str(p) for p in PINS.glob(mine + "*")]
     left += ["process %s" % p for p in children()]
     assert not left, "the tests left behind: %s" % ", ".join(left)
-
-
-def children():
-    """Processes that this one started and that still run."""
-    return pathlib.Path("/proc/self/task/%d/children" % os.getpid()).read_text().split()
 
 
 @pytest.fixture

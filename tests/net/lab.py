@@ -21,6 +21,7 @@ import time
 NETNS_DIR = pathlib.Path("/run/netns")
 PREFIX = "nvt"
 CLONE_NEWNET = 0x40000000
+PR_SET_CHILD_SUBREAPER = 36
 POLL_S = 0.02
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -63,8 +64,8 @@ class Process:
         self.out_path, self.err_path = base.with_name(base.name + ".out"), base.with_name(base.name + ".err")
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             # The kernel ends it when the test process is killed outright.
-            self.popen = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self.words], stdout=out,
-                                          stderr=err, stdin=stdin or subprocess.DEVNULL)
+            self.popen = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self.words], stdout=out, stderr=err,
+                                          stdin=stdin or subprocess.DEVNULL)
 
     @property
     def pid(self):
@@ -225,7 +226,27 @@ class Lab:
                 function(*arguments, **options)
             except Exception as problem:  # the rest must be undone all the same
                 problems.append(repr(problem))
+        reap()
         assert not problems, "not undone: %s" % "; ".join(problems)
+
+
+def children():
+    """Processes that this one started, or inherited from one that it started, and that still run."""
+    return [int(pid) for pid in pathlib.Path("/proc/self/task/%d/children" % os.getpid()).read_text().split()]
+
+
+def adopt():
+    """Make orphans of the processes that are started here children of this one, so that none is lost sight of."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reap():
+    """End what processes that have ended already left behind, such as the forked children of a server."""
+    for pid in children():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
 
 
 def veth(near, near_name, far, far_name):
