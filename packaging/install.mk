@@ -37,3 +37,9 @@ uninstall:
 	rm -f $(DESTDIR)$(sysconfdir)/natvi/natvi.yaml.example $(addprefix $(DESTDIR),$(MAN_TARGETS))
 	rm -rf $(DESTDIR)$(libexecdir) $(DESTDIR)$(datadir)/natvi
 	-rmdir $(DESTDIR)$(sysconfdir)/natvi 2>/dev/null
+
+.PHONY: demo
+demo:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
+	@NATVI=$(abspath $(BUILD))/natvi packaging/demo/natvi-demo

@@ -36,7 +36,7 @@ REMOTE2 = "198.51.100.2"
 POOL = "192.0.2.0/28"
 
 MASQUERADE = {"name": "out", "from": {"interface": "lan0"}, "to": {"interface": "wan0"}, "action": "masquerade"}
-REFUSE = {"name": "refuse", "from": {"interface": "wan0"}, "to": {"interface": "lan0"}, "action": "drop"}
+REFUSE = {"name": "refuse", "from": {"interface": "wan0"}, "action": "drop"}
 TO_POOL = dict(MASQUERADE, action={"snat": "public"})
 
 

@@ -251,7 +251,7 @@ def test_forward_port_is_never_given(net):
 
 def test_exhaustion(net):
     """A full port range: ICMP 3/13 for the new flow, live ones go on, and a port that is free again is given again."""
-    natvi = net.running(config(net.hook, rules=[TO_POOL, REFUSE], timeouts={"udp": 300, "rest": 1},
+    natvi = net.running(config(net.hook, rules=[TO_POOL, REFUSE], timeouts={"udp": 300, "port-rest": 1},
                                pool={"addresses": ["192.0.2.1"], "ports": "2000-2007", "mapping": "endpoint-independent"}))
     remote = net.outside.udp(SERVER, 5000)
     sockets = [net.inside.udp(INSIDE) for _ in range(8)]

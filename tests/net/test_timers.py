@@ -13,12 +13,12 @@ from gateway import INSIDE, REFUSE, SERVER, TO_POOL, config
 from lab import wait_for
 from wire import exchange, reset
 
-TIMES = {"udp": 2, "tcp_established": 8, "tcp_transitory": 2, "icmp": 2, "other": 2, "rest": 2}
+TIMES = {"udp": 2, "tcp-established": 8, "tcp-transitory": 2, "icmp": 2, "other": 2, "port-rest": 2}
 SWEEP_S = 10
 
 
 def timed(net, filtering="address-and-port-dependent", **times):
-    return net.running(config(net.hook, rules=[TO_POOL, REFUSE], timeouts={**TIMES, **times},
+    return net.running(config(net.hook, rules=[TO_POOL, REFUSE], timeouts={**TIMES, **{k.replace("_", "-"): v for k, v in times.items()}},
                               pool={"mapping": "endpoint-independent", "filtering": filtering}))
 
 
@@ -62,7 +62,7 @@ def test_sweep_ends_sessions_and_frees_ports(net):
 
 def test_a_resting_port_is_its_own_hosts(net):
     """While its mapping rests, the same inside socket gets the same port again."""
-    natvi = timed(net, rest=60)
+    natvi = timed(net, port_rest=60)
     inside, outside = net.inside.udp(INSIDE, 4100), net.outside.udp(SERVER, 5000)
     external = exchange(inside, outside, (SERVER, 5000))
     wait_for(lambda: not natvi.sessions(), SWEEP_S, "the session to end")
@@ -88,7 +88,7 @@ def test_tcp_established_outlives_transitory(net):
     client, server = connect(net)
     client.sendall(b"one")
     assert server.recv(10) == b"one"
-    time.sleep(TIMES["tcp_transitory"] + 2)
+    time.sleep(TIMES["tcp-transitory"] + 2)
     server.sendall(b"two")
     assert client.recv(10) == b"two"
     assert len(natvi.sessions("proto", "tcp")) == 1
@@ -109,7 +109,7 @@ def test_tcp_half_open_is_transitory(net):
     net.gateway.ip("neigh replace 203.0.113.9 lladdr %s dev wan0" % net.mac(net.outside, "eth0"))
     tap.send(Ether(src=net.mac(net.inside, "eth0"), dst=net.mac(net.gateway, "lan0")) / syn)
     wait_for(lambda: natvi.sessions("proto", "tcp"), 3, "the session")
-    wait_for(lambda: not natvi.sessions("proto", "tcp"), TIMES["tcp_transitory"] + SWEEP_S, "it to end")
+    wait_for(lambda: not natvi.sessions("proto", "tcp"), TIMES["tcp-transitory"] + SWEEP_S, "it to end")
 
 
 def test_tcp_fin_ends_soon(net):
@@ -123,7 +123,7 @@ def test_tcp_fin_ends_soon(net):
     server.close()
     assert client.recv(10) == b""
     client.close()
-    wait_for(lambda: not natvi.sessions("proto", "tcp"), TIMES["tcp_transitory"] + SWEEP_S, "the closed connection's session to end")
+    wait_for(lambda: not natvi.sessions("proto", "tcp"), TIMES["tcp-transitory"] + SWEEP_S, "the closed connection's session to end")
 
 
 def test_tcp_half_closed_is_not_closed(net):
@@ -132,7 +132,7 @@ def test_tcp_half_closed_is_not_closed(net):
     client, server = connect(net)
     client.shutdown(socket.SHUT_WR)
     assert server.recv(10) == b""
-    time.sleep(TIMES["tcp_transitory"] + 2)
+    time.sleep(TIMES["tcp-transitory"] + 2)
     server.sendall(b"still talking")
     assert client.recv(20) == b"still talking"
 
@@ -141,7 +141,7 @@ def test_tcp_rst_ends_soon(net):
     natvi = timed(net, tcp_established=600)
     client, server = connect(net)
     reset(server)
-    wait_for(lambda: not natvi.sessions("proto", "tcp"), TIMES["tcp_transitory"] + SWEEP_S, "the reset connection's session to end")
+    wait_for(lambda: not natvi.sessions("proto", "tcp"), TIMES["tcp-transitory"] + SWEEP_S, "the reset connection's session to end")
     client.close()
 
 
