@@ -24,7 +24,7 @@ CLI_SRC	:= $(wildcard cli/*.c)
 HOST_SRC := $(wildcard host/*.c)
 obj	= $(patsubst %.c,$(BUILD)/%.o,$(1))
 NATVI_OBJ := $(call obj,$(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC) $(HOST_SRC))
-BPF_OBJ	:= $(BUILD)/bpf/natvi.bpf.o
+BPF_OBJ	:= $(BUILD)/bpf/natvi.o
 
 .PHONY: all deps clean install uninstall
 all: $(BUILD)/natvi
@@ -38,7 +38,10 @@ $(BUILD)/natvi: $(NATVI_OBJ)
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
-	llvm-strip-16 -g $@ 2>/dev/null || llvm-strip -g $@
+
+# One object for all hooks: the maps are shared, what differs between hooks is not.
+$(BPF_OBJ): $(BUILD)/bpf/tc.bpf.o $(BUILD)/bpf/xdp.bpf.o
+	bpftool gen object $@ $^
 
 # The programs travel inside the binary.
 $(BUILD)/natvi.skel.h: $(BPF_OBJ)

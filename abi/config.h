@@ -50,7 +50,8 @@ struct control {
 	__u32 max_sessions;	/* limits.sessions that the tables were made for */
 	__u32 max_mappings;	/* limits.mappings likewise */
 	__u32 heartbeat_s;	/* coarse monotonic second of the daemon's last sign of life */
-	__u32 pad[2];
+	__u32 events_until_s;	/* events are made until then; a reader renews it, at most 10 s ahead */
+	__u32 pad;
 };
 NATVI_ASSERT_SIZE(struct control, 64);
 
@@ -107,10 +108,11 @@ struct rule {
 	__u16 dport_lo, dport_hi;
 	__u16 pool;
 	__u16 id;		/* number of the rule in the configuration, from 1 */
-	__u32 pad;
+	__u32 pad[2];
 };
 NATVI_ASSERT_SIZE(struct rule, 64);
 
+/* A pool keeps its index for as long as its name is in use: mappings refer to it. n_addrs 0: unused. */
 struct pool {
 	__u32 first;		/* in pool_addrs, within the half */
 	__u32 n_addrs;

@@ -72,4 +72,16 @@ struct unmap_args {
 };
 NATVI_ASSERT_SIZE(struct unmap_args, 32);
 
+/*
+ * Argument of natvi_adopt: leave a connection that the kernel already translates to the
+ * kernel. Both keys as their packets come in.
+ */
+struct adopt_args {
+	struct tuple orig;
+	struct tuple reply;
+	__u32 idle_s;		/* in: 1-65535 */
+	__s32 result;		/* out: 0, -17 (EEXIST), -28 (ENOSPC) */
+};
+NATVI_ASSERT_SIZE(struct adopt_args, 88);
+
 #endif

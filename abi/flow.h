@@ -15,9 +15,10 @@
  *   CLAIMED -> PENDING key written; seen by other inserters, not by readers
  *   PENDING -> LIVE    recipe written; seen by all
  *   PENDING -> FREE    rollback: no reader has ever seen it
- *   LIVE -> DEAD       expiry or flush, SYSCALL programs only
- *   DEAD -> FREE       the sweep after the one that buried it, so that no program
- *                      still reads what a new flow overwrites
+ *   LIVE -> DEAD       expiry, flush, or a packet that finds the session past its time;
+ *                      compare-and-swap on the original flow: one winner settles the rest
+ *   DEAD -> FREE       by a sweep, one whole pass later at least: no program still reads
+ *                      what a new flow overwrites
  */
 #ifndef NATVI_ABI_FLOW_H
 #define NATVI_ABI_FLOW_H
@@ -28,8 +29,7 @@
 /* Tags. A LIVE or PENDING tag carries 30 bits of the key's hash. */
 #define TAG_FREE	0u
 #define TAG_CLAIMED	1u
-#define TAG_DEAD_EVEN	2u	/* buried by a sweep with an even number */
-#define TAG_DEAD_ODD	3u
+#define TAG_DEAD(sweep)	(2u + (sweep) % 3)	/* buried while that pass was the last; free from pass + 2 on */
 #define TAG_PENDING	0x40000000u
 #define TAG_LIVE	0x80000000u
 #define TAG_HASH	0x3fffffffu
@@ -86,8 +86,9 @@ struct flow_cold {
 	__u16 rule;		/* config rule number from 1; 0: none (mapping or forward) */
 	__u16 peer_zone;	/* zone of the other direction's key */
 	__u8 flags;		/* COLD_* */
-	__u8 pool;		/* index of the pool that gave the outside address */
-	__u16 pad;
+	__u8 pool;		/* ORIG: pool of the source's mapping, or POOL_NONE */
+	__u8 dst_pool;		/* ORIG: pool of the destination's mapping, or POOL_NONE */
+	__u8 pad;
 };
 NATVI_ASSERT_SIZE(struct flow_cold, 12);
 

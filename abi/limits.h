@@ -15,7 +15,7 @@
 #define NATVI_MAX_PORTS		1024	/* enabled interfaces; a power of two */
 #define NATVI_PORT_PROBES	8	/* slots looked at for one interface */
 #define NATVI_MAX_RULES		4096	/* entries after lists are multiplied out */
-#define NATVI_MAX_POOLS		256
+#define NATVI_MAX_POOLS		255
 #define NATVI_MAX_POOL_ADDRS	65536	/* addresses over all pools */
 #define NATVI_MAX_VLAN_TAGS	2
 

@@ -27,7 +27,7 @@ struct mapping_key {
 	__u16 zone;		/* INSIDE: of the host; PERMIT: low 16 bits of the slot; OUTSIDE: 0 */
 	__u8 proto;
 	__u8 kind;		/* enum mapping_kind */
-	__u16 pad;		/* PERMIT: high 16 bits of the slot; else 0 */
+	__u16 pool;		/* INSIDE: its pool (a host has a mapping in each pool it uses); PERMIT: high 16 bits of the slot; OUTSIDE: 0 */
 };
 NATVI_ASSERT_SIZE(struct mapping_key, 24);
 

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * env_bpf.h - the part of the env contract (dp/env.h) that all BPF programs share:
+ * tables, clock, events. What differs between hooks is in env_tc.h and env_xdp.h.
+ */
+#ifndef NATVI_BPF_ENV_BPF_H
+#define NATVI_BPF_ENV_BPF_H
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "dp/pkt.h"
+#include "maps.h"
+
+#define NS_PER_S	1000000000ULL
+#define AF_INET_	2
+
+DP __u32 env_now_s(void)
+{
+	return bpf_ktime_get_coarse_ns() / NS_PER_S;
+}
+
+DP __u32 env_random(void)
+{
+	return bpf_get_prandom_u32();
+}
+
+#define ENV_ARRAY(function, map, type)                                                         \
+	DP type *function(__u32 i)                                                             \
+	{                                                                                      \
+		return bpf_map_lookup_elem(&map, &i);                                          \
+	}
+
+ENV_ARRAY(env_settings, settings, const struct settings)
+ENV_ARRAY(env_port, ports, const struct port)
+ENV_ARRAY(env_rule, rules, const struct rule)
+ENV_ARRAY(env_pool, pools, const struct pool)
+ENV_ARRAY(env_pool_addr, pool_addrs, const struct pool_addr)
+ENV_ARRAY(env_portbits, portbits, struct portbits)
+ENV_ARRAY(env_bucket, flows, struct bucket)
+ENV_ARRAY(env_cpu, cpu, struct cpu)
+
+DP struct control *env_control(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&control, &zero);
+}
+
+DP struct usage *env_usage(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&usage, &zero);
+}
+
+DP const struct addr_info *env_addr(const struct addr_key *k)
+{
+	return bpf_map_lookup_elem(&addrs, k);
+}
+
+DP struct mapping *env_mapping(const struct mapping_key *k)
+{
+	return bpf_map_lookup_elem(&mappings, k);
+}
+
+DP int env_mapping_insert(const struct mapping_key *k, const struct mapping *m)
+{
+	return bpf_map_update_elem(&mappings, k, m, BPF_NOEXIST);
+}
+
+DP int env_mapping_delete(const struct mapping_key *k)
+{
+	return bpf_map_delete_elem(&mappings, k);
+}
+
+DP void env_loop(__u32 n, long (*fn)(__u32, void *), void *arg)
+{
+	bpf_loop(n, fn, arg, 0);
+}
+
+/* Negative: the ring is full, the event is lost. */
+DP long env_event(const struct event *e)
+{
+	return bpf_ringbuf_output(&events, (void *)e, sizeof(*e), 0);
+}
+
+#endif

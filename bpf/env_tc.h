@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * env_tc.h - the env contract at tc ingress: the whole datapath. GSO packets stay whole,
+ * the outer VLAN tag is out of band, and checksums may be left to the sending device
+ * (CHECKSUM_PARTIAL), which only the kernel's own helpers keep right.
+ */
+#ifndef NATVI_BPF_ENV_TC_H
+#define NATVI_BPF_ENV_TC_H
+
+#include <linux/pkt_cls.h>
+
+#define ENV_GLOBAL	__attribute__((noinline))
+
+#include "env_bpf.h"
+
+#define ICMP_ROOM_BYTES	28	/* IPv4 and ICMP headers in front of what is quoted */
+#define PULL_BYTES	(14 + 4 + 60 + 60)	/* the most that headers take */
+
+/* Headers are made linear. */
+DP void env_begin(struct pkt *p)
+{
+	struct __sk_buff *skb = p->ctx;
+
+	if (skb->data_end - skb->data < PULL_BYTES && skb->data_end - skb->data < skb->len)
+		bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES);
+	p->data = (void *)(long)skb->data;
+	p->data_end = (void *)(long)skb->data_end;
+	p->m->ifindex = skb->ifindex;
+	p->m->wire_len = skb->len;
+	p->m->gso_size = skb->gso_size;
+	p->m->eth_proto = skb->protocol;
+	p->m->vlan_present = skb->vlan_present;
+	p->m->vlan_tci = skb->vlan_tci;
+}
+
+DP bool env_hits_only(const struct pkt *p)
+{
+	return false;
+}
+
+DP int env_punt(struct pkt *p)
+{
+	return TC_ACT_UNSPEC;
+}
+
+DP int env_drop(struct pkt *p)
+{
+	return TC_ACT_SHOT;
+}
+
+/* Filters of others behind natvi's still see it. */
+DP int env_kernel(struct pkt *p)
+{
+	return TC_ACT_UNSPEC;
+}
+
+DP int env_redirect(struct pkt *p, __u32 ifindex)
+{
+	return bpf_redirect(ifindex, 0);
+}
+
+DP void env_mark_slow(struct pkt *p, __u32 mark)
+{
+	struct __sk_buff *skb = p->ctx;
+
+	skb->mark |= mark;
+}
+
+DP bool env_l4_csum(struct pkt *p, __u32 off, __u16 addr_delta, __u16 port_delta, bool udp)
+{
+	__u64 flags = udp ? BPF_F_MARK_MANGLED_0 : 0;
+
+	if (addr_delta && addr_delta != 0xffff &&
+	    bpf_l4_csum_replace(p->ctx, off, 0, addr_delta, flags | BPF_F_PSEUDO_HDR))
+		return false;
+	return !port_delta || port_delta == 0xffff || !bpf_l4_csum_replace(p->ctx, off, 0, port_delta, flags);
+}
+
+DP int env_load(struct pkt *p, __u32 off, void *to, __u32 len)
+{
+	if (len < 1 || len > NATVI_ICMP_QUOTE_BYTES)
+		return -1;
+	return bpf_skb_load_bytes(p->ctx, off, to, len);
+}
+
+DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len)
+{
+	return bpf_skb_store_bytes(p->ctx, off, from, len, 0);
+}
+
+/*
+ * Is the L4 checksum left to the sending device? The helper changes the field of a
+ * complete checksum and leaves the other kind alone, so it is tried and undone.
+ */
+DP int csum_is_partial(struct pkt *p)
+{
+	__u16 before, after;
+	__u32 off;
+
+	if ((p->m->key.proto != IPPROTO_TCP && p->m->key.proto != IPPROTO_UDP) || (p->m->flags & PKT_FRAGMENT))
+		return 0;
+	off = p->m->l4 + (p->m->key.proto == IPPROTO_TCP ? 16 : 6);
+	if (bpf_skb_load_bytes(p->ctx, off, &before, 2) || !before ||
+	    bpf_l4_csum_replace(p->ctx, off, 0, 1, 0) || bpf_skb_load_bytes(p->ctx, off, &after, 2))
+		return 0;
+	if (before == after)
+		return 1;
+	bpf_skb_store_bytes(p->ctx, off, &before, 2, 0);
+	return 0;
+}
+
+DP int env_icmp_room(struct pkt *p, __u32 ip_len)
+{
+	int partial = csum_is_partial(p);
+
+	if (ip_len < p->m->len && bpf_skb_change_tail(p->ctx, p->m->l3 + ip_len, 0))
+		return -1;
+	if (bpf_skb_change_head(p->ctx, ICMP_ROOM_BYTES, 0))
+		return -1;
+	return partial;
+}
+
+DP void env_route(struct pkt *p, const struct tuple *t, struct route *r)
+{
+	struct bpf_fib_lookup fib = {
+		.family = AF_INET_,
+		.l4_protocol = t->proto,
+		.sport = t->sport,
+		.dport = t->dport,
+		.tot_len = 1,	/* asks for the route's MTU */
+		.ifindex = p->m->ifindex,
+		.ipv4_src = t->src.word[3],
+		.ipv4_dst = t->dst.word[3],
+	};
+
+	r->oif = 0;
+	r->mtu = 0;
+	switch (bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0)) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+		r->result = ROUTE_OK;
+		r->mtu = fib.mtu_result;
+		__builtin_memcpy(r->dmac, fib.dmac, sizeof(r->dmac));
+		__builtin_memcpy(r->smac, fib.smac, sizeof(r->smac));
+		break;
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+		r->result = ROUTE_NO_NEIGHBOUR;
+		break;
+	case BPF_FIB_LKUP_RET_NOT_FWDED:
+	case BPF_FIB_LKUP_RET_FWD_DISABLED:
+		r->result = ROUTE_LOCAL;
+		return;
+	default:
+		r->result = ROUTE_NONE;
+		return;
+	}
+	r->oif = fib.ifindex;
+}
+
+/* Is there a socket that the kernel would give packets with this tuple to? */
+DP bool env_socket(struct pkt *p, const struct tuple *t)
+{
+	struct bpf_sock_tuple tuple = {
+		.ipv4.saddr = t->src.word[3],
+		.ipv4.daddr = t->dst.word[3],
+		.ipv4.sport = t->sport,
+		.ipv4.dport = t->dport,
+	};
+	struct bpf_sock *sk;
+
+	if (t->proto == IPPROTO_TCP)
+		sk = bpf_sk_lookup_tcp(p->ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	else
+		sk = bpf_sk_lookup_udp(p->ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return false;
+	bpf_sk_release(sk);
+	return true;
+}
+
+#endif

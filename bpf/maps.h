@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * maps.h - all maps, by the names that abi/config.h lists. Weak, because two objects are
+ * linked into one. Sizes of 1 are set by the loader.
+ */
+#ifndef NATVI_BPF_MAPS_H
+#define NATVI_BPF_MAPS_H
+
+#define NATVI_ARRAY(name, struct_type, entries, mapflags)                                           \
+	struct {                                                                               \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                              \
+		__uint(max_entries, entries);                                                  \
+		__uint(map_flags, mapflags);                                                   \
+		__type(key, __u32);                                                            \
+		__type(value, struct_type);                                                       \
+	} name __weak SEC(".maps")
+
+NATVI_ARRAY(control, struct control, 1, BPF_F_MMAPABLE);
+NATVI_ARRAY(usage, struct usage, 1, BPF_F_MMAPABLE);
+NATVI_ARRAY(settings, struct settings, 2, 0);
+NATVI_ARRAY(rules, struct rule, 2 * NATVI_MAX_RULES, 0);
+NATVI_ARRAY(pools, struct pool, 2 * NATVI_MAX_POOLS, 0);
+NATVI_ARRAY(pool_addrs, struct pool_addr, 2, 0);
+NATVI_ARRAY(ports, struct port, NATVI_MAX_PORTS, 0);
+NATVI_ARRAY(portbits, struct portbits, PORTBITS_PROTOS, BPF_F_MMAPABLE);
+NATVI_ARRAY(flows, struct bucket, 1, BPF_F_MMAPABLE);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct addr_key);
+	__type(value, struct addr_info);
+} addrs __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct mapping_key);
+	__type(value, struct mapping);
+} mappings __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct cpu);
+} cpu __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} events __weak SEC(".maps");
+
+#endif

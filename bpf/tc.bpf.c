@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* tc.bpf.c - the hook at tc ingress and the programs that the daemon calls. */
+#include "env_tc.h"
+#include "dp/dp.h"
+
+struct bpf_map;
+
+SEC("tc")
+int natvi_tc_ingress(struct __sk_buff *skb)
+{
+	return dp_run(skb);
+}
+
+/* Scratch space of a program that the daemon calls, with the clock set; coarse time is not to be had there. */
+static inline struct cpu *syscall_cpu(void)
+{
+	struct cpu *c = env_cpu(1);
+
+	if (c)
+		c->meta.now_s = bpf_ktime_get_ns() / NS_PER_S;
+	return c;
+}
+
+static long sweep_mapping_step(struct bpf_map *map, const struct mapping_key *key, struct mapping *m, struct sweep_state *s)
+{
+	sweep_mapping(key, m, s);
+	return 0;
+}
+
+/* One slice of a sweep; the daemon moves control.sweep before the first slice of a pass. */
+SEC("syscall")
+int natvi_sweep(struct sweep_args *args)
+{
+	const struct control *c = env_control();
+	const struct settings *set = c ? env_settings(c->active) : NULL;
+	struct sweep_state s = { .cpu = syscall_cpu() };
+
+	if (!c || !set || !s.cpu)
+		return -1;
+	s.now_s = s.cpu->meta.now_s;
+	s.sweep = c->sweep;
+	s.rest_s = set->rest_s;
+	s.args.first_bucket = args->first_bucket;
+	bpf_loop(args->n_buckets, sweep_bucket, &s, 0);
+	if (args->mappings)
+		bpf_for_each_map_elem(&mappings, sweep_mapping_step, &s, 0);
+	args->live = s.args.live;
+	args->ended = s.args.ended;
+	args->freed = s.args.freed;
+	args->mappings_live = s.args.mappings_live;
+	args->mappings_freed = s.args.mappings_freed;
+	return 0;
+}
+
+/* End one session. */
+SEC("syscall")
+int natvi_kill(struct kill_args *args)
+{
+	struct cpu *cpu = syscall_cpu();
+	__s64 handle;
+
+	args->result = -ENOENT_;
+	if (!cpu)
+		return 0;
+	cpu->plan.orig = args->key;
+	handle = table_find(&cpu->plan.orig);
+	if (handle >= 0)
+		args->result = session_end(handle, cpu);
+	return 0;
+}
+
+/* Delete one mapping that nothing holds; its port is free at once. */
+SEC("syscall")
+int natvi_unmap(struct unmap_args *args)
+{
+	struct cpu *cpu = syscall_cpu();
+
+	args->result = -ENOENT_;
+	if (!cpu)
+		return 0;
+	cpu->plan.key = args->key;
+	args->result = mapping_delete(&cpu->plan.key, &cpu->plan.back);
+	return 0;
+}
+
+/* Leave a connection that the kernel translates to the kernel. */
+SEC("syscall")
+int natvi_adopt(struct adopt_args *args)
+{
+	struct cpu *cpu = syscall_cpu();
+	struct plan *plan;
+	__s64 handle;
+
+	args->result = -ENOSPC_;
+	if (!cpu)
+		return 0;
+	plan = &cpu->plan;
+	__builtin_memset(plan, 0, sizeof(*plan));
+	plan->orig = args->orig;
+	plan->reply = args->reply;
+	tuple_reverse(&plan->out, &plan->reply);
+	plan->out.zone = plan->orig.zone;
+	plan->idle_s = args->idle_s;
+	plan->pool = POOL_NONE;
+	plan->dst_pool = POOL_NONE;
+	plan->flow_flags = FLOW_KERNEL;
+	handle = session_insert(cpu);
+	args->result = handle == -EREPLY_ ? -EEXIST_ : handle < 0 ? handle : 0;
+	return 0;
+}
+
+char LICENSE[] __weak SEC("license") = "Dual BSD/GPL";

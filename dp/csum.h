@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * csum.h - one's complement arithmetic (RFC 1624). A delta is what a change adds to the
+ * sum that a checksum is the complement of. Words are taken as they lie in memory.
+ */
+#ifndef NATVI_DP_CSUM_H
+#define NATVI_DP_CSUM_H
+
+#include "pkt.h"
+
+/* Delta of "TTL minus one" in the word {TTL, protocol}. */
+#define CSUM_TTL_DELTA	((__u16)~__builtin_bswap16(0x0100))
+
+DP __u16 csum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__u16)sum;
+}
+
+DP __u16 csum_delta32(__u32 from, __u32 to)
+{
+	return csum_fold((__u64)(__u32)~from + to);
+}
+
+DP __u16 csum_delta16(__u16 from, __u16 to)
+{
+	return csum_fold((__u64)(__u16)~from + to);
+}
+
+DP __u16 csum_delta_addr(const union addr *from, const union addr *to)
+{
+	__u64 sum = 0;
+
+	for (int i = 0; i < 4; i++)
+		sum += (__u64)(__u32)~from->word[i] + to->word[i];
+	return csum_fold(sum);
+}
+
+DP __u16 csum_add(__u16 a, __u16 b)
+{
+	return csum_fold((__u64)a + b);
+}
+
+/* A checksum field after the words that it covers have changed by delta. */
+DP __u16 csum_apply(__u16 check, __u16 delta)
+{
+	return (__u16)~csum_fold((__u64)(__u16)~check + delta);
+}
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * env.h - what the datapath needs from where it runs. A host (bpf/env_bpf.h,
+ * host/env_native.h) defines these before it includes dp/dp.h; nothing else differs
+ * between hosts.
+ *
+ * Attribute of the stages that are verified on their own (a global function in BPF):
+ *   ENV_GLOBAL
+ *
+ * Clock and chance
+ *   __u32 env_now_s(void)				coarse monotonic seconds
+ *   __u32 env_random(void)
+ *
+ * Tables; NULL where the index is out of range
+ *   struct cpu *env_cpu(__u32 which)			of this CPU; 0: packets, 1: SYSCALL programs
+ *   struct control *env_control(void)
+ *   struct usage *env_usage(void)
+ *   const struct settings *env_settings(__u32 half)
+ *   const struct port *env_port(__u32 slot)
+ *   const struct rule *env_rule(__u32 i)
+ *   const struct pool *env_pool(__u32 i)
+ *   const struct pool_addr *env_pool_addr(__u32 i)
+ *   struct portbits *env_portbits(__u32 i)
+ *   struct bucket *env_bucket(__u32 i)
+ *   const struct addr_info *env_addr(const struct addr_key *)
+ *   struct mapping *env_mapping(const struct mapping_key *)
+ *   int env_mapping_insert(key, value)			0, -EEXIST, -ENOMEM/-E2BIG (full)
+ *   int env_mapping_delete(key)
+ *   void env_loop(n, fn, arg)				fn(i, arg) for i < n until it returns 1
+ *
+ * The packet
+ *   void env_begin(struct pkt *)			sets data, data_end and the hook's part of p->m
+ *   bool env_hits_only(const struct pkt *)		true: a miss is left to the next hook
+ *   int env_punt / env_drop / env_kernel(struct pkt *)	actions
+ *   int env_redirect(struct pkt *, __u32 ifindex)	send the frame as it is out of there
+ *   void env_l4_csum(p, off, addr_delta, port_delta, udp)	the last change to a packet: moves it
+ *   int env_mark_slow(p, mark)				mark for natvi's nftables table
+ *   int env_load(p, off, to, len)			copy bytes out of the packet; 0 or negative
+ *   int env_store(p, off, from, len)			moves the packet
+ *   int env_icmp_room(p, ip_len)			make the packet [28 bytes][Ethernet][ip_len bytes
+ *							of IP]; moves the packet; 1: the L4 checksum is
+ *							still to be filled in by the sending device
+ *
+ * Decisions of the kernel
+ *   void env_route(p, const struct tuple *, struct route *)	FIB look-up, input interface p->m->ifindex
+ *   bool env_socket(p, const struct tuple *)		a socket of the box would take this tuple
+ *   void env_event(struct pkt *, const struct event *)	may be lost
+ */
+#ifndef NATVI_DP_ENV_H
+#define NATVI_DP_ENV_H
+
+#include "pkt.h"
+
+#ifndef ENV_GLOBAL
+#error "include a host's env_*.h before the datapath"
+#endif
+
+/* Between stages: what a stage left in p->m is read anew by the next, as unknown values to the verifier. */
+DP void settle(void)
+{
+	asm volatile("" ::: "memory");
+}
+
+/* Ends of a packet. Each one counts, so a verdict and its counter cannot part. */
+
+DP void pkt_count(struct pkt *p, enum verdict v)
+{
+	struct counters *c = &p->cpu->counters;
+
+	c->packets[v]++;
+	c->bytes[v] += p->m->len;
+}
+
+DP enum stage drop(struct pkt *p, enum verdict v)
+{
+	pkt_count(p, v);
+	p->m->action = env_drop(p);
+	return DONE;
+}
+
+/* Left to the next hook of natvi's own (XDP to tc), unchanged and uncounted: it counts there. */
+DP enum stage punt(struct pkt *p)
+{
+	p->m->action = env_punt(p);
+	return DONE;
+}
+
+/* Left to the kernel's stack, as the packet is now. */
+DP enum stage kernel(struct pkt *p, enum verdict v)
+{
+	if (env_hits_only(p))
+		return punt(p);
+	pkt_count(p, v);
+	p->m->action = env_kernel(p);
+	return DONE;
+}
+
+DP enum stage sent(struct pkt *p, enum verdict v, int action)
+{
+	pkt_count(p, v);
+	p->m->action = action;
+	return DONE;
+}
+
+#endif

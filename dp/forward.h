@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * forward.h - a packet whose flow is known: the hot path, and its turn-offs to the slow
+ * road. Nothing of the packet is changed before it is sure which one it takes.
+ */
+#ifndef NATVI_DP_FORWARD_H
+#define NATVI_DP_FORWARD_H
+
+#include "icmp.h"
+#include "rewrite.h"
+#include "route.h"
+#include "session.h"
+
+/* Translated, the rest is the kernel's: it counts the hop, finds the neighbour, cuts fragments. */
+DP enum stage forward_slow(struct pkt *p, const struct flow *f, enum verdict why)
+{
+	const struct settings *set = env_settings(p->control->active);
+
+	if (set && (set->flags & SETTINGS_MARK_SLOW))
+		env_mark_slow(p, set->slow_mark);
+	if (!rewrite_l3(p, f, 0) || !rewrite_l4(p, f))
+		return drop(p, VERDICT_TRUNCATED);
+	return kernel(p, why);
+}
+
+/* Look the way out up again: the flow's copy is older than what the daemon has seen since. */
+DP enum stage forward_reroute(struct pkt *p, struct flow *f, enum verdict *slow)
+{
+	const struct settings *set = env_settings(p->control->active);
+	__u32 generation = p->control->generation;
+	struct plan *plan = &p->cpu->plan;
+
+	if (!set)
+		return drop(p, VERDICT_INTERNAL);
+	plan->out.src = f->new_src;
+	plan->out.dst = f->new_dst;
+	plan->out.sport = f->new_sport;
+	plan->out.dport = f->new_dport;
+	plan->out.proto = f->key.proto;
+	plan->out.zone = f->key.zone;
+	route_find(p, &plan->out, &plan->route);
+	if (plan->route.result == ROUTE_LOCAL) {
+		*slow = VERDICT_SLOW_LOCAL;
+		return NEXT;
+	}
+	if (plan->route.result == ROUTE_NONE)
+		return refuse(p, VERDICT_NO_ROUTE, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
+	if (!plan->route.enabled)
+		return drop(p, VERDICT_OUT_NOT_ENABLED);
+	route_keep(p, f, &plan->route, set, generation);
+	if (plan->route.result == ROUTE_NO_NEIGHBOUR)
+		*slow = VERDICT_SLOW_NEIGHBOUR;
+	return NEXT;
+}
+
+DP void flow_touch(struct pkt *p, struct flow *f)
+{
+	f->last_seen_s = p->m->now_s;
+	f->packets++;
+	f->bytes += p->m->len;
+}
+
+/* What a packet of flow f has to have looked at beyond the hot path: state, route, options. */
+DP enum stage forward_uncommon(struct pkt *p, struct flow *f, __u16 peer_zone, enum verdict *slow)
+{
+	if (p->m->ttl <= 1)
+		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+	if (f->generation != p->control->generation && forward_reroute(p, f, slow) == DONE)
+		return DONE;
+	if (*slow != VERDICT_FORWARD)
+		;
+	else if (f->flags & FLOW_SLOW)
+		*slow = (p->port->flags & PORT_NO_L2) ? VERDICT_SLOW_LINK : VERDICT_SLOW_POLICY;
+	else if (p->m->flags & PKT_OPTIONS)
+		*slow = VERDICT_SLOW_OPTIONS;
+	else if (p->m->seg_len > f->mtu && !(p->m->flags & PKT_DF))
+		*slow = VERDICT_SLOW_TOO_BIG;
+	if (f->mtu && p->m->seg_len > f->mtu && (p->m->flags & PKT_DF))
+		return refuse(p, VERDICT_TOO_BIG, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, f->mtu);
+	if (p->m->key.proto == IPPROTO_TCP && tcp_news(p, f))
+		tcp_track(p, f, peer_zone);
+	return NEXT;
+}
+
+/* Can f take p as it is, with one look? */
+DP bool forward_is_common(const struct pkt *p, const struct flow *f)
+{
+	return f->generation == p->control->generation && p->m->seg_len <= f->mtu && p->m->ttl > 1 &&
+	       !(p->m->flags & PKT_OPTIONS) && !(f->flags & (FLOW_SLOW | FLOW_KERNEL)) &&
+	       (p->m->key.proto != IPPROTO_TCP || !tcp_news(p, f));
+}
+
+/* Send p by its flow; done: the verdict to count when it goes the fast way. */
+DP enum stage forward(struct pkt *p, enum verdict done)
+{
+	enum verdict slow = VERDICT_FORWARD;
+	struct flow *f;
+
+	if (p->m->slot >= NATVI_BUCKET_SLOTS)
+		return drop(p, VERDICT_INTERNAL);
+	f = &p->bucket->flow[p->m->slot];
+	if (env_hits_only(p) && (!forward_is_common(p, f) || !(f->flags & FLOW_XDP)))
+		return punt(p);
+	if (unlikely(f->flags & FLOW_KERNEL)) {
+		flow_touch(p, f);
+		return kernel(p, VERDICT_KERNEL_FLOW);
+	}
+	if (unlikely(!forward_is_common(p, f)) &&
+	    forward_uncommon(p, f, p->bucket->cold[p->m->slot].peer_zone, &slow) == DONE)
+		return DONE;
+	flow_touch(p, f);
+	if (unlikely(slow != VERDICT_FORWARD))
+		return forward_slow(p, f, slow);
+	if (!rewrite_l2(p, f) || !rewrite_l3(p, f, CSUM_TTL_DELTA) || !rewrite_l4(p, f))
+		return drop(p, VERDICT_TRUNCATED);
+	if (env_hits_only(p))
+		p->cpu->counters.xdp_hits++;
+	return sent(p, done, env_redirect(p, f->oif));
+}
+
+/*
+ * Does p have a flow that lives? A session past its time on both sides is a miss, whether
+ * or not the sweep has been by. XDP leaves what one side alone cannot tell to tc.
+ */
+DP bool flow_find(struct pkt *p)
+{
+	__s64 handle;
+
+	p->bucket = flow_lookup(&p->m->key, p->control, &p->m->slot);
+	if (!p->bucket || p->m->slot >= NATVI_BUCKET_SLOTS)
+		return false;
+	if (likely(flow_fresh(&p->bucket->flow[p->m->slot], p->m->now_s)))
+		return true;
+	if (env_hits_only(p))
+		return false;
+	handle = table_find(&p->m->key);
+	if (handle < 0 || !session_stale(handle, p->cpu))
+		return true;
+	session_end(handle, p->cpu);
+	return false;
+}
+
+#endif

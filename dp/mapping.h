@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * mapping.h - mappings: hold, make, release, free. abi/mapping.h has their life.
+ *
+ * Concurrency: the INSIDE entry's insertion with NOEXIST decides who made a mapping; the
+ * port's bit decides who has the port. refs is only changed by atomic operations; whoever
+ * adds to a dead one takes it back and acts as if there were none.
+ */
+#ifndef NATVI_DP_MAPPING_H
+#define NATVI_DP_MAPPING_H
+
+#include "claim.h"
+#include "table.h"
+
+#define ENOENT_	2
+#define EBUSY_	16
+
+/* Take hold of m for one session; false: the sweep is just deleting it. */
+DP bool mapping_hold(struct mapping *m)
+{
+	if (__sync_fetch_and_add(&m->refs, 1) & MAPPING_DEAD) {
+		__sync_fetch_and_sub(&m->refs, 1);
+		return false;
+	}
+	return true;
+}
+
+DP void mapping_release(const struct mapping_key *key, __u32 now_s)
+{
+	struct mapping *m = env_mapping(key);
+
+	if (!m)
+		return;
+	m->since_s = now_s;
+	__sync_fetch_and_sub(&m->refs, 1);
+}
+
+DP void mapping_inside_key(struct mapping_key *k, const union addr *addr, __be16 port, __u16 zone, __u8 proto, __u8 pool)
+{
+	k->addr = *addr;
+	k->port = port;
+	k->zone = zone;
+	k->proto = proto;
+	k->kind = MAPPING_INSIDE;
+	k->pool = pool;
+}
+
+DP void mapping_outside_key(struct mapping_key *k, const union addr *addr, __be16 port, __u8 proto)
+{
+	k->addr = *addr;
+	k->port = port;
+	k->zone = 0;
+	k->proto = proto;
+	k->kind = MAPPING_OUTSIDE;
+	k->pool = 0;
+}
+
+/* The remote address that is let in to an outside port by address-dependent filtering. */
+DP void mapping_permit_key(struct mapping_key *k, const union addr *remote, __be16 port, __u32 slot, __u8 proto)
+{
+	k->addr = *remote;
+	k->port = port;
+	k->zone = (__u16)slot;
+	k->proto = proto;
+	k->kind = MAPPING_PERMIT;
+	k->pool = (__u16)(slot >> 16);
+}
+
+/*
+ * Both entries of a mapping whose port is claimed: plan->key (INSIDE), plan->back (OUTSIDE),
+ * plan->value as the INSIDE one sees it. 0; -EEXIST: another CPU was first; -ENOSPC: full.
+ */
+DP int mapping_insert(struct plan *plan, const struct control *c, struct usage *u)
+{
+	int err;
+
+	if (__sync_fetch_and_add(&u->mappings, 1) >= c->max_mappings) {
+		err = -ENOSPC_;
+		goto uncount;
+	}
+	err = env_mapping_insert(&plan->key, &plan->value);
+	if (err)
+		goto uncount;
+
+	plan->value.addr = plan->key.addr;
+	plan->value.port = plan->key.port;
+	plan->value.zone = plan->key.zone;
+	plan->value.refs = 0;
+	err = env_mapping_insert(&plan->back, &plan->value);
+	if (!err)
+		return 0;
+	env_mapping_delete(&plan->key);
+uncount:
+	__sync_fetch_and_sub(&u->mappings, 1);
+	return err == -EEXIST_ ? -EEXIST_ : -ENOSPC_;
+}
+
+/*
+ * Delete a dynamic mapping that nothing holds, by its INSIDE key, and free its port.
+ * 0, -ENOENT, or -EBUSY: a session holds it, or it is a forward.
+ */
+DP int mapping_delete(const struct mapping_key *key, struct mapping_key *back)
+{
+	struct mapping *m = env_mapping(key);
+	struct usage *u = env_usage();
+	struct portbits *b;
+	__u32 slot, port;
+	int bits;
+
+	if (!m || !u)
+		return -ENOENT_;
+	if ((m->flags & MAPPING_STATIC) || __sync_val_compare_and_swap(&m->refs, 0, MAPPING_DEAD) != 0)
+		return -EBUSY_;
+	slot = m->slot;
+	port = __builtin_bswap16(m->port);
+	mapping_outside_key(back, &m->addr, m->port, key->proto);
+	env_mapping_delete(back);
+	env_mapping_delete(key);
+	__sync_fetch_and_sub(&u->mappings, 1);
+	bits = portbits_proto(key->proto);
+	if (bits < 0)
+		return 0;
+	b = env_portbits(slot * PORTBITS_PROTOS + bits);
+	if (b)
+		port_free(b, port);
+	return 0;
+}
+
+/* Let the remote of plan in to the source's outside port; a session holds the permit. */
+DP bool permit_hold(struct plan *plan, __u32 now_s)
+{
+	struct mapping *m;
+
+	mapping_permit_key(&plan->back, &plan->out.dst, plan->out.sport, plan->slot, plan->out.proto);
+	m = env_mapping(&plan->back);
+	if (m && mapping_hold(m))
+		return true;
+	__builtin_memset(&plan->value, 0, sizeof(plan->value));
+	plan->value.refs = 1;
+	plan->value.since_s = now_s;
+	plan->value.slot = plan->slot;
+	return env_mapping_insert(&plan->back, &plan->value) == 0;
+}
+
+/* The permit goes with the last session that holds it. */
+DP void permit_release(const struct mapping_key *key)
+{
+	struct mapping *m = env_mapping(key);
+
+	if (m && __sync_fetch_and_sub(&m->refs, 1) == 1 &&
+	    __sync_val_compare_and_swap(&m->refs, 0, MAPPING_DEAD) == 0)
+		env_mapping_delete(key);
+}
+
+DP bool permit_given(struct plan *plan, const union addr *remote, __be16 port, __u32 slot, __u8 proto)
+{
+	struct mapping *m;
+
+	mapping_permit_key(&plan->back, remote, port, slot, proto);
+	m = env_mapping(&plan->back);
+	return m && m->refs && !(m->refs & MAPPING_DEAD);
+}
+
+#endif

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * nat.h - a packet without a flow: mapping, rule, translation, second route, session.
+ *
+ * Four stages: decide, translate, route, insert. Translate first, route afterwards. A mapping or permit that was taken hold of is let go if the session fails.
+ */
+#ifndef NATVI_DP_NAT_H
+#define NATVI_DP_NAT_H
+
+#include "forward.h"
+#include "rule.h"
+
+DP bool has_ports(const struct pkt *p)
+{
+	return !(p->m->flags & (PKT_NO_PORTS | PKT_ICMP_ERROR));
+}
+
+DP const struct addr_info *addr_find(struct pkt *p, const union addr *addr)
+{
+	struct addr_key k = { .addr = *addr, .zone = p->m->key.zone };
+
+	return env_addr(&k);
+}
+
+DP void plan_begin(struct pkt *p, const struct settings *set)
+{
+	struct plan *plan = &p->cpu->plan;
+
+	plan->orig = p->m->key;
+	plan->out = p->m->key;
+	plan->rule = 0;
+	plan->idle_s = first_idle_s(set, p->m->key.proto);
+	plan->held = 0;
+	plan->pool = POOL_NONE;
+	plan->dst_pool = POOL_NONE;
+	plan->flow_flags = 0;
+	plan->filtering = FILTER_EI;
+	plan->slot = SLOT_NONE;
+}
+
+/* Let go of what the plan holds: there will be no session. */
+DP void plan_release(struct pkt *p)
+{
+	struct plan *plan = &p->cpu->plan;
+
+	if (plan->held & COLD_PERMIT) {
+		mapping_permit_key(&plan->back, &plan->out.dst, plan->out.sport, plan->slot, plan->out.proto);
+		permit_release(&plan->back);
+	}
+	if (plan->held & COLD_SRC_MAPPED) {
+		mapping_inside_key(&plan->key, &plan->orig.src, plan->orig.sport, plan->orig.zone, plan->orig.proto, plan->pool);
+		mapping_release(&plan->key, p->m->now_s);
+	}
+	if (plan->held & COLD_DST_MAPPED) {
+		mapping_inside_key(&plan->key, &plan->out.dst, plan->out.dport, plan->reply.zone, plan->out.proto, plan->dst_pool);
+		mapping_release(&plan->key, p->m->now_s);
+	}
+}
+
+/* Can this packet be the first of a session? A RST or an answer without one cannot. */
+DP bool starts_session(const struct pkt *p)
+{
+	if (p->m->key.proto == IPPROTO_TCP)
+		return !(p->m->tcp_flags & SEEN_RST);
+	if (p->m->key.proto == IPPROTO_ICMP)
+		return p->m->icmp_type == ICMP_ECHO || p->m->icmp_type == ICMP_TIMESTAMP;
+	return true;
+}
+
+/* Address number n (mod count) of the pool for this source: the same one for all its flows (RFC 4787 req. 2). */
+DP const struct pool_addr *pool_pick(struct pkt *p, const struct pool *pool, __u32 n)
+{
+	__u64 h = (p->m->key.src.quad[1] ^ p->m->key.src.quad[0] ^ p->control->seed) * 0x9e3779b97f4a7c15ULL;
+	__u32 i = (__u32)((h >> 32) % pool->n_addrs) + n;
+
+	if (i >= pool->n_addrs)
+		i -= pool->n_addrs;
+	return env_pool_addr((p->control->active ? p->control->n_pool_addrs : 0) + pool->first + i);
+}
+
+/* Would a socket of the box take packets from this remote to addr:port? */
+DP bool port_is_local(struct pkt *p, const struct pool_addr *pa, __u32 port)
+{
+	struct tuple t;
+
+	if (!(pa->flags & ADDR_LOCAL) || p->m->key.proto == IPPROTO_ICMP)
+		return false;
+	t = p->m->key;
+	t.src = p->m->key.dst;
+	t.sport = p->m->key.dport;
+	t.dst = pa->addr;
+	t.dport = __builtin_bswap16(port);
+	return env_socket(p, &t);
+}
+
+/* A port of pa that no mapping, no reservation and no local socket has; or -1. */
+DP int pool_port(struct pkt *p, const struct pool_addr *pa, __u32 bits)
+{
+	__u32 want = __builtin_bswap16(p->m->key.sport);
+
+	for (__u32 i = 0; i < 3; i++) {
+		int port = port_claim(pa->slot, bits, want, i == 0);
+		struct portbits *b;
+
+		if (port < 0)
+			return -1;
+		if (!port_is_local(p, pa, port))
+			return port;
+		b = env_portbits(pa->slot * PORTBITS_PROTOS + bits);
+		if (b)
+			port_free(b, port);
+	}
+	return -1;
+}
+
+/* A new mapping for p's source in plan->pool, held; NEXT, or the packet's end. */
+DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
+{
+	int bits = portbits_proto(p->m->key.proto), port = -1, err;
+	struct plan *plan = &p->cpu->plan;
+	const struct pool_addr *pa = NULL;
+	struct usage *u = env_usage();
+	struct portbits *b;
+	struct mapping *m;
+
+	for (__u32 i = 0; i < NATVI_POOL_TRIES && i < pool->n_addrs && port < 0; i++) {
+		pa = pool_pick(p, pool, i);
+		if (pa && bits >= 0)
+			port = pool_port(p, pa, bits);
+	}
+	if (port < 0 || !pa || !u)
+		return refuse_exhausted(p, VERDICT_NO_PORT);
+
+	__builtin_memset(&plan->value, 0, sizeof(plan->value));
+	plan->value.addr = pa->addr;
+	plan->value.port = __builtin_bswap16(port);
+	plan->value.refs = 1;
+	plan->value.since_s = p->m->now_s;
+	plan->value.slot = pa->slot;
+	plan->value.pool = plan->pool;
+	plan->value.filtering = pool->filtering;
+	plan->out.src = pa->addr;
+	plan->out.sport = plan->value.port;
+	plan->slot = pa->slot;
+	mapping_outside_key(&plan->back, &pa->addr, plan->value.port, p->m->key.proto);
+	err = mapping_insert(plan, p->control, u);
+	if (!err)
+		return NEXT;
+
+	b = env_portbits(pa->slot * PORTBITS_PROTOS + bits);
+	if (b)
+		port_free(b, port);
+	m = err == -EEXIST_ ? env_mapping(&plan->key) : NULL;
+	if (!m || !mapping_hold(m))
+		return err == -EEXIST_ ? drop(p, VERDICT_RACE) : refuse_exhausted(p, VERDICT_MAPPINGS_FULL);
+	plan->out.src = m->addr;	/* another CPU made it for the same source */
+	plan->out.sport = m->port;
+	plan->slot = m->slot;
+	return NEXT;
+}
+
+/* Endpoint-independent: one mapping for the source, whatever the remote (RFC 4787 req. 1). */
+DP enum stage translate_ei(struct pkt *p, const struct pool *pool)
+{
+	struct plan *plan = &p->cpu->plan;
+	struct mapping *m;
+
+	mapping_inside_key(&plan->key, &p->m->key.src, p->m->key.sport, p->m->key.zone, p->m->key.proto, plan->pool);
+	m = env_mapping(&plan->key);
+	if (m && mapping_hold(m)) {
+		plan->out.src = m->addr;
+		plan->out.sport = m->port;
+		plan->slot = m->slot;
+	} else if (mapping_new(p, pool) == DONE) {
+		return DONE;
+	}
+	plan->held |= COLD_SRC_MAPPED;
+	if (p->m->key.proto == IPPROTO_ICMP)
+		plan->out.dport = plan->out.sport;
+	plan->filtering = pool->filtering;
+	if (pool->filtering == FILTER_AD && permit_hold(plan, p->m->now_s))
+		plan->held |= COLD_PERMIT;
+	return NEXT;
+}
+
+/* A port that is free towards this remote; reserved ones are not to be had. */
+DP void apd_port(struct pkt *p, const struct pool_addr *pa, __u32 bits, __u32 try)
+{
+	__u32 want = __builtin_bswap16(p->m->key.sport), port = want;
+	struct portbits *b = env_portbits(pa->slot * PORTBITS_PROTOS + bits);
+	struct plan *plan = &p->cpu->plan;
+
+	for (__u32 i = 0; i < 8; i++) {
+		if (try || i)
+			port = ((env_random() & 0xfffe) | (want & 1)) | (want >= 1024 ? 1024 : 0);
+		if (b && !(b->word[(port >> 6) & (NATVI_PORT_WORDS - 1)] & (1ULL << (port & 63))))
+			break;
+	}
+	plan->out.sport = __builtin_bswap16(port);
+	if (p->m->key.proto == IPPROTO_ICMP)
+		plan->out.dport = plan->out.sport;
+}
+
+/* The pool that plan->pool names, in the half in force; NULL: it has no address. */
+DP const struct pool *plan_pool(struct pkt *p)
+{
+	const struct pool *pool;
+
+	if (p->cpu->plan.pool >= NATVI_MAX_POOLS)
+		return NULL;
+	pool = env_pool((p->control->active ? NATVI_MAX_POOLS : 0) + p->cpu->plan.pool);
+	return pool && pool->n_addrs ? pool : NULL;
+}
+
+/*
+ * Stage 2: the outside address and port of the source. Pools without mappings and protocols
+ * without ports get only the address here: their claim is the reply's key (insert()).
+ */
+DP enum stage translate(struct pkt *p)
+{
+	struct plan *plan = &p->cpu->plan;
+	const struct pool_addr *pa;
+	const struct pool *pool;
+
+	if (plan->pool == POOL_NONE)
+		return NEXT;
+	pool = plan_pool(p);
+	if (!pool) {
+		plan_release(p);
+		return drop(p, VERDICT_NO_ADDRESS);
+	}
+	if (has_ports(p) && pool->mapping == MAPPING_EI)
+		return translate_ei(p, pool);
+	pa = pool_pick(p, pool, 0);
+	if (!pa)
+		return drop(p, VERDICT_INTERNAL);
+	plan->out.src = pa->addr;
+	plan->held |= COLD_REMOTE;
+	return NEXT;
+}
+
+/* Stage 3: the second look-up, with the translated addresses and the original input interface. */
+DP enum stage route(struct pkt *p)
+{
+	struct plan *plan = &p->cpu->plan;
+
+	plan->generation = p->control->generation;
+	route_find(p, &plan->out, &plan->route);
+	if (plan->route.result == ROUTE_LOCAL || plan->route.result == ROUTE_NONE) {
+		plan_release(p);
+		return refuse(p, VERDICT_NO_ROUTE, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
+	}
+	if (!plan->route.enabled) {
+		plan_release(p);
+		return drop(p, VERDICT_OUT_NOT_ENABLED);
+	}
+	return NEXT;
+}
+
+/*
+ * Insert with the reply's key as the claim: address- and port-dependent pools, where one
+ * outside port serves any number of remotes, and protocols without ports, one inside host a
+ * remote. Handle, or a negative errno as session_insert().
+ */
+DP __s64 insert_by_remote(struct pkt *p, const struct pool *pool)
+{
+	int bits = has_ports(p) ? portbits_proto(p->m->key.proto) : -1;
+	struct plan *plan = &p->cpu->plan;
+	__s64 handle = -EREPLY_;
+
+	for (__u32 i = 0; i < NATVI_REMOTE_TRIES && handle == -EREPLY_; i++) {
+		const struct pool_addr *pa = pool_pick(p, pool, bits < 0 && i < pool->n_addrs ? i : 0);
+
+		if (!pa || (bits < 0 && (i >= NATVI_POOL_TRIES || i >= pool->n_addrs)))
+			break;
+		plan->out.src = pa->addr;
+		if (bits >= 0)
+			apd_port(p, pa, bits, i);
+		tuple_reverse(&plan->reply, &plan->out);
+		plan->reply.zone = plan->route.zone;
+		handle = session_insert(p->cpu);
+	}
+	return handle;
+}
+
+/* Stage 4: both flows, or none. NEXT: p->bucket and p->m->slot are the packet's flow. */
+DP enum stage insert(struct pkt *p, const struct settings *set)
+{
+	struct plan *plan = &p->cpu->plan;
+	const struct pool *pool;
+	struct flow *f;
+	__s64 handle;
+	__u32 slot;
+
+	if (plan->held & COLD_REMOTE) {
+		pool = plan_pool(p);
+		handle = pool ? insert_by_remote(p, pool) : -ENOSPC_;
+	} else {
+		tuple_reverse(&plan->reply, &plan->out);
+		plan->reply.zone = plan->route.zone;
+		handle = session_insert(p->cpu);
+	}
+	if (handle < 0) {
+		plan_release(p);
+		if (handle == -ENOSPC_)
+			return refuse_exhausted(p, VERDICT_TABLE_FULL);
+		if (handle == -EREPLY_ && (plan->held & COLD_REMOTE))
+			return has_ports(p) ? refuse_exhausted(p, VERDICT_NO_PORT) : drop(p, VERDICT_REMOTE_TAKEN);
+		return drop(p, VERDICT_RACE);
+	}
+	p->bucket = handle_bucket(handle, &slot);
+	if (!p->bucket)
+		return drop(p, VERDICT_INTERNAL);
+	f = &p->bucket->flow[slot];
+	p->m->slot = slot;
+	route_keep(p, f, &plan->route, set, plan->generation);
+	f->tcp_seen = p->m->tcp_flags;
+	return NEXT;
+}
+
+/* New flows of an address that natvi knows to be its own: through a mapping, or not at all. */
+DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const struct settings *set)
+{
+	struct plan *plan = &p->cpu->plan;
+	bool local = info->flags & ADDR_LOCAL;
+	const struct rule *r;
+	struct mapping *m;
+
+	if (!has_ports(p) || p->m->key.proto == IPPROTO_ICMP)
+		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
+	mapping_outside_key(&plan->back, &p->m->key.dst, p->m->key.dport, p->m->key.proto);
+	m = env_mapping(&plan->back);
+	if (!m)
+		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
+	if (!starts_session(p))
+		return drop(p, VERDICT_NO_STATE);
+	plan->out.dst = m->addr;
+	plan->out.dport = m->port;
+	plan->reply.zone = m->zone;
+	plan->dst_pool = m->pool;
+	if (m->filtering == FILTER_APD ||
+	    (m->filtering == FILTER_AD && !permit_given(plan, &p->m->key.src, p->m->key.dport, m->slot, p->m->key.proto)))
+		return drop(p, VERDICT_FILTERED);
+	mapping_inside_key(&plan->key, &plan->out.dst, plan->out.dport, m->zone, p->m->key.proto, m->pool);
+	m = env_mapping(&plan->key);
+	if (!m || (!(m->flags & MAPPING_STATIC) && !m->refs) || !mapping_hold(m))	/* none, or resting */
+		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
+	plan->held |= COLD_DST_MAPPED;
+	if (p->m->ttl <= 1) {
+		plan_release(p);
+		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+	}
+
+	/* Hairpin (RFC 4787 req. 9): a source that some rule translates keeps its outside face here too. */
+	r = rule_match(p, set, OUT_ANY);
+	if (r && r->action == ACTION_SNAT &&
+	    (r->in_ifindex || r->src_len || (r->out_ifindex && r->out_ifindex != p->m->ifindex))) {
+		plan->rule = r->id;
+		plan->pool = r->pool == POOL_MASQUERADE ? plan->dst_pool : r->pool;
+	}
+	return NEXT;
+}
+
+/* New flows to anywhere else: the rules decide. */
+DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
+{
+	struct plan *plan = &p->cpu->plan;
+	const struct rule *r;
+
+	plan->route.masq_pool = POOL_MASQUERADE;
+	plan->route.oif = 0;
+	if (set->flags & SETTINGS_NEED_OUT) {
+		route_find(p, &plan->orig, &plan->route);
+		if (plan->route.result == ROUTE_LOCAL || plan->route.result == ROUTE_NONE)
+			return kernel(p, VERDICT_LOCAL);
+	}
+	r = rule_match(p, set, plan->route.oif);
+	if (!r)
+		return kernel(p, VERDICT_NO_RULE);
+	plan->rule = r->id;
+	if (r->action == ACTION_KERNEL)
+		return kernel(p, VERDICT_RULE_KERNEL);
+	if (r->action == ACTION_DROP)
+		return drop(p, VERDICT_RULE_DROP);
+	if (p->m->ttl <= 1)
+		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+	if (r->action == ACTION_REJECT)
+		return refuse(p, VERDICT_RULE_REJECT, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED, 0);
+	if (p->m->flags & PKT_FRAGMENT)
+		return drop(p, VERDICT_FRAGMENT);
+	if (!starts_session(p))
+		return drop(p, VERDICT_NO_STATE);
+	if (r->action == ACTION_SNAT) {
+		plan->pool = r->pool == POOL_MASQUERADE ? plan->route.masq_pool : r->pool;
+		if (plan->pool == POOL_NONE)
+			return drop(p, VERDICT_NO_ADDRESS);
+	}
+	return NEXT;
+}
+
+/* Stage 1: what becomes of a new flow. NEXT: plan says where to (out.dst) and by which pool. */
+DP enum stage decide(struct pkt *p, const struct settings *set)
+{
+	const struct addr_info *info;
+
+	if (addr_find(p, &p->m->key.src) && !(p->port->flags & PORT_TRUSTED))
+		return drop(p, VERDICT_SPOOFED);
+	info = addr_find(p, &p->m->key.dst);
+	if (info && (p->m->flags & PKT_FRAGMENT))
+		return info->flags & ADDR_LOCAL ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_FRAGMENT);
+	return info ? nat_inbound(p, info, set) : nat_outbound(p, set);
+}
+
+/* A packet without a flow: make its session. NEXT: it has one now. */
+DP enum stage nat(struct pkt *p)
+{
+	const struct settings *set = env_settings(p->control->active);
+
+	if (env_hits_only(p))
+		return punt(p);
+	if (!set)
+		return drop(p, VERDICT_INTERNAL);
+	plan_begin(p, set);
+	if (decide(p, set) == DONE)
+		return DONE;
+	if (translate(p) == DONE)
+		return DONE;
+	if (route(p) == DONE)
+		return DONE;
+	return insert(p, set);
+}
+
+#endif

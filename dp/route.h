@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * route.h - the second routing decision, and its copy in the flow.
+ *
+ * The look-up uses the translated addresses and the original input interface. A flow keeps
+ * the result until control.generation moves; the daemon moves it when links, addresses,
+ * routes, rules or neighbours change.
+ */
+#ifndef NATVI_DP_ROUTE_H
+#define NATVI_DP_ROUTE_H
+
+#include "port.h"
+
+/* Way out for a packet with tuple t that came in as p; r->enabled says whether natvi serves it. */
+DP void route_find(struct pkt *p, const struct tuple *t, struct route *r)
+{
+	const struct port *out;
+
+	r->enabled = 0;
+	r->masq_pool = POOL_MASQUERADE;
+	r->out_flags = 0;
+	env_route(p, t, r);
+	if (r->result != ROUTE_OK && r->result != ROUTE_NO_NEIGHBOUR)
+		return;
+	out = port_lookup(r->oif, 0);
+	if (!out)
+		return;
+	r->enabled = 1;
+	r->out_flags = out->flags;
+	r->masq_pool = out->masq_pool;
+	r->zone = out->zone;
+	if (!r->mtu)
+		r->mtu = out->mtu;
+}
+
+/* Can frames go from p's port to r without the stack? */
+DP bool route_is_fast(const struct pkt *p, const struct route *r, const struct settings *set)
+{
+	return !((p->port->flags | r->out_flags) & PORT_NO_L2) && !(set->flags & SETTINGS_POLICY);
+}
+
+/* Keep r in f. generation was read before the look-up, so a change in between is not lost. */
+DP void route_keep(struct pkt *p, struct flow *f, const struct route *r, const struct settings *set, __u32 generation)
+{
+	__u8 flags = f->flags & ~(FLOW_XDP | FLOW_SLOW);
+
+	if (!route_is_fast(p, r, set))
+		flags |= FLOW_SLOW;
+	else if (r->out_flags & PORT_XDP_OUT)
+		flags |= FLOW_XDP;
+	f->oif = r->oif;
+	__builtin_memcpy(f->dmac, r->dmac, sizeof(f->dmac));
+	__builtin_memcpy(f->smac, r->smac, sizeof(f->smac));
+	f->mtu = r->mtu > 0xffff ? 0xffff : r->mtu;
+	f->flags = flags;
+	if (r->result == ROUTE_OK || (flags & FLOW_SLOW))
+		f->generation = generation;
+}
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * session.h - a session is two flows: inserted both or none, ended by one winner.
+ *
+ * session_insert() takes the reply's key first: for pools without mappings that is the
+ * claim of the outside port. Rollback stands right behind it. The clock is cpu->meta.now_s.
+ */
+#ifndef NATVI_DP_SESSION_H
+#define NATVI_DP_SESSION_H
+
+#include "csum.h"
+#include "mapping.h"
+#include "track.h"
+
+#define EREPLY_	114	/* the reply's key is taken: another port may do */
+
+/* A flow of plan that is new in its slot; the key is there already. */
+DP void flow_begin(struct flow *f, const struct plan *plan, __u8 flags, __u32 now_s)
+{
+	f->oif = 0;
+	f->mtu = 0;
+	f->vlan_tci = 0;
+	f->generation = 0;
+	f->last_seen_s = now_s;
+	f->packets = 0;
+	f->bytes = 0;
+	f->idle_s = plan->idle_s;
+	f->tcp_seen = 0;
+	f->flags = flags;
+}
+
+/* The original flow turns plan->orig into plan->out. */
+DP void flow_begin_orig(struct flow *f, const struct plan *plan, __u32 now_s)
+{
+	const struct tuple *from = &plan->orig, *to = &plan->out;
+
+	flow_begin(f, plan, plan->flow_flags | FLOW_ORIG, now_s);
+	f->new_src = to->src;
+	f->new_dst = to->dst;
+	f->new_sport = to->sport;
+	f->new_dport = to->dport;
+	f->addr_delta = csum_add(csum_delta_addr(&from->src, &to->src), csum_delta_addr(&from->dst, &to->dst));
+	f->port_delta = csum_delta16(from->sport, to->sport);
+	if (from->proto != IPPROTO_ICMP)	/* there both are the one identifier */
+		f->port_delta = csum_add(f->port_delta, csum_delta16(from->dport, to->dport));
+}
+
+/* The reply undoes what the original does. */
+DP void flow_begin_reply(struct flow *f, const struct plan *plan, const struct flow *orig, __u32 now_s)
+{
+	flow_begin(f, plan, plan->flow_flags, now_s);
+	f->new_src = plan->orig.dst;
+	f->new_dst = plan->orig.src;
+	f->new_sport = plan->orig.dport;
+	f->new_dport = plan->orig.sport;
+	f->addr_delta = (__u16)~orig->addr_delta;
+	f->port_delta = (__u16)~orig->port_delta;
+}
+
+DP void cold_begin(struct flow_cold *cold, const struct plan *plan, __u16 peer_zone, __u8 held, __u32 now_s)
+{
+	cold->created_s = now_s;
+	cold->rule = plan->rule;
+	cold->peer_zone = peer_zone;
+	cold->flags = held;
+	cold->pool = plan->pool;
+	cold->dst_pool = plan->dst_pool;
+}
+
+DP void session_event(struct cpu *cpu, __u32 kind, const struct flow *orig, const struct flow *reply, __u16 rule, __u32 now_s)
+{
+	const struct control *c = env_control();
+	struct event *e = &cpu->event;
+
+	if (!c || (__s32)(c->events_until_s - now_s) < 0)
+		return;
+	__builtin_memset(e, 0, sizeof(*e));
+	e->kind = kind;
+	e->time_s = now_s;
+	e->orig = orig->key;
+	e->reply = reply->key;
+	e->packets[0] = orig->packets;
+	e->packets[1] = reply->packets;
+	e->bytes[0] = orig->bytes;
+	e->bytes[1] = reply->bytes;
+	e->rule = rule;
+	if (env_event(e))
+		cpu->counters.events_lost++;
+}
+
+/* Write both flows of cpu->plan into their slots and make them LIVE, the reply first. */
+DP void session_publish(struct cpu *cpu, struct bucket *ob, __u32 os, struct bucket *rb, __u32 rs, __u32 now_s)
+{
+	const struct plan *plan = &cpu->plan;
+
+	flow_begin_orig(&ob->flow[os], plan, now_s);
+	cold_begin(&ob->cold[os], plan, plan->reply.zone, plan->held, now_s);
+	flow_begin_reply(&rb->flow[rs], plan, &ob->flow[os], now_s);
+	cold_begin(&rb->cold[rs], plan, plan->orig.zone, 0, now_s);
+	session_event(cpu, EVENT_SESSION_NEW, &ob->flow[os], &rb->flow[rs], plan->rule, now_s);
+	table_publish(rb, rs);
+	table_publish(ob, os);
+}
+
+/*
+ * Insert the session of cpu->plan. Handle of the original flow, or -EREPLY (its reply key is
+ * taken), -EEXIST (the original key is: another CPU was first), -ENOSPC (full).
+ */
+ENV_GLOBAL __s64 session_insert(struct cpu *cpu)
+{
+	const struct control *c = env_control();
+	struct usage *u = env_usage();
+	struct bucket *ob, *rb;
+	__s64 orig, reply, err;
+	__u32 os, rs;
+
+	if (!cpu || !c || !u)
+		return -ENOSPC_;
+	if (__sync_fetch_and_add(&u->sessions, 1) >= c->max_sessions) {
+		err = -ENOSPC_;
+		goto uncount;
+	}
+	reply = table_insert(&cpu->plan.reply);
+	if (reply < 0) {
+		err = reply == -EEXIST_ ? -EREPLY_ : -ENOSPC_;
+		goto uncount;
+	}
+	rb = handle_bucket(reply, &rs);
+	orig = table_insert(&cpu->plan.orig);
+	if (orig < 0) {
+		err = orig;
+		goto withdraw;
+	}
+	ob = handle_bucket(orig, &os);
+	if (ob && rb)
+		session_publish(cpu, ob, os, rb, rs, cpu->meta.now_s);
+	return orig;
+withdraw:
+	if (rb)
+		table_withdraw(rb, rs);
+uncount:
+	__sync_fetch_and_sub(&u->sessions, 1);
+	return err;
+}
+
+/* Let go of what the session of this original flow held. */
+DP void session_release(struct cpu *cpu, const struct flow *orig, const struct flow_cold *cold, __u32 now_s)
+{
+	struct mapping_key *k = &cpu->plan.key;
+	struct mapping *m;
+
+	if (cold->flags & COLD_SRC_MAPPED) {
+		mapping_inside_key(k, &orig->key.src, orig->key.sport, orig->key.zone, orig->key.proto, cold->pool);
+		m = env_mapping(k);
+		if (m && (cold->flags & COLD_PERMIT)) {
+			mapping_permit_key(&cpu->plan.back, &orig->new_dst, orig->new_sport, m->slot, orig->key.proto);
+			permit_release(&cpu->plan.back);
+		}
+		mapping_release(k, now_s);
+	}
+	if (cold->flags & COLD_DST_MAPPED) {
+		mapping_inside_key(k, &orig->new_dst, orig->new_dport, cold->peer_zone, orig->key.proto, cold->dst_pool);
+		mapping_release(k, now_s);
+	}
+}
+
+/*
+ * End the session that the flow at handle belongs to, whichever direction that is.
+ * 0, or -ENOENT: it was not LIVE any more, or another CPU ended it.
+ */
+ENV_GLOBAL int session_end(__u64 handle, struct cpu *cpu)
+{
+	const struct control *c = env_control();
+	struct usage *u = env_usage();
+	struct bucket *b, *pb;
+	__u32 slot, pslot;
+	__s64 peer;
+
+	if (!cpu || !c || !u)
+		return -ENOENT_;
+	b = handle_bucket(handle, &slot);
+	if (!b)
+		return -ENOENT_;
+	flow_peer_key(&cpu->plan.reply, &b->flow[slot], b->cold[slot].peer_zone);
+	peer = table_find(&cpu->plan.reply);
+	if (peer < 0) {	/* half a session is none: bury what is left of it */
+		if (table_bury(b, slot, c->sweep) && (b->flow[slot].flags & FLOW_ORIG)) {
+			session_release(cpu, &b->flow[slot], &b->cold[slot], cpu->meta.now_s);
+			__sync_fetch_and_sub(&u->sessions, 1);
+		}
+		return -ENOENT_;
+	}
+	pb = handle_bucket(peer, &pslot);
+	if (!pb)
+		return -ENOENT_;
+	if (!(b->flow[slot].flags & FLOW_ORIG)) {
+		struct bucket *swap = b;
+		__u32 swap_slot = slot;
+
+		b = pb;
+		slot = pslot;
+		pb = swap;
+		pslot = swap_slot;
+	}
+	if (!table_bury(b, slot, c->sweep))
+		return -ENOENT_;
+	table_bury(pb, pslot, c->sweep);
+	session_event(cpu, EVENT_SESSION_END, &b->flow[slot], &pb->flow[pslot], b->cold[slot].rule, cpu->meta.now_s);
+	session_release(cpu, &b->flow[slot], &b->cold[slot], cpu->meta.now_s);
+	__sync_fetch_and_sub(&u->sessions, 1);
+	return 0;
+}
+
+/*
+ * Is the session of the flow at handle over its time on both sides? 1 yes, 0 no. Called where one
+ * side alone says so.
+ */
+ENV_GLOBAL int session_stale(__u64 handle, struct cpu *cpu)
+{
+	struct bucket *b;
+	__s64 peer;
+	__u32 slot;
+
+	if (!cpu)
+		return 0;
+	b = handle_bucket(handle, &slot);
+	if (!b || flow_fresh(&b->flow[slot], cpu->meta.now_s))
+		return 0;
+	flow_peer_key(&cpu->plan.reply, &b->flow[slot], b->cold[slot].peer_zone);
+	peer = table_find(&cpu->plan.reply);
+	if (peer < 0)
+		return 1;
+	b = handle_bucket(peer, &slot);
+	return b && !flow_fresh(&b->flow[slot], cpu->meta.now_s);
+}
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * track.h - state and time of sessions.
+ *
+ * TCP state is what the flags seen by both directions add up to. A session lives while
+ * either direction has been seen within its time-out; each flow carries the time-out, so
+ * a look-up alone can tell that it is over, with the daemon dead too.
+ */
+#ifndef NATVI_DP_TRACK_H
+#define NATVI_DP_TRACK_H
+
+#include "table.h"
+
+DP void tuple_reverse(struct tuple *to, const struct tuple *from)
+{
+	to->src = from->dst;
+	to->dst = from->src;
+	to->sport = from->dport;
+	to->dport = from->sport;
+	to->proto = from->proto;
+	to->zone = from->zone;
+	to->pad = 0;
+}
+
+/* Key of the other direction. */
+DP void flow_peer_key(struct tuple *to, const struct flow *f, __u16 peer_zone)
+{
+	to->src = f->new_dst;
+	to->dst = f->new_src;
+	to->sport = f->new_dport;
+	to->dport = f->new_sport;
+	to->proto = f->key.proto;
+	to->zone = peer_zone;
+	to->pad = 0;
+}
+
+DP bool flow_fresh(const struct flow *f, __u32 now_s)
+{
+	return (__s32)(now_s - f->last_seen_s) <= (__s32)f->idle_s;
+}
+
+/* FIN both ways, or a RST: nothing but stragglers is left (RFC 7857, 2.3: translated for a while). */
+DP bool tcp_closing(__u8 a, __u8 b)
+{
+	return ((a | b) & SEEN_RST) || (a & b & SEEN_FIN);
+}
+
+/* RFC 5382 req. 5: established once both have acknowledged; all before and after is transitory. */
+DP __u16 tcp_idle_s(const struct settings *set, __u8 a, __u8 b)
+{
+	if ((a & b & SEEN_ACK) && !tcp_closing(a, b))
+		return set->tcp_established_s;
+	return set->tcp_transitory_s;
+}
+
+DP __u16 first_idle_s(const struct settings *set, __u8 proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return set->tcp_transitory_s;
+	case IPPROTO_UDP:
+		return set->udp_idle_s;
+	case IPPROTO_ICMP:
+		return set->icmp_idle_s;
+	default:
+		return set->other_idle_s;
+	}
+}
+
+/* Would this packet change what f has seen? The hot path's only TCP question. */
+DP bool tcp_news(const struct pkt *p, const struct flow *f)
+{
+	return (p->m->tcp_flags & (SEEN_SYN | SEEN_FIN | SEEN_RST)) || (p->m->tcp_flags & ~f->tcp_seen);
+}
+
+/* f sees flags that change the connection's state: both directions get the new time-out. */
+DP void tcp_track(struct pkt *p, struct flow *f, __u16 peer_zone)
+{
+	const struct settings *set = env_settings(p->control->active);
+	__u8 seen = f->tcp_seen | p->m->tcp_flags;
+	struct flow *peer;
+	struct bucket *b;
+	__s64 handle;
+	__u32 slot;
+
+	flow_peer_key(&p->cpu->plan.reply, f, peer_zone);
+	handle = table_find(&p->cpu->plan.reply);
+	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
+	if (!b || !set)
+		return;
+	peer = &b->flow[slot];
+	if ((p->m->tcp_flags & (SEEN_SYN | SEEN_ACK)) == SEEN_SYN && tcp_closing(seen, peer->tcp_seen)) {
+		seen = SEEN_SYN;	/* the same ports for a new connection */
+		peer->tcp_seen = 0;
+	}
+	f->tcp_seen = seen;
+	f->idle_s = tcp_idle_s(set, seen, peer->tcp_seen);
+	peer->idle_s = f->idle_s;
+}
+
+#endif
