@@ -100,7 +100,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--work", default="build/fuzz/work")
     parser.add_argument("--verbose", action="store_true")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     prefix = fixed_layout()
     one = unit if args.kind == "unit" else fuzz
     totals = [sum(column) for column in zip(*[one(os.path.abspath(p), args, prefix) for p in args.programs])] or [0, 0, 0]

@@ -50,14 +50,14 @@ check-cases: all
 check-net: all
 	@NATVI=$(abspath $(BUILD))/natvi $(PYTHON) tests/net/run.py
 
-test-one: all
+test-one:
 	@[ -n "$(T)" ] || { echo "test-one: say which: make test-one T=test_config" >&2; exit 2; }
 	@set -e; case "$(T)" in \
-	test_*.py*|tests/net/*) NATVI=$(abspath $(BUILD))/natvi $(PYTHON) tests/net/run.py -x -v $(T);; \
+	test_*.py*|tests/net/*) $(MAKE) all; NATVI=$(abspath $(BUILD))/natvi $(PYTHON) tests/net/run.py -x -v $(T);; \
 	test_*) $(MAKE) $(SAN_DIR)/$(T); $(PYTHON) tests/programs.py unit --verbose $(SAN_DIR)/$(T);; \
 	fuzz_*) $(MAKE) $(FUZZ_DIR)/$(T); $(PYTHON) tests/programs.py fuzz --verbose --seconds $(FUZZ_SECONDS) \
 		--work $(FUZZ_DIR)/work $(FUZZ_DIR)/$(T);; \
-	*) BUILD=$(BUILD) $(PYTHON) tests/cases/run.py $(T);; esac
+	*) $(MAKE) all; BUILD=$(BUILD) $(PYTHON) tests/cases/run.py $(T);; esac
 
 $(SAN_DIR)/shared.a: $(patsubst %.c,$(SAN_DIR)/%.o,$(SHARED_SRC))
 $(FUZZ_DIR)/shared.a: $(patsubst %.c,$(FUZZ_DIR)/%.o,$(SHARED_SRC))
