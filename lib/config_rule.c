@@ -305,9 +305,11 @@ static void forward_external(struct cfg_parse *p, const struct node *value, void
 
 	if (!text)
 		return;
-	if (!endpoint_split(text, host, &ports))
+	if (!endpoint_split(text, host, &ports)) {
 		fail_endpoint(p, value->line, text, EXTERNAL_FORMS);
-	else if (looks_like_address(host))
+		return;
+	}
+	if (looks_like_address(host))
 		endpoint_address(p, value, host, EXTERNAL_FORMS, &forward->ext_addr);
 	else
 		external_interface(p, value, host, ports, forward);
@@ -325,10 +327,11 @@ static void forward_internal(struct cfg_parse *p, const struct node *value, void
 
 	if (!text)
 		return;
-	if (!endpoint_split(text, host, &ports))
+	if (!endpoint_split(text, host, &ports)) {
 		fail_endpoint(p, value->line, text, INTERNAL_FORMS);
-	else
-		endpoint_address(p, value, host, INTERNAL_FORMS, &forward->int_addr);
+		return;
+	}
+	endpoint_address(p, value, host, INTERNAL_FORMS, &forward->int_addr);
 	if (*ports)
 		cfg_ports_text(p, value->line, ports, &forward->int_ports);
 }

@@ -74,6 +74,7 @@ static const struct {
 	{ "did not find expected ',' or ']'", "the list that `[` opens in line %d needs a `,` or `]` here", false },
 	{ "did not find expected ',' or '}'", "the block that `{` opens in line %d needs a `,` or `}` here", false },
 	{ "found unexpected end of stream", "the quote that opens here is never closed", true },
+	{ "found a tab character", "a tab cannot indent in YAML; use spaces", false },
 	{ "could not find expected ':'", "a key without `:`; write `key: value`", true },
 	{ "found unknown escape character", "unknown escape; in double quotes write \\\\ for a backslash", false },
 	{ "did not find expected node content", "a value is missing here", false },

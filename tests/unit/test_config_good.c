@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * test_config_good.c - configurations that are accepted: what ends in the struct, the defaults, the
+ * one-line form, the JSON form (which reads back as itself), the examples, and the time it takes.
+ * Run from the repository's root, where examples/ is.
+ */
+#include <errno.h>
+#include <glob.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "abi/flow.h"
+#include "lib/config.h"
+
+#define A(a, b, c, d)	((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+#define IFS		"interfaces: [lan0, wan0]\n"
+
+static struct config *read_good(const char *text)
+{
+	struct cfg_errors errors;
+	struct config *config;
+	int err = config_read_text(text, strlen(text), "test.yaml", &config, &errors);
+
+	cfg_errors_print(NULL, "test.yaml", &errors, stderr);
+	assert_int_equal(err, 0);
+	assert_non_null(config);
+	assert_int_equal(errors.n, 0);
+	cfg_errors_free(&errors);
+	return config;
+}
+
+static void test_defaults(void **state)
+{
+	struct config *c = read_good("interfaces:\n- name: lan0\n-\n  name: wan0\n");
+
+	assert_string_equal(c->source, "test.yaml");
+	assert_int_equal(c->n_interfaces, 2);
+	assert_string_equal(c->interfaces[0].name, "lan0");
+	assert_string_equal(c->interfaces[1].name, "wan0");
+	assert_int_equal(c->interfaces[0].xdp, XDP_MODE_AUTO);
+	assert_int_equal(c->interfaces[0].line, 2);
+	assert_int_equal(c->interfaces[1].line, 4);
+	assert_int_equal(c->n_pools + c->n_rules + c->n_forwards, 0);
+	assert_int_equal(c->timeouts.udp_s, 300);
+	assert_int_equal(c->timeouts.tcp_established_s, 7440);
+	assert_int_equal(c->timeouts.tcp_transitory_s, 240);
+	assert_int_equal(c->timeouts.icmp_s, 60);
+	assert_int_equal(c->timeouts.other_s, 300);
+	assert_int_equal(c->timeouts.rest_s, 120);
+	assert_int_equal(c->masquerade.mapping, MAPPING_EI);
+	assert_int_equal(c->masquerade.filtering, FILTER_EI);
+	assert_int_equal(c->masquerade.n_ports, 0);
+	assert_int_equal(c->max_sessions, 65536);
+	assert_int_equal(c->max_mappings, 65536);
+	assert_int_equal(c->icmp_rate, 1000);
+	assert_false(c->exhaust_host);
+	config_free(c);
+	config_free(NULL);
+}
+
+static void test_settings(void **state)
+{
+	struct config *c = read_good(
+		"interfaces: [{name: lan0, xdp: off, zone: global}, {name: a, xdp: native}, {name: b, xdp: generic}]\n"
+		"timeouts: {udp: 5m, tcp-established: 2h4m, tcp-transitory: 300s, icmp: 1, other: 1h1m1s, port-rest: \"7\"}\n"
+		"limits: {sessions: 1000000, icmp-rate: 0}\n"
+		"masquerade: {ports: [1024-2047, 5000], mapping: address-and-port-dependent}\n"
+		"on-exhaustion: host-unreachable\n");
+
+	assert_int_equal(c->interfaces[0].xdp, XDP_MODE_OFF);
+	assert_int_equal(c->interfaces[1].xdp, XDP_MODE_NATIVE);
+	assert_int_equal(c->interfaces[2].xdp, XDP_MODE_GENERIC);
+	assert_int_equal(c->timeouts.udp_s, 300);
+	assert_int_equal(c->timeouts.tcp_established_s, 7440);
+	assert_int_equal(c->timeouts.tcp_transitory_s, 300);
+	assert_int_equal(c->timeouts.icmp_s, 1);
+	assert_int_equal(c->timeouts.other_s, 3661);
+	assert_int_equal(c->timeouts.rest_s, 7);
+	assert_int_equal(c->max_sessions, 1000000);
+	assert_int_equal(c->max_mappings, 1000000);
+	assert_int_equal(c->icmp_rate, 0);
+	assert_int_equal(c->masquerade.n_ports, 2);
+	assert_int_equal(c->masquerade.ports[0].lo, 1024);
+	assert_int_equal(c->masquerade.ports[1].hi, 5000);
+	assert_int_equal(c->masquerade.mapping, MAPPING_APD);
+	assert_int_equal(c->masquerade.filtering, FILTER_APD);
+	assert_true(c->exhaust_host);
+	config_free(c);
+}
+
+static void test_pools(void **state)
+{
+	struct config *c = read_good(
+		IFS "pools:\n"
+		"- name: public\n"
+		"  addresses: [203.0.113.16/28, 203.0.113.40-203.0.113.47, 203.0.113.50]\n"
+		"  ports: 1024-65535\n"
+		"  filtering: address-dependent\n"
+		"- {name: b.2, addresses: 203.0.113.0/28, ports: [80, 443], mapping: address-and-port-dependent}\n");
+
+	assert_int_equal(c->n_pools, 2);
+	assert_string_equal(c->pools[0].name, "public");
+	assert_int_equal(c->pools[0].n_addrs, 3);
+	assert_int_equal(c->pools[0].addrs[0].lo, A(203, 0, 113, 16));
+	assert_int_equal(c->pools[0].addrs[0].hi, A(203, 0, 113, 31));
+	assert_int_equal(c->pools[0].addrs[1].lo, A(203, 0, 113, 40));
+	assert_int_equal(c->pools[0].addrs[1].hi, A(203, 0, 113, 47));
+	assert_int_equal(c->pools[0].addrs[2].lo, c->pools[0].addrs[2].hi);
+	assert_int_equal(c->pools[0].n_ports, 1);
+	assert_int_equal(c->pools[0].ports[0].lo, 1024);
+	assert_int_equal(c->pools[0].ports[0].hi, 65535);
+	assert_int_equal(c->pools[0].mapping, MAPPING_EI);
+	assert_int_equal(c->pools[0].filtering, FILTER_AD);
+	assert_int_equal(c->pools[0].line, 3);
+	assert_int_equal(c->pools[1].mapping, MAPPING_APD);
+	assert_int_equal(c->pools[1].filtering, FILTER_APD);
+	assert_int_equal(c->pools[1].n_ports, 2);
+	assert_int_equal(config_pool_addresses(c), 16 + 8 + 1 + 16);
+	config_free(c);
+}
+
+static void test_rules(void **state)
+{
+	struct config *c = read_good(
+		"rules:\n"
+		"- name: office\n"
+		"  from: {interface: [lan0, dmz0], source: [198.18.0.0/16, 198.19.0.1], port: 1024-65535}\n"
+		"  to: {interface: wan0, destination: 192.0.2.0/24, ports: [80, 443, 8000-8010]}\n"
+		"  proto: [tcp, UDP]\n"
+		"  action: {snat: public}\n"
+		"- {from: {source: 0.0.0.0/0}, action: {snat: public}}\n"
+		"- {to: {}, action: masquerade}\n"
+		"- {action: {snat: masquerade}}\n"
+		"- {action: accept}\n"
+		"- {action: drop, proto: [icmp, esp, gre, sctp, 200]}\n"
+		"- {action: reject}\n"
+		"- {action: kernel}\n"
+		"interfaces: [lan0, dmz0, wan0]\n"
+		"pools: [{name: public, addresses: 203.0.113.1}]\n");
+	const struct cfg_rule *r = c->rules;
+
+	assert_int_equal(c->n_rules, 8);
+	assert_string_equal(r[0].name, "office");
+	assert_int_equal(r[0].line, 2);
+	assert_int_equal(r[0].from.n_interfaces, 2);
+	assert_string_equal(r[0].from.interfaces[1], "dmz0");
+	assert_int_equal(r[0].from.prefixes[0].addr, A(198, 18, 0, 0));
+	assert_int_equal(r[0].from.prefixes[0].len, 16);
+	assert_int_equal(r[0].from.prefixes[1].len, 32);
+	assert_int_equal(r[0].from.ports[0].lo, 1024);
+	assert_int_equal(r[0].to.n_prefixes, 1);
+	assert_int_equal(r[0].to.n_ports, 3);
+	assert_int_equal(r[0].to.ports[2].hi, 8010);
+	assert_int_equal(r[0].n_protos, 2);
+	assert_int_equal(r[0].protos[1], IPPROTO_UDP);
+	assert_int_equal(r[0].action, ACTION_SNAT);
+	assert_false(r[0].masquerade);
+	assert_string_equal(r[0].pool, "public");
+	assert_int_equal(config_rule_entries(&r[0]), 2 * 2 * 1 * 1 * 1 * 3 * 2);
+	assert_string_equal(r[1].name, "rule-2");
+	assert_int_equal(config_rule_entries(&r[1]), 1);
+	for (int i = 2; i < 4; i++) {
+		assert_int_equal(r[i].action, ACTION_SNAT);
+		assert_true(r[i].masquerade);
+		assert_string_equal(r[i].pool, "");
+	}
+	assert_int_equal(r[4].action, ACTION_ACCEPT);
+	assert_int_equal(r[5].action, ACTION_DROP);
+	assert_int_equal(r[5].n_protos, 5);
+	assert_int_equal(r[5].protos[4], 200);
+	assert_int_equal(r[6].action, ACTION_REJECT);
+	assert_int_equal(r[7].action, ACTION_KERNEL);
+	config_free(c);
+}
+
+static void test_forwards(void **state)
+{
+	struct config *c = read_good(
+		IFS "forwards:\n"
+		"- {proto: tcp, external: \"203.0.113.1:443\", internal: \"198.18.0.10:8443\"}\n"
+		"- {proto: [udp, tcp], external: \"wan0:8000-8009\", internal: \"198.18.0.10:9000-9009\", filtering: address-dependent}\n"
+		"- {proto: udp, external: \"203.0.113.1:443\", internal: 198.18.0.11}\n"
+		"- {proto: tcp, external: 203.0.113.2, internal: 198.18.0.12}\n"
+		"limits: {mappings: 70000}\n");
+	const struct cfg_forward *f = c->forwards;
+
+	assert_int_equal(c->n_forwards, 4);
+	assert_int_equal(f[0].n_protos, 1);
+	assert_int_equal(f[0].protos[0], IPPROTO_TCP);
+	assert_int_equal(f[0].ext_addr, A(203, 0, 113, 1));
+	assert_string_equal(f[0].ext_interface, "");
+	assert_int_equal(f[0].ext_ports.lo, 443);
+	assert_int_equal(f[0].ext_ports.hi, 443);
+	assert_int_equal(f[0].int_addr, A(198, 18, 0, 10));
+	assert_int_equal(f[0].int_ports.lo, 8443);
+	assert_int_equal(f[0].filtering, FILTER_EI);
+	assert_int_equal(f[0].line, 3);
+	assert_int_equal(f[1].n_protos, 2);
+	assert_int_equal(f[1].ext_addr, 0);
+	assert_string_equal(f[1].ext_interface, "wan0");
+	assert_int_equal(f[1].int_ports.hi, 9009);
+	assert_int_equal(f[1].filtering, FILTER_AD);
+	assert_int_equal(f[2].int_ports.lo, 443);
+	assert_int_equal(f[3].ext_ports.lo, 1);
+	assert_int_equal(f[3].int_ports.hi, 65535);
+	config_free(c);
+}
+
+/* What a file needs to say twice it may say once, with an anchor; and notation is free. */
+static void test_yaml_forms(void **state)
+{
+	struct config *c = read_good(
+		"%YAML 1.1\n---\n"
+		"\"interfaces\" : [ 'lan0' , \"wan0\" ] # both\n"
+		"rules:\n"
+		"  - name: a\r\n"
+		"    from: &inside\n"
+		"      source: &nets [198.18.0.0/24,\n"
+		"                     198.18.1.0/24]\n"
+		"    action: drop\n"
+		"  - {name: b, from: *inside, to: {destination: *nets}, action: drop}\n"
+		"pools:\n"
+		"forwards: []\n"
+		"...\n");
+
+	assert_int_equal(c->n_rules, 2);
+	assert_int_equal(c->rules[1].from.n_prefixes, 2);
+	assert_int_equal(c->rules[1].to.prefixes[1].addr, A(198, 18, 1, 0));
+	assert_int_equal(config_rule_entries(&c->rules[1]), 4);
+	config_free(c);
+}
+
+static void test_text_without_nul(void **state)
+{
+	static const char text[] = "interfaces: [a]";
+	char *exact = malloc(sizeof(text) - 1);
+	struct cfg_errors errors;
+	struct config *config;
+
+	/* A byte read beyond the end would be the sanitizer's find. */
+	memcpy(exact, text, sizeof(text) - 1);
+	assert_int_equal(config_read_text(exact, sizeof(text) - 1, "x", &config, &errors), 0);
+	config_free(config);
+	free(exact);
+}
+
+static void test_args(void **state)
+{
+	char *const interfaces[] = { "lan0", "wan0", "lan1", "wan1" };
+	char *const masquerade[] = { "wan0", "wan1" };
+	struct cfg_errors errors;
+	struct config *c;
+
+	assert_int_equal(config_from_args(interfaces, 4, masquerade, 2, &c, &errors), 0);
+	assert_int_equal(errors.n, 0);
+	assert_string_equal(c->source, "command line");
+	assert_int_equal(c->n_interfaces, 4);
+	assert_int_equal(c->n_rules, 2);
+	assert_string_equal(c->rules[0].name, "masquerade");
+	assert_int_equal(c->rules[0].action, ACTION_SNAT);
+	assert_true(c->rules[0].masquerade);
+	assert_int_equal(c->rules[0].from.n_interfaces, 2);
+	assert_string_equal(c->rules[0].from.interfaces[0], "lan0");
+	assert_string_equal(c->rules[0].from.interfaces[1], "lan1");
+	assert_int_equal(c->rules[0].to.n_interfaces, 2);
+	assert_string_equal(c->rules[0].to.interfaces[1], "wan1");
+	assert_int_equal(c->rules[1].action, ACTION_DROP);
+	assert_int_equal(c->rules[1].from.n_interfaces, 2);
+	assert_string_equal(c->rules[1].from.interfaces[0], "wan0");
+	assert_int_equal(c->rules[1].to.n_interfaces, 0);
+	assert_int_equal(c->max_sessions, 65536);
+	assert_int_equal(c->masquerade.filtering, FILTER_EI);
+	config_free(c);
+}
+
+/* JSON of a configuration, read as YAML, gives the same JSON. Returns it. */
+static json_t *round_trip(const struct config *config)
+{
+	json_t *first = config_to_json(config), *second;
+	char *text = json_dumps(first, JSON_INDENT(1));
+	struct config *again;
+
+	assert_non_null(first);
+	again = read_good(text);
+	second = config_to_json(again);
+	assert_true(json_equal(first, second));
+	json_decref(second);
+	config_free(again);
+	free(text);
+	return first;
+}
+
+static void test_json(void **state)
+{
+	struct config *c = read_good(
+		IFS "pools: [{name: p, addresses: [203.0.113.1-203.0.113.6, 203.0.113.8/29]}]\n"
+		"rules: [{name: r, from: {source: 198.18.0.0/16}, to: {port: 1-2}, proto: udp, action: {snat: p}}]\n"
+		"forwards: [{proto: tcp, external: \"wan0:80-81\", internal: 198.18.0.1}]\n"
+		"timeouts: {udp: 2m}\n");
+	const char *xdp, *mapping, *range, *prefix, *pool, *internal;
+	json_t *json = round_trip(c);
+	int udp, sessions;
+
+	assert_int_equal(json_unpack(json, "{s[{ss},{}] s[{ss s[ss]}] s[{s{ss}}] s[{ss}] s{si} s{si}}",
+				     "interfaces", "xdp", &xdp,
+				     "pools", "mapping", &mapping, "addresses", &range, &prefix,
+				     "rules", "action", "snat", &pool,
+				     "forwards", "internal", &internal,
+				     "timeouts", "udp", &udp, "limits", "sessions", &sessions), 0);
+	assert_string_equal(xdp, "auto");
+	assert_string_equal(mapping, "endpoint-independent");
+	assert_string_equal(range, "203.0.113.1-203.0.113.6");
+	assert_string_equal(prefix, "203.0.113.8/29");
+	assert_string_equal(pool, "p");
+	assert_string_equal(internal, "198.18.0.1:80-81");
+	assert_int_equal(udp, 120);
+	assert_int_equal(sessions, 65536);
+	json_decref(json);
+	config_free(c);
+}
+
+static void test_json_of_args(void **state)
+{
+	char *const interfaces[] = { "lan0", "wan0" }, *const masquerade[] = { "wan0" };
+	struct cfg_errors errors;
+	struct config *c;
+
+	assert_int_equal(config_from_args(interfaces, 2, masquerade, 1, &c, &errors), 0);
+	json_decref(round_trip(c));
+	config_free(c);
+}
+
+static void test_examples(void **state)
+{
+	glob_t found;
+
+	assert_int_equal(glob("examples/*.yaml", 0, NULL, &found), 0);
+	assert_true(found.gl_pathc >= 3);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		struct cfg_errors errors;
+		struct config *config;
+		int err = config_read_file(found.gl_pathv[i], &config, &errors);
+
+		cfg_errors_print(config, found.gl_pathv[i], &errors, stderr);
+		assert_int_equal(err, 0);
+		assert_string_equal(config->source, found.gl_pathv[i]);
+		json_decref(round_trip(config));
+		cfg_errors_free(&errors);
+		config_free(config);
+	}
+	globfree(&found);
+}
+
+static void test_memory(void **state)
+{
+	struct config *c = read_good(IFS "limits: {sessions: 1000000, mappings: 500000}\n"
+					 "pools: [{name: p, addresses: 203.0.113.0/24}]\n");
+	uint64_t bytes = config_memory_bytes(c);
+
+	assert_int_equal(bytes, (uint64_t)natvi_buckets_for(1000000) * 1024 + 2 * 500000 * 128 + (256 + 2) * 3 * 8320);
+	config_free(c);
+}
+
+/* As many rules as there can be. An unsanitized build takes some 20 ms; the bound leaves room for slow machines. */
+static void test_many_rules(void **state)
+{
+	size_t size = NATVI_MAX_RULES * 200 + 64, at;
+	char *text = malloc(size);
+	struct config *c;
+	clock_t start;
+
+	at = (size_t)snprintf(text, size, IFS "pools: [{name: p, addresses: 203.0.113.0/24}]\nrules:\n");
+	for (unsigned int i = 0; i < NATVI_MAX_RULES; i++)
+		at += (size_t)snprintf(text + at, size - at,
+				       "  - name: customer-%u\n    from: {interface: lan0, source: 198.18.%u.%u}\n"
+				       "    to: {interface: wan0, port: 80}\n    proto: tcp\n    action: {snat: p}\n",
+				       i, i >> 8, i & 255);
+	start = clock();
+	c = read_good(text);
+	assert_true((double)(clock() - start) / CLOCKS_PER_SEC < 5);
+	assert_int_equal(c->n_rules, NATVI_MAX_RULES);
+	assert_string_equal(c->rules[NATVI_MAX_RULES - 1].name, "customer-4095");
+	config_free(c);
+	free(text);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_pools),
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_forwards),
+		cmocka_unit_test(test_yaml_forms),
+		cmocka_unit_test(test_text_without_nul),
+		cmocka_unit_test(test_args),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_of_args),
+		cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_many_rules),
+	};
+
+	return cmocka_run_group_tests_name("config: accepted", tests, NULL, NULL);
+}
