@@ -3,6 +3,7 @@
 #   check-unit      tests/unit/test_*.c under ASan and UBSan
 #   check-cases     tests/cases: packets in, packets out, on native, XDP and tc
 #   check-fuzz      tests/fuzz/fuzz_*.c, FUZZ_SECONDS (30) each
+#   check-docs      manual pages, examples, completion
 #   check-net       tests/net: namespaces and third-party programs
 # make fuzz         the same fuzz targets for ten minutes each
 # make test-one T=  one of them: test_config, fuzz_config, tests/net/test_nat.py, test_nat.py::test_x, or a case
@@ -29,7 +30,7 @@ SHARED_SRC	:= $(LIB_SRC) $(HOST_SRC)
 # Objects named by a test's "links:" comment; $(1) its source, $(2) the directory of the build.
 links		= $(patsubst %.c,$(2)/%.o,$(filter-out $(SHARED_SRC),$(shell sed -n 's,^/\* links: \(.*\) \*/.*,\1,p' $(1))))
 
-.PHONY: check check-unit check-cases check-fuzz check-net fuzz test-one
+.PHONY: check check-unit check-docs check-cases check-fuzz check-net fuzz test-one
 
 check:
 	@tests/check.sh $(MAKE)
@@ -46,6 +47,9 @@ fuzz:
 check-cases: all
 	@if [ -f tests/cases/run.py ]; then BUILD=$(BUILD) $(PYTHON) tests/cases/run.py; \
 	else echo "check-cases: SKIP: there is no tests/cases/run.py"; fi
+
+check-docs: all
+	@NATVI=$(BUILD)/natvi tests/docs.sh
 
 check-net: all
 	@NATVI=$(abspath $(BUILD))/natvi $(PYTHON) tests/net/run.py
