@@ -405,3 +405,28 @@ def test_unmapped_pool_port(net):
     outside.sendto(b"knock", ("192.0.2.3", 9000))
     wait_for(lambda: natvi.counter("no-mapping") == 1, 3, "the packet to be counted")
     assert silent(service, 0.2)
+
+
+def test_pool_on_the_link(net):
+    """Addresses of a pool that lie in the outside link's own network: natvi answers ARP for them."""
+    natvi = pooled(net, addresses=["203.0.113.32-203.0.113.35"])
+    inside, outside = net.inside.udp(INSIDE, 4080), net.outside.udp(SERVER, 5000)
+    external = exchange(inside, outside, (SERVER, 5000))
+    assert external[0] in ("203.0.113.32", "203.0.113.33", "203.0.113.34", "203.0.113.35")
+    assert natvi.counter("arp-sent") >= 1
+    assert net.outside.run("ip", "neigh", "show", external[0]).stdout.split()[4] == net.mac(net.gateway, "wan0")
+
+
+def test_rule_kernel(net):
+    """What a rule leaves to the kernel is the kernel's, its NAT included; the rest is natvi's."""
+    net.gateway.run("nft", "-f", "-", input="""table ip user {
+        chain post { type nat hook postrouting priority 100; oifname "wan0" udp dport 5001 snat to %s:61234; }
+    }""" % EXTERNAL)
+    kernel = dict(MASQUERADE, name="kernel", proto="udp", to={"interface": "wan0", "ports": [5001]}, action="kernel")
+    back = {"name": "kernel back", "proto": "udp", "from": {"interface": "wan0", "ports": [5001]}, "action": "kernel"}
+    natvi = net.running(config(net.hook, rules=[kernel, back, MASQUERADE, REFUSE]))
+    inside = net.inside.udp(INSIDE, 4081)
+    assert exchange(inside, net.outside.udp(SERVER, 5001), (SERVER, 5001)) == (EXTERNAL, 61234)
+    assert exchange(inside, net.outside.udp(SERVER, 5000), (SERVER, 5000)) == (EXTERNAL, 4081)
+    assert natvi.counter("rule-kernel") >= 1
+    assert len(natvi.sessions("proto", "udp")) == 1
