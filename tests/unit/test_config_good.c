@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -358,6 +359,30 @@ static void test_examples(void **state)
 	globfree(&found);
 }
 
+/* The complete configurations that the manual shows. */
+static void test_manual(void **state)
+{
+	FILE *page = fopen("man/natvi.yaml.5", "r");
+	char line[256], text[4096] = "";
+	bool in = false;
+	int n = 0;
+
+	assert_non_null(page);
+	while (fgets(line, sizeof(line), page)) {
+		if (!strncmp(line, ".Ed", 3) && in) {
+			config_free(read_good(text));
+			text[0] = '\0';
+			in = false;
+			n++;
+		}
+		if (in)
+			strcat(text, line);
+		in |= !strncmp(line, ".Bd -literal", 12);
+	}
+	fclose(page);
+	assert_int_equal(n, 3);
+}
+
 static void test_memory(void **state)
 {
 	struct config *c = read_good(IFS "limits: {sessions: 1000000, mappings: 500000}\n"
@@ -405,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_of_args),
 		cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_many_rules),
 	};
