@@ -211,7 +211,8 @@ static void args_rules(struct cfg_parse *p, char *const *masquerade, size_t n_ma
 	for (size_t i = 0; rule && i < n_masquerade; i++)
 		match_add(p, &rule->to, masquerade[i]);
 	if (rule && !rule->from.n_interfaces)
-		cfg_fail(p, 0, "all interfaces masquerade; name an inside one too, like `natvi run lan0 wan0 --masquerade wan0`");
+		cfg_fail(p, 0, "all interfaces masquerade; name an inside one too, like `natvi run lan0 wan0 "
+			 "--masquerade wan0`");
 	/* Packets for the box itself come to no rule: what is left are new flows to the inside. */
 	rule = args_rule(p, "from-outside", ACTION_DROP);
 	for (size_t i = 0; rule && i < n_masquerade; i++)
@@ -277,7 +278,7 @@ size_t config_pool_addresses(const struct config *config)
 	return n;
 }
 
-/* Bytes that the kernel's hash table takes for a mapping (key 24, value 40, its own header), under each of its two keys. */
+/* What the kernel's hash table takes for a key (24), a value (40) and its own header; a mapping has two. */
 #define MAPPING_BYTES	128
 
 uint64_t config_memory_bytes(const struct config *config)
@@ -287,7 +288,7 @@ uint64_t config_memory_bytes(const struct config *config)
 
 	/* Forwards of one address stand together as a rule; one counted twice costs nothing. */
 	for (size_t i = 0; i < config->n_forwards; i++)
-		slots += config->forwards[i].ext_addr && (!i || config->forwards[i].ext_addr != config->forwards[i - 1].ext_addr);
+		slots += !i || config->forwards[i].ext_addr != config->forwards[i - 1].ext_addr;
 	return (uint64_t)natvi_buckets_for(config->max_sessions) * sizeof(struct bucket) +
 	       2ull * config->max_mappings * MAPPING_BYTES +
 	       slots * PORTBITS_PROTOS * sizeof(struct portbits);

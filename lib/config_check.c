@@ -155,7 +155,9 @@ static void check_behaviour(struct cfg_parse *p, int line, const char *what, con
 	if (*filtering == FILTER_UNSET)
 		*filtering = mapping == MAPPING_APD ? FILTER_APD : FILTER_EI;
 	if (mapping == MAPPING_APD && *filtering != FILTER_APD)
-		cfg_fail(p, line, "%s%s: `mapping: address-and-port-dependent` goes with `filtering: address-and-port-dependent` only, because such a mapping has one remote; with `filtering: %s` write `mapping: endpoint-independent`",
+		cfg_fail(p, line, "%s%s: `mapping: address-and-port-dependent` goes with `filtering: "
+			 "address-and-port-dependent` only, because such a mapping has one remote; with "
+			 "`filtering: %s` write `mapping: endpoint-independent`",
 			 what, name, cfg_filtering_words[*filtering]);
 }
 
@@ -207,7 +209,8 @@ static void check_ports_have_proto(struct cfg_parse *p, const struct cfg_rule *r
 			 rule->name);
 	for (size_t i = 0; i < rule->n_protos; i++)
 		if (rule->protos[i] != IPPROTO_TCP && rule->protos[i] != IPPROTO_UDP)
-			cfg_fail(p, rule->line, "rule %s matches ports, which %s does not have here; give it a rule without ports",
+			cfg_fail(p, rule->line, "rule %s matches ports, which %s does not have here; give it "
+				 "a rule without ports",
 				 rule->name, addr_print_proto(rule->protos[i], name));
 }
 
@@ -223,11 +226,14 @@ static void check_rules(struct cfg_parse *p)
 		/* Saturates: config_rule_entries() does too. */
 		total = entries > SIZE_MAX - total ? SIZE_MAX : total + entries;
 		if (before <= NATVI_MAX_RULES && total > NATVI_MAX_RULES)
-			cfg_fail(p, c->rules[i].line, "rule %s becomes %zu entries when its lists are multiplied out, which makes more than the %d that all rules may have; use wider prefixes or fewer lists in one rule",
+			cfg_fail(p, c->rules[i].line, "rule %s becomes %zu entries when its lists are "
+				 "multiplied out, which makes more than the %d that all rules may have; use "
+				 "wider prefixes or fewer lists in one rule",
 				 c->rules[i].name, entries, NATVI_MAX_RULES);
 	}
 	if (c->n_pools < NATVI_MAX_POOLS && ways + c->n_pools > NATVI_MAX_POOLS - 1)
-		cfg_fail(p, 0, "masquerading by %zu interfaces beside %zu pools; %d fit together; name the interfaces to masquerade by in the rule's `to: {interface: ...}`",
+		cfg_fail(p, 0, "masquerading by %zu interfaces beside %zu pools; %d fit together; name the "
+			 "interfaces to masquerade by in the rule's `to: {interface: ...}`",
 			 ways, c->n_pools, NATVI_MAX_POOLS - 1);
 }
 
@@ -333,7 +339,8 @@ static void check_forward_ports(struct cfg_parse *p, const struct cfg_forward *f
 		return;
 	addr_print4(f->int_addr, addr);
 	if (f->int_ports.lo + outside - 1 > 65535)
-		cfg_fail(p, f->line, "the forward has %u external and %u internal ports; they go one to one, so both must be as many",
+		cfg_fail(p, f->line, "the forward has %u external and %u internal ports; they go one to one, "
+			 "so both must be as many",
 			 outside, inside);
 	else if (outside == 1)
 		cfg_fail(p, f->line, "the forward has 1 external and %u internal ports; write `internal: \"%s:%u\"`", inside,
@@ -355,7 +362,8 @@ static void check_forwards(struct cfg_parse *p, bool spans_sound)
 
 		check_forward_ports(p, f);
 		if (s < p->n_spans && p->spans[s].lo <= f->int_addr)
-			cfg_fail(p, f->line, "the forward's internal address %s belongs to pool `%s` (line %d); an address is inside or outside, not both",
+			cfg_fail(p, f->line, "the forward's internal address %s belongs to pool `%s` (line "
+				 "%d); an address is inside or outside, not both",
 				 addr_print4(f->int_addr, addr), c->pools[p->spans[s].pool].name, p->spans[s].line);
 		else if (f->int_addr && f->int_addr == f->ext_addr)
 			cfg_fail(p, f->line, "the forward leads from %s to itself; `internal` is the host behind the box",
@@ -364,7 +372,8 @@ static void check_forwards(struct cfg_parse *p, bool spans_sound)
 	}
 	check_claims(p);
 	if (mappings > c->max_mappings)
-		cfg_fail(p, c->forwards[0].line, "the forwards take %llu mappings, one a port and protocol; set `limits: {mappings: ...}` above that (it is %u) or forward fewer ports",
+		cfg_fail(p, c->forwards[0].line, "the forwards take %llu mappings, one a port and protocol; "
+			 "set `limits: {mappings: ...}` above that (it is %u) or forward fewer ports",
 			 (unsigned long long)mappings, c->max_mappings);
 }
 
@@ -429,7 +438,8 @@ static void check_sources(struct cfg_parse *p)
 		s = span_find_in(p, pool, ref->prefix.addr);
 		if (s < p->n_spans && p->spans[s].pool == pool &&
 		    p->spans[s].lo <= (ref->prefix.addr | ~addr_mask4(ref->prefix.len)))
-			cfg_fail(p, ref->line, "source %s overlaps %s of pool `%s` (line %d) that the rule translates to; inside and outside addresses must differ",
+			cfg_fail(p, ref->line, "source %s overlaps %s of pool `%s` (line %d) that the rule "
+				 "translates to; inside and outside addresses must differ",
 				 addr_print_prefix4(ref->prefix.addr, ref->prefix.len, printed),
 				 addr_print_range4(p->spans[s].lo, p->spans[s].hi, range), rule->pool, p->spans[s].line);
 	}
@@ -441,7 +451,8 @@ void cfg_check(struct cfg_parse *p)
 	bool spans_sound;
 
 	if (!c->n_interfaces && !p->errors->n)
-		cfg_fail(p, 0, "`interfaces` is empty; name the interfaces that natvi shall serve, like `interfaces: [{name: lan0}, {name: wan0}]`");
+		cfg_fail(p, 0, "`interfaces` is empty; name the interfaces that natvi shall serve, like "
+			 "`interfaces: [{name: lan0}, {name: wan0}]`");
 	if (c->n_interfaces > NATVI_MAX_PORTS)
 		cfg_fail(p, c->interfaces[NATVI_MAX_PORTS].line, "%zu interfaces; at most %d fit", c->n_interfaces,
 			 NATVI_MAX_PORTS);

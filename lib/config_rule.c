@@ -147,7 +147,8 @@ static bool read_proto(struct cfg_parse *p, const struct node *value, uint8_t *p
 		return false;
 	if (!addr_parse_proto(text, proto) && *proto)
 		return true;
-	cfg_fail(p, value->line, "`%s` is not a protocol; tcp, udp, icmp, esp, gre, sctp or a number from 1 to 255, or leave `proto` away for all",
+	cfg_fail(p, value->line, "`%s` is not a protocol; tcp, udp, icmp, esp, gre, sctp or a number from 1 "
+		 "to 255, or leave `proto` away for all",
 		 cfg_quote(text, quoted));
 	return false;
 }

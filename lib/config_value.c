@@ -203,7 +203,8 @@ bool cfg_name(struct cfg_parse *p, const struct node *node, const char *what, ch
 		letter |= (*c | 0x20) >= 'a' && (*c | 0x20) <= 'z';
 	}
 	if (!ok || !letter || *text == '-') {
-		cfg_fail(p, node->line, "`%s` is not %s; 1 to %d letters, digits, `-`, `_` and `.`, with a letter among them and no `-` first",
+		cfg_fail(p, node->line, "`%s` is not %s; 1 to %d letters, digits, `-`, `_` and `.`, with a "
+			 "letter among them and no `-` first",
 			 cfg_quote(text, quoted), what, NATVI_NAME_LEN - 1);
 		return false;
 	}
