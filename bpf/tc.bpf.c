@@ -62,8 +62,8 @@ int natvi_kill(struct kill_args *args)
 	args->result = -ENOENT_;
 	if (!cpu)
 		return 0;
-	cpu->plan.orig = args->key;
-	handle = table_find(&cpu->plan.orig);
+	cpu->draft.orig = args->key;
+	handle = table_find(&cpu->draft.orig);
 	if (handle >= 0)
 		args->result = session_end(handle, cpu);
 	return 0;
@@ -78,8 +78,8 @@ int natvi_unmap(struct unmap_args *args)
 	args->result = -ENOENT_;
 	if (!cpu)
 		return 0;
-	cpu->plan.key = args->key;
-	args->result = mapping_delete(&cpu->plan.key, &cpu->plan.back);
+	cpu->draft.key = args->key;
+	args->result = mapping_delete(&cpu->draft.key, &cpu->draft.back);
 	return 0;
 }
 
@@ -88,22 +88,22 @@ SEC("syscall")
 int natvi_adopt(struct adopt_args *args)
 {
 	struct cpu *cpu = syscall_cpu();
-	struct plan *plan;
+	struct draft *draft;
 	__s64 handle;
 
 	args->result = -ENOSPC_;
 	if (!cpu)
 		return 0;
-	plan = &cpu->plan;
-	__builtin_memset(plan, 0, sizeof(*plan));
-	plan->orig = args->orig;
-	plan->reply = args->reply;
-	tuple_reverse(&plan->out, &plan->reply);
-	plan->out.zone = plan->orig.zone;
-	plan->idle_s = args->idle_s;
-	plan->pool = POOL_NONE;
-	plan->dst_pool = POOL_NONE;
-	plan->flow_flags = FLOW_KERNEL;
+	draft = &cpu->draft;
+	__builtin_memset(draft, 0, sizeof(*draft));
+	draft->orig = args->orig;
+	draft->reply = args->reply;
+	tuple_reverse(&draft->out, &draft->reply);
+	draft->out.zone = draft->orig.zone;
+	draft->idle_s = args->idle_s;
+	draft->pool = POOL_NONE;
+	draft->dst_pool = POOL_NONE;
+	draft->flow_flags = FLOW_KERNEL;
 	handle = session_insert(cpu);
 	args->result = handle == -EREPLY_ ? -EEXIST_ : handle < 0 ? handle : 0;
 	return 0;

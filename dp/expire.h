@@ -57,8 +57,8 @@ DP bool sweep_mapping(const struct mapping_key *key, const struct mapping *m, st
 	s->args.mappings_live++;
 	if (m->refs || (__s32)(s->now_s - m->since_s) < (__s32)s->rest_s)
 		return false;
-	s->cpu->plan.key = *key;
-	if (mapping_delete(&s->cpu->plan.key, &s->cpu->plan.back))
+	s->cpu->draft.key = *key;
+	if (mapping_delete(&s->cpu->draft.key, &s->cpu->draft.back))
 		return false;
 	s->args.mappings_freed++;
 	s->args.mappings_live--;

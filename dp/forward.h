@@ -28,27 +28,27 @@ DP enum stage forward_reroute(struct pkt *p, struct flow *f, enum verdict *slow)
 {
 	const struct settings *set = env_settings(p->control->active);
 	__u32 generation = p->control->generation;
-	struct plan *plan = &p->cpu->plan;
+	struct draft *draft = &p->cpu->draft;
 
 	if (!set)
 		return drop(p, VERDICT_INTERNAL);
-	plan->out.src = f->new_src;
-	plan->out.dst = f->new_dst;
-	plan->out.sport = f->new_sport;
-	plan->out.dport = f->new_dport;
-	plan->out.proto = f->key.proto;
-	plan->out.zone = f->key.zone;
-	route_find(p, &plan->out, &plan->route);
-	if (plan->route.result == ROUTE_LOCAL) {
+	draft->out.src = f->new_src;
+	draft->out.dst = f->new_dst;
+	draft->out.sport = f->new_sport;
+	draft->out.dport = f->new_dport;
+	draft->out.proto = f->key.proto;
+	draft->out.zone = f->key.zone;
+	route_find(p, &draft->out, &draft->route);
+	if (draft->route.result == ROUTE_LOCAL) {
 		*slow = VERDICT_SLOW_LOCAL;
 		return NEXT;
 	}
-	if (plan->route.result == ROUTE_NONE)
+	if (draft->route.result == ROUTE_NONE)
 		return refuse(p, VERDICT_NO_ROUTE, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
-	if (!plan->route.enabled)
+	if (!draft->route.enabled)
 		return drop(p, VERDICT_OUT_NOT_ENABLED);
-	route_keep(p, f, &plan->route, set, generation);
-	if (plan->route.result == ROUTE_NO_NEIGHBOUR)
+	route_keep(p, f, &draft->route, set, generation);
+	if (draft->route.result == ROUTE_NO_NEIGHBOUR)
 		*slow = VERDICT_SLOW_NEIGHBOUR;
 	return NEXT;
 }

@@ -67,10 +67,10 @@ DP void mapping_permit_key(struct mapping_key *k, const union addr *remote, __be
 }
 
 /*
- * Both entries of a mapping whose port is claimed: plan->key (INSIDE), plan->back (OUTSIDE),
- * plan->value as the INSIDE one sees it. 0; -EEXIST: another CPU was first; -ENOSPC: full.
+ * Both entries of a mapping whose port is claimed: draft->key (INSIDE), draft->back (OUTSIDE),
+ * draft->value as the INSIDE one sees it. 0; -EEXIST: another CPU was first; -ENOSPC: full.
  */
-DP int mapping_insert(struct plan *plan, const struct control *c, struct usage *u)
+DP int mapping_insert(struct draft *draft, const struct control *c, struct usage *u)
 {
 	int err;
 
@@ -78,18 +78,18 @@ DP int mapping_insert(struct plan *plan, const struct control *c, struct usage *
 		err = -ENOSPC_;
 		goto uncount;
 	}
-	err = env_mapping_insert(&plan->key, &plan->value);
+	err = env_mapping_insert(&draft->key, &draft->value);
 	if (err)
 		goto uncount;
 
-	plan->value.addr = plan->key.addr;
-	plan->value.port = plan->key.port;
-	plan->value.zone = plan->key.zone;
-	plan->value.refs = 0;
-	err = env_mapping_insert(&plan->back, &plan->value);
+	draft->value.addr = draft->key.addr;
+	draft->value.port = draft->key.port;
+	draft->value.zone = draft->key.zone;
+	draft->value.refs = 0;
+	err = env_mapping_insert(&draft->back, &draft->value);
 	if (!err)
 		return 0;
-	env_mapping_delete(&plan->key);
+	env_mapping_delete(&draft->key);
 uncount:
 	__sync_fetch_and_sub(&u->mappings, 1);
 	return err == -EEXIST_ ? -EEXIST_ : -ENOSPC_;
@@ -126,20 +126,20 @@ DP int mapping_delete(const struct mapping_key *key, struct mapping_key *back)
 	return 0;
 }
 
-/* Let the remote of plan in to the source's outside port; a session holds the permit. */
-DP bool permit_hold(struct plan *plan, __u32 now_s)
+/* Let the remote of draft in to the source's outside port; a session holds the permit. */
+DP bool permit_hold(struct draft *draft, __u32 now_s)
 {
 	struct mapping *m;
 
-	mapping_permit_key(&plan->back, &plan->out.dst, plan->out.sport, plan->slot, plan->out.proto);
-	m = env_mapping(&plan->back);
+	mapping_permit_key(&draft->back, &draft->out.dst, draft->out.sport, draft->slot, draft->out.proto);
+	m = env_mapping(&draft->back);
 	if (m && mapping_hold(m))
 		return true;
-	__builtin_memset(&plan->value, 0, sizeof(plan->value));
-	plan->value.refs = 1;
-	plan->value.since_s = now_s;
-	plan->value.slot = plan->slot;
-	return env_mapping_insert(&plan->back, &plan->value) == 0;
+	__builtin_memset(&draft->value, 0, sizeof(draft->value));
+	draft->value.refs = 1;
+	draft->value.since_s = now_s;
+	draft->value.slot = draft->slot;
+	return env_mapping_insert(&draft->back, &draft->value) == 0;
 }
 
 /* The permit goes with the last session that holds it. */
@@ -152,12 +152,12 @@ DP void permit_release(const struct mapping_key *key)
 		env_mapping_delete(key);
 }
 
-DP bool permit_given(struct plan *plan, const union addr *remote, __be16 port, __u32 slot, __u8 proto)
+DP bool permit_given(struct draft *draft, const union addr *remote, __be16 port, __u32 slot, __u8 proto)
 {
 	struct mapping *m;
 
-	mapping_permit_key(&plan->back, remote, port, slot, proto);
-	m = env_mapping(&plan->back);
+	mapping_permit_key(&draft->back, remote, port, slot, proto);
+	m = env_mapping(&draft->back);
 	return m && m->refs && !(m->refs & MAPPING_DEAD);
 }
 

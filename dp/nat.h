@@ -22,38 +22,38 @@ DP const struct addr_info *addr_find(struct pkt *p, const union addr *addr)
 	return env_addr(&k);
 }
 
-DP void plan_begin(struct pkt *p, const struct settings *set)
+DP void draft_begin(struct pkt *p, const struct settings *set)
 {
-	struct plan *plan = &p->cpu->plan;
+	struct draft *draft = &p->cpu->draft;
 
-	plan->orig = p->m->key;
-	plan->out = p->m->key;
-	plan->rule = 0;
-	plan->idle_s = first_idle_s(set, p->m->key.proto);
-	plan->held = 0;
-	plan->pool = POOL_NONE;
-	plan->dst_pool = POOL_NONE;
-	plan->flow_flags = 0;
-	plan->filtering = FILTER_EI;
-	plan->slot = SLOT_NONE;
+	draft->orig = p->m->key;
+	draft->out = p->m->key;
+	draft->rule = 0;
+	draft->idle_s = first_idle_s(set, p->m->key.proto);
+	draft->held = 0;
+	draft->pool = POOL_NONE;
+	draft->dst_pool = POOL_NONE;
+	draft->flow_flags = 0;
+	draft->filtering = FILTER_EI;
+	draft->slot = SLOT_NONE;
 }
 
-/* Let go of what the plan holds: there will be no session. */
-DP void plan_release(struct pkt *p)
+/* Let go of what the draft holds: there will be no session. */
+DP void draft_release(struct pkt *p)
 {
-	struct plan *plan = &p->cpu->plan;
+	struct draft *draft = &p->cpu->draft;
 
-	if (plan->held & COLD_PERMIT) {
-		mapping_permit_key(&plan->back, &plan->out.dst, plan->out.sport, plan->slot, plan->out.proto);
-		permit_release(&plan->back);
+	if (draft->held & COLD_PERMIT) {
+		mapping_permit_key(&draft->back, &draft->out.dst, draft->out.sport, draft->slot, draft->out.proto);
+		permit_release(&draft->back);
 	}
-	if (plan->held & COLD_SRC_MAPPED) {
-		mapping_inside_key(&plan->key, &plan->orig.src, plan->orig.sport, plan->orig.zone, plan->orig.proto, plan->pool);
-		mapping_release(&plan->key, p->m->now_s);
+	if (draft->held & COLD_SRC_MAPPED) {
+		mapping_inside_key(&draft->key, &draft->orig.src, draft->orig.sport, draft->orig.zone, draft->orig.proto, draft->pool);
+		mapping_release(&draft->key, p->m->now_s);
 	}
-	if (plan->held & COLD_DST_MAPPED) {
-		mapping_inside_key(&plan->key, &plan->out.dst, plan->out.dport, plan->reply.zone, plan->out.proto, plan->dst_pool);
-		mapping_release(&plan->key, p->m->now_s);
+	if (draft->held & COLD_DST_MAPPED) {
+		mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, draft->reply.zone, draft->out.proto, draft->dst_pool);
+		mapping_release(&draft->key, p->m->now_s);
 	}
 }
 
@@ -113,11 +113,11 @@ DP int pool_port(struct pkt *p, const struct pool_addr *pa, __u32 bits)
 	return -1;
 }
 
-/* A new mapping for p's source in plan->pool, held; NEXT, or the packet's end. */
+/* A new mapping for p's source in draft->pool, held; NEXT, or the packet's end. */
 DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
 {
 	int bits = portbits_proto(p->m->key.proto), port = -1, err;
-	struct plan *plan = &p->cpu->plan;
+	struct draft *draft = &p->cpu->draft;
 	const struct pool_addr *pa = NULL;
 	struct usage *u = env_usage();
 	struct portbits *b;
@@ -131,55 +131,55 @@ DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
 	if (port < 0 || !pa || !u)
 		return refuse_exhausted(p, VERDICT_NO_PORT);
 
-	__builtin_memset(&plan->value, 0, sizeof(plan->value));
-	plan->value.addr = pa->addr;
-	plan->value.port = __builtin_bswap16(port);
-	plan->value.refs = 1;
-	plan->value.since_s = p->m->now_s;
-	plan->value.slot = pa->slot;
-	plan->value.pool = plan->pool;
-	plan->value.filtering = pool->filtering;
-	plan->out.src = pa->addr;
-	plan->out.sport = plan->value.port;
-	plan->slot = pa->slot;
-	mapping_outside_key(&plan->back, &pa->addr, plan->value.port, p->m->key.proto);
-	err = mapping_insert(plan, p->control, u);
+	__builtin_memset(&draft->value, 0, sizeof(draft->value));
+	draft->value.addr = pa->addr;
+	draft->value.port = __builtin_bswap16(port);
+	draft->value.refs = 1;
+	draft->value.since_s = p->m->now_s;
+	draft->value.slot = pa->slot;
+	draft->value.pool = draft->pool;
+	draft->value.filtering = pool->filtering;
+	draft->out.src = pa->addr;
+	draft->out.sport = draft->value.port;
+	draft->slot = pa->slot;
+	mapping_outside_key(&draft->back, &pa->addr, draft->value.port, p->m->key.proto);
+	err = mapping_insert(draft, p->control, u);
 	if (!err)
 		return NEXT;
 
 	b = env_portbits(pa->slot * PORTBITS_PROTOS + bits);
 	if (b)
 		port_free(b, port);
-	m = err == -EEXIST_ ? env_mapping(&plan->key) : NULL;
+	m = err == -EEXIST_ ? env_mapping(&draft->key) : NULL;
 	if (!m || !mapping_hold(m))
 		return err == -EEXIST_ ? drop(p, VERDICT_RACE) : refuse_exhausted(p, VERDICT_MAPPINGS_FULL);
-	plan->out.src = m->addr;	/* another CPU made it for the same source */
-	plan->out.sport = m->port;
-	plan->slot = m->slot;
+	draft->out.src = m->addr;	/* another CPU made it for the same source */
+	draft->out.sport = m->port;
+	draft->slot = m->slot;
 	return NEXT;
 }
 
 /* Endpoint-independent: one mapping for the source, whatever the remote (RFC 4787 req. 1). */
 DP enum stage translate_ei(struct pkt *p, const struct pool *pool)
 {
-	struct plan *plan = &p->cpu->plan;
+	struct draft *draft = &p->cpu->draft;
 	struct mapping *m;
 
-	mapping_inside_key(&plan->key, &p->m->key.src, p->m->key.sport, p->m->key.zone, p->m->key.proto, plan->pool);
-	m = env_mapping(&plan->key);
+	mapping_inside_key(&draft->key, &p->m->key.src, p->m->key.sport, p->m->key.zone, p->m->key.proto, draft->pool);
+	m = env_mapping(&draft->key);
 	if (m && mapping_hold(m)) {
-		plan->out.src = m->addr;
-		plan->out.sport = m->port;
-		plan->slot = m->slot;
+		draft->out.src = m->addr;
+		draft->out.sport = m->port;
+		draft->slot = m->slot;
 	} else if (mapping_new(p, pool) == DONE) {
 		return DONE;
 	}
-	plan->held |= COLD_SRC_MAPPED;
+	draft->held |= COLD_SRC_MAPPED;
 	if (p->m->key.proto == IPPROTO_ICMP)
-		plan->out.dport = plan->out.sport;
-	plan->filtering = pool->filtering;
-	if (pool->filtering == FILTER_AD && permit_hold(plan, p->m->now_s))
-		plan->held |= COLD_PERMIT;
+		draft->out.dport = draft->out.sport;
+	draft->filtering = pool->filtering;
+	if (pool->filtering == FILTER_AD && permit_hold(draft, p->m->now_s))
+		draft->held |= COLD_PERMIT;
 	return NEXT;
 }
 
@@ -188,7 +188,7 @@ DP void apd_port(struct pkt *p, const struct pool_addr *pa, __u32 bits, __u32 tr
 {
 	__u32 want = __builtin_bswap16(p->m->key.sport), port = want;
 	struct portbits *b = env_portbits(pa->slot * PORTBITS_PROTOS + bits);
-	struct plan *plan = &p->cpu->plan;
+	struct draft *draft = &p->cpu->draft;
 
 	for (__u32 i = 0; i < 8; i++) {
 		if (try || i)
@@ -196,19 +196,19 @@ DP void apd_port(struct pkt *p, const struct pool_addr *pa, __u32 bits, __u32 tr
 		if (b && !(b->word[(port >> 6) & (NATVI_PORT_WORDS - 1)] & (1ULL << (port & 63))))
 			break;
 	}
-	plan->out.sport = __builtin_bswap16(port);
+	draft->out.sport = __builtin_bswap16(port);
 	if (p->m->key.proto == IPPROTO_ICMP)
-		plan->out.dport = plan->out.sport;
+		draft->out.dport = draft->out.sport;
 }
 
-/* The pool that plan->pool names, in the half in force; NULL: it has no address. */
-DP const struct pool *plan_pool(struct pkt *p)
+/* The pool that draft->pool names, in the half in force; NULL: it has no address. */
+DP const struct pool *draft_pool(struct pkt *p)
 {
 	const struct pool *pool;
 
-	if (p->cpu->plan.pool >= NATVI_MAX_POOLS)
+	if (p->cpu->draft.pool >= NATVI_MAX_POOLS)
 		return NULL;
-	pool = env_pool((p->control->active ? NATVI_MAX_POOLS : 0) + p->cpu->plan.pool);
+	pool = env_pool((p->control->active ? NATVI_MAX_POOLS : 0) + p->cpu->draft.pool);
 	return pool && pool->n_addrs ? pool : NULL;
 }
 
@@ -218,15 +218,15 @@ DP const struct pool *plan_pool(struct pkt *p)
  */
 DP enum stage translate(struct pkt *p)
 {
-	struct plan *plan = &p->cpu->plan;
+	struct draft *draft = &p->cpu->draft;
 	const struct pool_addr *pa;
 	const struct pool *pool;
 
-	if (plan->pool == POOL_NONE)
+	if (draft->pool == POOL_NONE)
 		return NEXT;
-	pool = plan_pool(p);
+	pool = draft_pool(p);
 	if (!pool) {
-		plan_release(p);
+		draft_release(p);
 		return drop(p, VERDICT_NO_ADDRESS);
 	}
 	if (has_ports(p) && pool->mapping == MAPPING_EI)
@@ -234,24 +234,24 @@ DP enum stage translate(struct pkt *p)
 	pa = pool_pick(p, pool, 0);
 	if (!pa)
 		return drop(p, VERDICT_INTERNAL);
-	plan->out.src = pa->addr;
-	plan->held |= COLD_REMOTE;
+	draft->out.src = pa->addr;
+	draft->held |= COLD_REMOTE;
 	return NEXT;
 }
 
 /* Stage 3: the second look-up, with the translated addresses and the original input interface. */
 DP enum stage route(struct pkt *p)
 {
-	struct plan *plan = &p->cpu->plan;
+	struct draft *draft = &p->cpu->draft;
 
-	plan->generation = p->control->generation;
-	route_find(p, &plan->out, &plan->route);
-	if (plan->route.result == ROUTE_LOCAL || plan->route.result == ROUTE_NONE) {
-		plan_release(p);
+	draft->generation = p->control->generation;
+	route_find(p, &draft->out, &draft->route);
+	if (draft->route.result == ROUTE_LOCAL || draft->route.result == ROUTE_NONE) {
+		draft_release(p);
 		return refuse(p, VERDICT_NO_ROUTE, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
 	}
-	if (!plan->route.enabled) {
-		plan_release(p);
+	if (!draft->route.enabled) {
+		draft_release(p);
 		return drop(p, VERDICT_OUT_NOT_ENABLED);
 	}
 	return NEXT;
@@ -265,7 +265,7 @@ DP enum stage route(struct pkt *p)
 DP __s64 insert_by_remote(struct pkt *p, const struct pool *pool)
 {
 	int bits = has_ports(p) ? portbits_proto(p->m->key.proto) : -1;
-	struct plan *plan = &p->cpu->plan;
+	struct draft *draft = &p->cpu->draft;
 	__s64 handle = -EREPLY_;
 
 	for (__u32 i = 0; i < NATVI_REMOTE_TRIES && handle == -EREPLY_; i++) {
@@ -273,11 +273,11 @@ DP __s64 insert_by_remote(struct pkt *p, const struct pool *pool)
 
 		if (!pa || (bits < 0 && (i >= NATVI_POOL_TRIES || i >= pool->n_addrs)))
 			break;
-		plan->out.src = pa->addr;
+		draft->out.src = pa->addr;
 		if (bits >= 0)
 			apd_port(p, pa, bits, i);
-		tuple_reverse(&plan->reply, &plan->out);
-		plan->reply.zone = plan->route.zone;
+		tuple_reverse(&draft->reply, &draft->out);
+		draft->reply.zone = draft->route.zone;
 		handle = session_insert(p->cpu);
 	}
 	return handle;
@@ -286,25 +286,25 @@ DP __s64 insert_by_remote(struct pkt *p, const struct pool *pool)
 /* Stage 4: both flows, or none. NEXT: p->bucket and p->m->slot are the packet's flow. */
 DP enum stage insert(struct pkt *p, const struct settings *set)
 {
-	struct plan *plan = &p->cpu->plan;
+	struct draft *draft = &p->cpu->draft;
 	const struct pool *pool;
 	struct flow *f;
 	__s64 handle;
 	__u32 slot;
 
-	if (plan->held & COLD_REMOTE) {
-		pool = plan_pool(p);
+	if (draft->held & COLD_REMOTE) {
+		pool = draft_pool(p);
 		handle = pool ? insert_by_remote(p, pool) : -ENOSPC_;
 	} else {
-		tuple_reverse(&plan->reply, &plan->out);
-		plan->reply.zone = plan->route.zone;
+		tuple_reverse(&draft->reply, &draft->out);
+		draft->reply.zone = draft->route.zone;
 		handle = session_insert(p->cpu);
 	}
 	if (handle < 0) {
-		plan_release(p);
+		draft_release(p);
 		if (handle == -ENOSPC_)
 			return refuse_exhausted(p, VERDICT_TABLE_FULL);
-		if (handle == -EREPLY_ && (plan->held & COLD_REMOTE))
+		if (handle == -EREPLY_ && (draft->held & COLD_REMOTE))
 			return has_ports(p) ? refuse_exhausted(p, VERDICT_NO_PORT) : drop(p, VERDICT_REMOTE_TAKEN);
 		return drop(p, VERDICT_RACE);
 	}
@@ -313,7 +313,7 @@ DP enum stage insert(struct pkt *p, const struct settings *set)
 		return drop(p, VERDICT_INTERNAL);
 	f = &p->bucket->flow[slot];
 	p->m->slot = slot;
-	route_keep(p, f, &plan->route, set, plan->generation);
+	route_keep(p, f, &draft->route, set, draft->generation);
 	f->tcp_seen = p->m->tcp_flags;
 	return NEXT;
 }
@@ -321,33 +321,33 @@ DP enum stage insert(struct pkt *p, const struct settings *set)
 /* New flows of an address that natvi knows to be its own: through a mapping, or not at all. */
 DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const struct settings *set)
 {
-	struct plan *plan = &p->cpu->plan;
+	struct draft *draft = &p->cpu->draft;
 	bool local = info->flags & ADDR_LOCAL;
 	const struct rule *r;
 	struct mapping *m;
 
 	if (!has_ports(p) || p->m->key.proto == IPPROTO_ICMP)
 		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
-	mapping_outside_key(&plan->back, &p->m->key.dst, p->m->key.dport, p->m->key.proto);
-	m = env_mapping(&plan->back);
+	mapping_outside_key(&draft->back, &p->m->key.dst, p->m->key.dport, p->m->key.proto);
+	m = env_mapping(&draft->back);
 	if (!m)
 		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
 	if (!starts_session(p))
 		return drop(p, VERDICT_NO_STATE);
-	plan->out.dst = m->addr;
-	plan->out.dport = m->port;
-	plan->reply.zone = m->zone;
-	plan->dst_pool = m->pool;
+	draft->out.dst = m->addr;
+	draft->out.dport = m->port;
+	draft->reply.zone = m->zone;
+	draft->dst_pool = m->pool;
 	if (m->filtering == FILTER_APD ||
-	    (m->filtering == FILTER_AD && !permit_given(plan, &p->m->key.src, p->m->key.dport, m->slot, p->m->key.proto)))
+	    (m->filtering == FILTER_AD && !permit_given(draft, &p->m->key.src, p->m->key.dport, m->slot, p->m->key.proto)))
 		return drop(p, VERDICT_FILTERED);
-	mapping_inside_key(&plan->key, &plan->out.dst, plan->out.dport, m->zone, p->m->key.proto, m->pool);
-	m = env_mapping(&plan->key);
+	mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, m->zone, p->m->key.proto, m->pool);
+	m = env_mapping(&draft->key);
 	if (!m || (!(m->flags & MAPPING_STATIC) && !m->refs) || !mapping_hold(m))	/* none, or resting */
 		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
-	plan->held |= COLD_DST_MAPPED;
+	draft->held |= COLD_DST_MAPPED;
 	if (p->m->ttl <= 1) {
-		plan_release(p);
+		draft_release(p);
 		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 	}
 
@@ -355,8 +355,8 @@ DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const str
 	r = rule_match(p, set, OUT_ANY);
 	if (r && r->action == ACTION_SNAT &&
 	    (r->in_ifindex || r->src_len || (r->out_ifindex && r->out_ifindex != p->m->ifindex))) {
-		plan->rule = r->id;
-		plan->pool = r->pool == POOL_MASQUERADE ? plan->dst_pool : r->pool;
+		draft->rule = r->id;
+		draft->pool = r->pool == POOL_MASQUERADE ? draft->dst_pool : r->pool;
 	}
 	return NEXT;
 }
@@ -364,20 +364,20 @@ DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const str
 /* New flows to anywhere else: the rules decide. */
 DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
 {
-	struct plan *plan = &p->cpu->plan;
+	struct draft *draft = &p->cpu->draft;
 	const struct rule *r;
 
-	plan->route.masq_pool = POOL_MASQUERADE;
-	plan->route.oif = 0;
+	draft->route.masq_pool = POOL_MASQUERADE;
+	draft->route.oif = 0;
 	if (set->flags & SETTINGS_NEED_OUT) {
-		route_find(p, &plan->orig, &plan->route);
-		if (plan->route.result == ROUTE_LOCAL || plan->route.result == ROUTE_NONE)
+		route_find(p, &draft->orig, &draft->route);
+		if (draft->route.result == ROUTE_LOCAL || draft->route.result == ROUTE_NONE)
 			return kernel(p, VERDICT_LOCAL);
 	}
-	r = rule_match(p, set, plan->route.oif);
+	r = rule_match(p, set, draft->route.oif);
 	if (!r)
 		return kernel(p, VERDICT_NO_RULE);
-	plan->rule = r->id;
+	draft->rule = r->id;
 	if (r->action == ACTION_KERNEL)
 		return kernel(p, VERDICT_RULE_KERNEL);
 	if (r->action == ACTION_DROP)
@@ -391,14 +391,14 @@ DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
 	if (!starts_session(p))
 		return drop(p, VERDICT_NO_STATE);
 	if (r->action == ACTION_SNAT) {
-		plan->pool = r->pool == POOL_MASQUERADE ? plan->route.masq_pool : r->pool;
-		if (plan->pool == POOL_NONE)
+		draft->pool = r->pool == POOL_MASQUERADE ? draft->route.masq_pool : r->pool;
+		if (draft->pool == POOL_NONE)
 			return drop(p, VERDICT_NO_ADDRESS);
 	}
 	return NEXT;
 }
 
-/* Stage 1: what becomes of a new flow. NEXT: plan says where to (out.dst) and by which pool. */
+/* Stage 1: what becomes of a new flow. NEXT: draft says where to (out.dst) and by which pool. */
 DP enum stage decide(struct pkt *p, const struct settings *set)
 {
 	const struct addr_info *info;
@@ -420,7 +420,7 @@ DP enum stage nat(struct pkt *p)
 		return punt(p);
 	if (!set)
 		return drop(p, VERDICT_INTERNAL);
-	plan_begin(p, set);
+	draft_begin(p, set);
 	if (decide(p, set) == DONE)
 		return DONE;
 	if (translate(p) == DONE)

@@ -132,7 +132,7 @@ struct route {
 };
 
 /* A session on its way into the table. */
-struct plan {
+struct draft {
 	struct tuple orig;	/* as the first packet came in */
 	struct tuple out;	/* the same packet translated */
 	struct tuple reply;	/* its reverse: the reply's key */
@@ -156,7 +156,7 @@ struct plan {
 struct cpu {
 	struct counters counters;
 	struct meta meta;
-	struct plan plan;
+	struct draft draft;
 	struct event event;
 	__u64 icmp_tokens;	/* rate limit of own ICMP errors: used in this second */
 	__u32 icmp_second;

@@ -14,8 +14,8 @@
 
 #define EREPLY_	114	/* the reply's key is taken: another port may do */
 
-/* A flow of plan that is new in its slot; the key is there already. */
-DP void flow_begin(struct flow *f, const struct plan *plan, __u8 flags, __u32 now_s)
+/* A flow of draft that is new in its slot; the key is there already. */
+DP void flow_begin(struct flow *f, const struct draft *draft, __u8 flags, __u32 now_s)
 {
 	f->oif = 0;
 	f->mtu = 0;
@@ -24,17 +24,17 @@ DP void flow_begin(struct flow *f, const struct plan *plan, __u8 flags, __u32 no
 	f->last_seen_s = now_s;
 	f->packets = 0;
 	f->bytes = 0;
-	f->idle_s = plan->idle_s;
+	f->idle_s = draft->idle_s;
 	f->tcp_seen = 0;
 	f->flags = flags;
 }
 
-/* The original flow turns plan->orig into plan->out. */
-DP void flow_begin_orig(struct flow *f, const struct plan *plan, __u32 now_s)
+/* The original flow turns draft->orig into draft->out. */
+DP void flow_begin_orig(struct flow *f, const struct draft *draft, __u32 now_s)
 {
-	const struct tuple *from = &plan->orig, *to = &plan->out;
+	const struct tuple *from = &draft->orig, *to = &draft->out;
 
-	flow_begin(f, plan, plan->flow_flags | FLOW_ORIG, now_s);
+	flow_begin(f, draft, draft->flow_flags | FLOW_ORIG, now_s);
 	f->new_src = to->src;
 	f->new_dst = to->dst;
 	f->new_sport = to->sport;
@@ -46,25 +46,25 @@ DP void flow_begin_orig(struct flow *f, const struct plan *plan, __u32 now_s)
 }
 
 /* The reply undoes what the original does. */
-DP void flow_begin_reply(struct flow *f, const struct plan *plan, const struct flow *orig, __u32 now_s)
+DP void flow_begin_reply(struct flow *f, const struct draft *draft, const struct flow *orig, __u32 now_s)
 {
-	flow_begin(f, plan, plan->flow_flags, now_s);
-	f->new_src = plan->orig.dst;
-	f->new_dst = plan->orig.src;
-	f->new_sport = plan->orig.dport;
-	f->new_dport = plan->orig.sport;
+	flow_begin(f, draft, draft->flow_flags, now_s);
+	f->new_src = draft->orig.dst;
+	f->new_dst = draft->orig.src;
+	f->new_sport = draft->orig.dport;
+	f->new_dport = draft->orig.sport;
 	f->addr_delta = (__u16)~orig->addr_delta;
 	f->port_delta = (__u16)~orig->port_delta;
 }
 
-DP void cold_begin(struct flow_cold *cold, const struct plan *plan, __u16 peer_zone, __u8 held, __u32 now_s)
+DP void cold_begin(struct flow_cold *cold, const struct draft *draft, __u16 peer_zone, __u8 held, __u32 now_s)
 {
 	cold->created_s = now_s;
-	cold->rule = plan->rule;
+	cold->rule = draft->rule;
 	cold->peer_zone = peer_zone;
 	cold->flags = held;
-	cold->pool = plan->pool;
-	cold->dst_pool = plan->dst_pool;
+	cold->pool = draft->pool;
+	cold->dst_pool = draft->dst_pool;
 }
 
 DP void session_event(struct cpu *cpu, __u32 kind, const struct flow *orig, const struct flow *reply, __u16 rule, __u32 now_s)
@@ -88,22 +88,22 @@ DP void session_event(struct cpu *cpu, __u32 kind, const struct flow *orig, cons
 		cpu->counters.events_lost++;
 }
 
-/* Write both flows of cpu->plan into their slots and make them LIVE, the reply first. */
+/* Write both flows of cpu->draft into their slots and make them LIVE, the reply first. */
 DP void session_publish(struct cpu *cpu, struct bucket *ob, __u32 os, struct bucket *rb, __u32 rs, __u32 now_s)
 {
-	const struct plan *plan = &cpu->plan;
+	const struct draft *draft = &cpu->draft;
 
-	flow_begin_orig(&ob->flow[os], plan, now_s);
-	cold_begin(&ob->cold[os], plan, plan->reply.zone, plan->held, now_s);
-	flow_begin_reply(&rb->flow[rs], plan, &ob->flow[os], now_s);
-	cold_begin(&rb->cold[rs], plan, plan->orig.zone, 0, now_s);
-	session_event(cpu, EVENT_SESSION_NEW, &ob->flow[os], &rb->flow[rs], plan->rule, now_s);
+	flow_begin_orig(&ob->flow[os], draft, now_s);
+	cold_begin(&ob->cold[os], draft, draft->reply.zone, draft->held, now_s);
+	flow_begin_reply(&rb->flow[rs], draft, &ob->flow[os], now_s);
+	cold_begin(&rb->cold[rs], draft, draft->orig.zone, 0, now_s);
+	session_event(cpu, EVENT_SESSION_NEW, &ob->flow[os], &rb->flow[rs], draft->rule, now_s);
 	table_publish(rb, rs);
 	table_publish(ob, os);
 }
 
 /*
- * Insert the session of cpu->plan. Handle of the original flow, or -EREPLY (its reply key is
+ * Insert the session of cpu->draft. Handle of the original flow, or -EREPLY (its reply key is
  * taken), -EEXIST (the original key is: another CPU was first), -ENOSPC (full).
  */
 ENV_GLOBAL __s64 session_insert(struct cpu *cpu)
@@ -112,7 +112,7 @@ ENV_GLOBAL __s64 session_insert(struct cpu *cpu)
 	struct usage *u = env_usage();
 	struct bucket *ob, *rb;
 	__s64 orig, reply, err;
-	__u32 os, rs;
+	__u32 os = 0, rs = 0;
 
 	if (!cpu || !c || !u)
 		return -ENOSPC_;
@@ -120,13 +120,13 @@ ENV_GLOBAL __s64 session_insert(struct cpu *cpu)
 		err = -ENOSPC_;
 		goto uncount;
 	}
-	reply = table_insert(&cpu->plan.reply);
+	reply = table_insert(&cpu->draft.reply);
 	if (reply < 0) {
 		err = reply == -EEXIST_ ? -EREPLY_ : -ENOSPC_;
 		goto uncount;
 	}
 	rb = handle_bucket(reply, &rs);
-	orig = table_insert(&cpu->plan.orig);
+	orig = table_insert(&cpu->draft.orig);
 	if (orig < 0) {
 		err = orig;
 		goto withdraw;
@@ -146,15 +146,15 @@ uncount:
 /* Let go of what the session of this original flow held. */
 DP void session_release(struct cpu *cpu, const struct flow *orig, const struct flow_cold *cold, __u32 now_s)
 {
-	struct mapping_key *k = &cpu->plan.key;
+	struct mapping_key *k = &cpu->draft.key;
 	struct mapping *m;
 
 	if (cold->flags & COLD_SRC_MAPPED) {
 		mapping_inside_key(k, &orig->key.src, orig->key.sport, orig->key.zone, orig->key.proto, cold->pool);
 		m = env_mapping(k);
 		if (m && (cold->flags & COLD_PERMIT)) {
-			mapping_permit_key(&cpu->plan.back, &orig->new_dst, orig->new_sport, m->slot, orig->key.proto);
-			permit_release(&cpu->plan.back);
+			mapping_permit_key(&cpu->draft.back, &orig->new_dst, orig->new_sport, m->slot, orig->key.proto);
+			permit_release(&cpu->draft.back);
 		}
 		mapping_release(k, now_s);
 	}
@@ -181,8 +181,8 @@ ENV_GLOBAL int session_end(__u64 handle, struct cpu *cpu)
 	b = handle_bucket(handle, &slot);
 	if (!b)
 		return -ENOENT_;
-	flow_peer_key(&cpu->plan.reply, &b->flow[slot], b->cold[slot].peer_zone);
-	peer = table_find(&cpu->plan.reply);
+	flow_peer_key(&cpu->draft.reply, &b->flow[slot], b->cold[slot].peer_zone);
+	peer = table_find(&cpu->draft.reply);
 	if (peer < 0) {	/* half a session is none: bury what is left of it */
 		if (table_bury(b, slot, c->sweep) && (b->flow[slot].flags & FLOW_ORIG)) {
 			session_release(cpu, &b->flow[slot], &b->cold[slot], cpu->meta.now_s);
@@ -226,8 +226,8 @@ ENV_GLOBAL int session_stale(__u64 handle, struct cpu *cpu)
 	b = handle_bucket(handle, &slot);
 	if (!b || flow_fresh(&b->flow[slot], cpu->meta.now_s))
 		return 0;
-	flow_peer_key(&cpu->plan.reply, &b->flow[slot], b->cold[slot].peer_zone);
-	peer = table_find(&cpu->plan.reply);
+	flow_peer_key(&cpu->draft.reply, &b->flow[slot], b->cold[slot].peer_zone);
+	peer = table_find(&cpu->draft.reply);
 	if (peer < 0)
 		return 1;
 	b = handle_bucket(peer, &slot);

@@ -83,8 +83,8 @@ DP void tcp_track(struct pkt *p, struct flow *f, __u16 peer_zone)
 	__s64 handle;
 	__u32 slot;
 
-	flow_peer_key(&p->cpu->plan.reply, f, peer_zone);
-	handle = table_find(&p->cpu->plan.reply);
+	flow_peer_key(&p->cpu->draft.reply, f, peer_zone);
+	handle = table_find(&p->cpu->draft.reply);
 	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
 	if (!b || !set)
 		return;

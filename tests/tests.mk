@@ -26,7 +26,7 @@ UNIT_SRC	:= $(wildcard tests/unit/test_*.c)
 FUZZ_SRC	:= $(wildcard tests/fuzz/fuzz_*.c)
 UNIT_BIN	:= $(UNIT_SRC:tests/unit/%.c=$(SAN_DIR)/%)
 FUZZ_BIN	:= $(FUZZ_SRC:tests/fuzz/%.c=$(FUZZ_DIR)/%)
-SHARED_SRC	:= $(LIB_SRC) $(HOST_SRC)
+SHARED_SRC	:= $(LIB_SRC) $(HOST_SRC) $(PLAN_SRC)
 # Objects named by a test's "links:" comment; $(1) its source, $(2) the directory of the build.
 links		= $(patsubst %.c,$(2)/%.o,$(filter-out $(SHARED_SRC),$(shell sed -n 's,^/\* links: \(.*\) \*/.*,\1,p' $(1))))
 

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * env_native.h - the env contract (dp/env.h) in an ordinary process: replay, unit tests,
+ * fuzzing. Tables are plain memory of the struct native that native_run() has set; routes
+ * come from a list; a frame that is sent is left in the struct. One thread.
+ *
+ * Only host/native.c includes this.
+ */
+#ifndef NATVI_HOST_ENV_NATIVE_H
+#define NATVI_HOST_ENV_NATIVE_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define ENV_GLOBAL	static __attribute__((unused))
+
+#include "dp/pkt.h"
+#include "dp/csum.h"
+#include "host/native.h"
+#include "host/native_impl.h"
+
+#define NATIVE_ROOM_BYTES	28	/* IPv4 and ICMP headers in front of what is quoted */
+
+DP struct native *native(void)
+{
+	return native_current;
+}
+
+DP __u32 env_now_s(void)
+{
+	return native()->now_s;
+}
+
+/* xorshift: the same run gives the same packets. */
+DP __u32 env_random(void)
+{
+	__u64 x = native()->random;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	native()->random = x;
+	return x >> 16;
+}
+
+#define ENV_TABLE(function, type, table, limit)                                                \
+	DP type *function(__u32 i)                                                             \
+	{                                                                                      \
+		return i < (limit) ? &native()->table[i] : NULL;                               \
+	}
+
+ENV_TABLE(env_settings, const struct settings, settings, 2)
+ENV_TABLE(env_port, const struct port, ports, NATVI_MAX_PORTS)
+ENV_TABLE(env_rule, const struct rule, rules, 2 * NATVI_MAX_RULES)
+ENV_TABLE(env_pool, const struct pool, pools, 2 * NATVI_MAX_POOLS)
+ENV_TABLE(env_pool_addr, const struct pool_addr, pool_addrs, 2 * native()->control.n_pool_addrs)
+ENV_TABLE(env_portbits, struct portbits, portbits, native()->control.n_slots * PORTBITS_PROTOS)
+ENV_TABLE(env_bucket, struct bucket, buckets, native()->control.n_buckets)
+ENV_TABLE(env_cpu, struct cpu, cpu, 2)
+
+DP struct control *env_control(void)
+{
+	return &native()->control;
+}
+
+DP struct usage *env_usage(void)
+{
+	return &native()->usage;
+}
+
+DP const struct addr_info *env_addr(const struct addr_key *k)
+{
+	return native_addr_find(native(), k);
+}
+
+DP struct mapping *env_mapping(const struct mapping_key *k)
+{
+	return native_mapping_find(native(), k);
+}
+
+DP int env_mapping_insert(const struct mapping_key *k, const struct mapping *m)
+{
+	return native_mapping_insert(native(), k, m);
+}
+
+DP int env_mapping_delete(const struct mapping_key *k)
+{
+	return native_mapping_delete(native(), k);
+}
+
+DP void env_loop(__u32 n, long (*fn)(__u32, void *), void *arg)
+{
+	for (__u32 i = 0; i < n && !fn(i, arg); i++)
+		;
+}
+
+DP long env_event(const struct event *e)
+{
+	native()->events++;
+	return 0;
+}
+
+DP void env_begin(struct pkt *p)
+{
+	struct native_frame *f = p->ctx;
+
+	p->data = f->data;
+	p->data_end = f->data + f->len;
+	p->m->ifindex = f->ifindex;
+	p->m->wire_len = f->len;
+	p->m->gso_size = 0;
+	p->m->eth_proto = f->eth_proto;
+	p->m->vlan_present = 0;
+	p->m->vlan_tci = 0;
+}
+
+DP bool env_hits_only(const struct pkt *p)
+{
+	return false;
+}
+
+DP int env_punt(struct pkt *p)
+{
+	return NATIVE_KERNEL;
+}
+
+DP int env_drop(struct pkt *p)
+{
+	return NATIVE_DROP;
+}
+
+DP int env_kernel(struct pkt *p)
+{
+	return NATIVE_KERNEL;
+}
+
+DP int env_redirect(struct pkt *p, __u32 ifindex)
+{
+	struct native_frame *f = p->ctx;
+
+	f->out_ifindex = ifindex;
+	return NATIVE_SEND;
+}
+
+DP void env_mark_slow(struct pkt *p, __u32 mark)
+{
+	struct native_frame *f = p->ctx;
+
+	f->mark |= mark;
+}
+
+DP bool env_l4_csum(struct pkt *p, __u32 off, __u16 addr_delta, __u16 port_delta, bool udp)
+{
+	__u16 *check = p->data + off;
+
+	if ((void *)(check + 1) > p->data_end)
+		return false;
+	if (udp && !*check)
+		return true;
+	*check = csum_apply(*check, csum_add(addr_delta, port_delta));
+	if (udp && !*check)
+		*check = 0xffff;
+	return true;
+}
+
+DP int env_load(struct pkt *p, __u32 off, void *to, __u32 len)
+{
+	if (p->data + off + len > p->data_end)
+		return -EFAULT;
+	memcpy(to, p->data + off, len);
+	return 0;
+}
+
+DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len)
+{
+	if (p->data + off + len > p->data_end)
+		return -EFAULT;
+	memcpy(p->data + off, from, len);
+	return 0;
+}
+
+DP int env_icmp_room(struct pkt *p, __u32 ip_len)
+{
+	struct native_frame *f = p->ctx;
+
+	if (f->data - f->room < NATIVE_ROOM_BYTES || p->m->l3 + ip_len > f->len)
+		return -EINVAL;
+	f->data -= NATIVE_ROOM_BYTES;
+	f->len = NATIVE_ROOM_BYTES + p->m->l3 + ip_len;
+	p->data = f->data;
+	p->data_end = f->data + f->len;
+	return 0;
+}
+
+DP void env_route(struct pkt *p, const struct tuple *t, struct route *r)
+{
+	native_route(native(), p->m->ifindex, t, r);
+}
+
+DP bool env_socket(struct pkt *p, const struct tuple *t)
+{
+	return native_socket(native(), t);
+}
+
+#endif

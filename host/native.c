@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * native.c - the datapath, compiled for an ordinary process. See native.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/env_native.h"
+
+#include "dp/dp.h"
+
+#define NATIVE_SEED	0x6e61747669ULL	/* fixed: the same input gives the same output */
+
+struct native *native_current;
+
+static void *copy(const void *from, size_t n, size_t size)
+{
+	void *to = calloc(n ? n : 1, size);
+
+	if (to && n)
+		memcpy(to, from, n * size);
+	return to;
+}
+
+static bool copy_net(struct native *n, const struct native_net *net)
+{
+	n->net = *net;
+	n->net.interfaces = copy(net->interfaces, net->n_interfaces, sizeof(*net->interfaces));
+	n->net.routes = copy(net->routes, net->n_routes, sizeof(*net->routes));
+	n->net.sockets = copy(net->sockets, net->n_sockets, sizeof(*net->sockets));
+	return n->net.interfaces && n->net.routes && n->net.sockets;
+}
+
+int native_new(const struct config *config, const struct native_net *net, struct native **out, char *err, size_t err_len)
+{
+	struct native *n = calloc(1, sizeof(*n));
+	int ret = -ENOMEM;
+
+	if (!n)
+		return -ENOMEM;
+	if (!copy_net(n, net))
+		goto fail;
+	n->control.generation = 1;
+	n->control.seed = NATIVE_SEED;
+	n->control.abi = NATVI_ABI_VERSION;
+	n->control.max_sessions = config->max_sessions;
+	n->control.max_mappings = config->max_mappings;
+	n->control.n_buckets = natvi_buckets_for(config->max_sessions);
+	n->random = NATIVE_SEED;
+	n->rules = calloc(2 * NATVI_MAX_RULES, sizeof(*n->rules));
+	n->pools = calloc(2 * NATVI_MAX_POOLS, sizeof(*n->pools));
+	n->ports = calloc(NATVI_MAX_PORTS, sizeof(*n->ports));
+	n->buckets = calloc(n->control.n_buckets, sizeof(*n->buckets));
+	n->cpu = calloc(2, sizeof(*n->cpu));
+	n->buffer = malloc(NATIVE_HEADROOM + NATIVE_MAX_FRAME);
+	if (!n->rules || !n->pools || !n->ports || !n->buckets || !n->cpu || !n->buffer)
+		goto fail;
+	ret = native_setup(n, config, err, err_len);
+	if (ret)
+		goto fail;
+	*out = n;
+	return 0;
+fail:
+	native_free(n);
+	return ret;
+}
+
+void native_free(struct native *n)
+{
+	if (!n)
+		return;
+	native_tables_free(n);
+	free(n->net.interfaces);
+	free(n->net.routes);
+	free(n->net.sockets);
+	free(n->rules);
+	free(n->pools);
+	free(n->pool_addrs);
+	free(n->ports);
+	free(n->portbits);
+	free(n->buckets);
+	free(n->cpu);
+	free(n->buffer);
+	free(n);
+}
+
+/* Which verdict was counted since before? An ICMP error that was sent counts beside its reason. */
+static enum verdict counted(const struct counters *before, const struct counters *after, bool *icmp)
+{
+	enum verdict found = VERDICT_INTERNAL;
+
+	*icmp = after->packets[VERDICT_ICMP_SENT] != before->packets[VERDICT_ICMP_SENT];
+	for (int v = 0; v < VERDICT_COUNT; v++)
+		if (v != VERDICT_ICMP_SENT && after->packets[v] != before->packets[v])
+			found = v;
+	return found;
+}
+
+struct native_result native_run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)
+{
+	struct native_frame f = { .room = n->buffer, .data = n->buffer + NATIVE_HEADROOM, .ifindex = ifindex };
+	struct counters before = n->cpu[0].counters;
+	struct native_result r = {};
+
+	if (len > NATIVE_MAX_FRAME)
+		len = NATIVE_MAX_FRAME;
+	f.len = len;
+	f.eth_proto = __builtin_bswap16(ETH_P_IP);
+	memcpy(f.data, frame, len);
+	native_current = n;
+	n->now_s = now_s;
+	r.action = dp_run(&f);
+	native_current = NULL;
+	r.verdict = counted(&before, &n->cpu[0].counters, &r.icmp);
+	r.out_ifindex = f.out_ifindex;
+	r.mark = f.mark;
+	r.frame = f.data;
+	r.len = f.len;
+	return r;
+}
+
+void native_new_generation(struct native *n)
+{
+	n->control.generation++;
+}
+
+static void sweep_mapping_step(const struct mapping_key *key, struct mapping *m, void *arg)
+{
+	sweep_mapping(key, m, arg);
+}
+
+struct sweep_args native_sweep(struct native *n, uint32_t now_s)
+{
+	struct sweep_state s = { .cpu = &n->cpu[1], .now_s = now_s };
+
+	native_current = n;
+	n->now_s = now_s;
+	n->control.sweep++;
+	n->cpu[1].meta.now_s = now_s;
+	s.sweep = n->control.sweep;
+	s.rest_s = n->settings[n->control.active].rest_s;
+	env_loop(n->control.n_buckets, sweep_bucket, &s);
+	native_mappings_each(n, sweep_mapping_step, &s);
+	native_current = NULL;
+	return s.args;
+}
+
+const struct counters *native_counters(const struct native *n)
+{
+	return &n->cpu[0].counters;
+}
+
+const struct usage *native_usage(const struct native *n)
+{
+	return &n->usage;
+}
+
+const struct bucket *native_buckets(const struct native *n, uint32_t *n_buckets)
+{
+	*n_buckets = n->control.n_buckets;
+	return n->buckets;
+}

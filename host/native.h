@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * native.h - the datapath in an ordinary process, for replay, tests and fuzzing.
+ *
+ * Life: native_new() -> native_run()... -> native_free(). The box's network (interfaces,
+ * addresses, routes, sockets) is described by a struct native_net. One thread at a time.
+ */
+#ifndef NATVI_HOST_NATIVE_H
+#define NATVI_HOST_NATIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/event.h"
+#include "lib/config.h"
+
+#define NATIVE_HEADROOM	64
+#define NATIVE_MAX_FRAME 65536
+
+struct native_interface {
+	char name[IFNAMSIZ];
+	uint32_t ifindex;		/* 1-65535 */
+	uint8_t mac[6];
+	uint32_t mtu;
+	uint32_t addr;			/* IPv4, host byte order; 0: none */
+	uint8_t addr_len;
+	bool no_l2;			/* a tun: packets begin at the IP header */
+};
+
+struct native_route {
+	uint32_t prefix;		/* host byte order */
+	uint8_t len;
+	uint32_t ifindex;		/* 0: unreachable */
+	uint32_t mtu;			/* 0: the interface's */
+	bool has_mac;			/* false: the neighbour is not resolved */
+	uint8_t mac[6];			/* of the next hop, or of every host on the link */
+};
+
+struct native_socket {
+	uint8_t proto;
+	uint32_t addr;			/* 0: any */
+	uint16_t port;
+};
+
+struct native_net {
+	struct native_interface *interfaces;
+	size_t n_interfaces;
+	struct native_route *routes;	/* longest prefix wins; the first of equals */
+	size_t n_routes;
+	struct native_socket *sockets;
+	size_t n_sockets;
+	uint16_t local_lo, local_hi;	/* ip_local_port_range */
+};
+
+enum native_action { NATIVE_SEND, NATIVE_KERNEL, NATIVE_DROP };
+
+struct native_result {
+	enum native_action action;
+	enum verdict verdict;		/* the one that was counted, an ICMP error sent aside */
+	bool icmp;			/* SEND: an ICMP error of natvi's own */
+	uint32_t out_ifindex;		/* SEND */
+	uint32_t mark;			/* KERNEL */
+	const uint8_t *frame;		/* SEND, KERNEL: as it leaves; good until the next call */
+	size_t len;
+};
+
+struct native;
+
+/*
+ * A datapath with the tables that config makes of this network. config and net may go afterwards.
+ * Returns 0, or a negative errno with a sentence in err.
+ */
+int native_new(const struct config *config, const struct native_net *net, struct native **out, char *err, size_t err_len);
+void native_free(struct native *n);
+
+/* One frame of 1-NATIVE_MAX_FRAME bytes coming in by ifindex at now_s (monotonic seconds, > 0). */
+struct native_result native_run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s);
+
+/* The routes' generation moves, as when the kernel's routes have changed. */
+void native_new_generation(struct native *n);
+
+/* One whole sweep at now_s. */
+struct sweep_args native_sweep(struct native *n, uint32_t now_s);
+
+const struct counters *native_counters(const struct native *n);
+const struct usage *native_usage(const struct native *n);
+
+/* Buckets of the flow table, for dumps. */
+const struct bucket *native_buckets(const struct native *n, uint32_t *n_buckets);
+
+#endif

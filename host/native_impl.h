@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * native_impl.h - what host/native.c and host/native_tables.c share. Not for others.
+ */
+#ifndef NATVI_HOST_NATIVE_IMPL_H
+#define NATVI_HOST_NATIVE_IMPL_H
+
+#include "dp/pkt.h"
+#include "host/native.h"
+
+struct native_mapping;
+struct native_addr;
+
+/* A frame under work, with room in front of it. */
+struct native_frame {
+	uint8_t *room;
+	uint8_t *data;
+	uint32_t len;
+	uint32_t ifindex;
+	uint32_t out_ifindex;
+	uint32_t mark;
+	__be16 eth_proto;
+};
+
+struct native {
+	struct control control;
+	struct usage usage;
+	struct settings settings[2];
+	struct rule *rules;
+	struct pool *pools;
+	struct pool_addr *pool_addrs;
+	struct port *ports;
+	struct portbits *portbits;
+	struct bucket *buckets;
+	struct cpu *cpu;		/* [2] */
+	struct native_mapping *mappings;	/* uthash */
+	uint32_t n_mappings;		/* entries, two a mapping */
+	struct native_addr *addrs;	/* uthash */
+	struct native_net net;		/* own copy */
+	uint32_t now_s;
+	uint64_t random;
+	uint64_t events;
+	uint8_t *buffer;
+};
+
+/* The one that native_run() works on. */
+extern struct native *native_current;
+
+const struct addr_info *native_addr_find(struct native *n, const struct addr_key *k);
+int native_addr_add(struct native *n, const struct addr_key *k, const struct addr_info *info);
+struct mapping *native_mapping_find(struct native *n, const struct mapping_key *k);
+/* 0, -EEXIST, or -E2BIG: the table is full. */
+int native_mapping_insert(struct native *n, const struct mapping_key *k, const struct mapping *m);
+int native_mapping_delete(struct native *n, const struct mapping_key *k);
+/* fn may delete any entry. */
+void native_mappings_each(struct native *n, void (*fn)(const struct mapping_key *k, struct mapping *m, void *arg), void *arg);
+void native_tables_free(struct native *n);
+
+void native_route(struct native *n, uint32_t in_ifindex, const struct tuple *t, struct route *r);
+bool native_socket(struct native *n, const struct tuple *t);
+
+/* Fill the tables from a configuration; see native_new(). */
+int native_setup(struct native *n, const struct config *config, char *err, size_t err_len);
+
+#endif
