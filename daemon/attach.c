@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -44,6 +45,13 @@ void attach_end(struct attach *attach)
 	if (attach->former_xdp >= 0)
 		close(attach->former_xdp);
 	attach->former_xdp = -1;
+}
+
+void attach_settled(struct attach *attach, const struct tables *tables)
+{
+	if (attach->former_xdp >= 0)
+		close(attach->former_xdp);
+	attach->former_xdp = tables->prog[PROG_XDP] >= 0 ? fcntl(tables->prog[PROG_XDP], F_DUPFD_CLOEXEC, 3) : -1;
 }
 
 /* tc */
@@ -110,7 +118,8 @@ static int conflict(const struct place *place, const struct link *link, char *er
 	return 0;
 }
 
-static int put_filter(struct attach *attach, const struct link *link, enum tc_hook hook, int fd, char *err, size_t err_len)
+static int put_filter(struct attach *attach, const struct link *link, enum tc_hook hook, int fd, bool *replaced,
+		      char *err, size_t err_len)
 {
 	struct place place = { .attach = attach };
 	int ret = tc_each_filter(attach->nl, link->ifindex, hook, look_at_filter, &place);
@@ -119,6 +128,7 @@ static int put_filter(struct attach *attach, const struct link *link, enum tc_ho
 		ret = conflict(&place, link, err, err_len);
 	if (ret)
 		return ret;
+	*replaced |= place.ours;
 	if (!place.ours) {
 		place.prio = free_prio(&place);
 		place.handle = TC_HANDLE;
@@ -159,9 +169,9 @@ static int attach_tc(struct attach *attach, const struct tables *tables, const s
 	int ret = make_clsact(attach, link, &out->made_clsact, err, err_len);
 
 	if (!ret)
-		ret = put_filter(attach, link, TC_HOOK_INGRESS, tables->prog[PROG_TC_INGRESS], err, err_len);
+		ret = put_filter(attach, link, TC_HOOK_INGRESS, tables->prog[PROG_TC_INGRESS], &out->replaced, err, err_len);
 	if (!ret && tables->prog[PROG_TC_EGRESS] >= 0)
-		ret = put_filter(attach, link, TC_HOOK_EGRESS, tables->prog[PROG_TC_EGRESS], err, err_len);
+		ret = put_filter(attach, link, TC_HOOK_EGRESS, tables->prog[PROG_TC_EGRESS], &out->replaced, err, err_len);
 	return ret;
 }
 

@@ -29,11 +29,15 @@ struct attach {
 struct attached {
 	enum xdp_mode xdp;		/* NATIVE, GENERIC or OFF; never AUTO */
 	bool made_clsact;
+	bool replaced;			/* this instance had programs there already */
 	char why_off[96];		/* xdp is OFF although it was not asked to be: the reason, for a person */
 };
 
 int attach_begin(struct attach *attach, const char *instance, struct nl *nl);
 void attach_end(struct attach *attach);
+
+/* All ports run the programs of tables now: those are what a later change replaces. */
+void attach_settled(struct attach *attach, const struct tables *tables);
 
 /*
  * Put the programs on an interface, or new ones in place of the former ones. Returns 0, or a

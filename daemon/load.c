@@ -436,14 +436,16 @@ static void program_pin_name(char *name, size_t len, const struct bpf_program *p
 
 static int pin_programs(struct tables *tables)
 {
-	char path[INSTANCE_PATH_LEN], name[64];
+	char path[INSTANCE_PATH_LEN], old[INSTANCE_PATH_LEN], name[64];
 	struct bpf_program *prog;
 	int err;
 
 	bpf_object__for_each_program(prog, tables->skel->obj) {
+		program_pin_name(name, sizeof(name), prog, PIN_OLD_SUFFIX);
+		instance_pin_path(old, tables->instance, name);
 		program_pin_name(name, sizeof(name), prog, PIN_NEW_SUFFIX);
 		instance_pin_path(path, tables->instance, name);
-		unlink(path);
+		rename(path, old);	/* a start was cut off: some ports may run these */
 		err = pin(bpf_program__fd(prog), tables->instance, name);
 		if (err)
 			return err;
@@ -466,24 +468,18 @@ int tables_settle(struct tables *tables)
 			err = -errno;
 			log_err("cannot rename %s: %s", from, strerror(-err));
 		}
+		program_pin_name(name, sizeof(name), prog, PIN_OLD_SUFFIX);
+		instance_pin_path(from, tables->instance, name);
+		unlink(from);
 	}
 	return err;
 }
 
 void tables_undo(struct tables *tables)
 {
-	char path[INSTANCE_PATH_LEN], name[64];
-	struct bpf_program *prog;
-
-	if (!tables->reused) {
+	/* With tables that were there before, some ports may run the new programs already: both sets stay known. */
+	if (!tables->reused)
 		pins_remove(tables->instance);
-		return;
-	}
-	bpf_object__for_each_program(prog, tables->skel->obj) {
-		program_pin_name(name, sizeof(name), prog, PIN_NEW_SUFFIX);
-		instance_pin_path(path, tables->instance, name);
-		unlink(path);
-	}
 }
 
 static int prepare(struct tables *tables, const struct config *config)

@@ -55,7 +55,7 @@ int tables_open(struct tables **out, const char *instance, const struct config *
 /* All ports run the new programs: their pins take the place of the former ones. */
 int tables_settle(struct tables *tables);
 
-/* Take away the pins that tables_open() made. For a start that failed. */
+/* For a start that failed: take away what tables_open() pinned, if it was all new. */
 void tables_undo(struct tables *tables);
 
 void tables_close(struct tables *tables);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * drain.c - see drain.h; and what the pinned maps of a former daemon say.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/bits.h"
+#include "daemon/drain.h"
+#include "daemon/mappings.h"
+#include "daemon/session.h"
+#include "daemon/state.h"
+#include "lib/addr.h"
+#include "lib/log.h"
+
+#define OVERLAP_EVERY_S	5
+
+/* Is this an outside address of the plan in force? */
+static bool is_outside(const struct daemon *d, const union addr *addr)
+{
+	const struct plan_addr *found = addr_is4(addr) ? plan_find_addr(&d->plan, addr_to4(addr)) : NULL;
+
+	return found && found->slot != SLOT_NONE;
+}
+
+static bool session_lost(const struct session *session, void *arg)
+{
+	union addr addr;
+	__be16 port;
+
+	return session_outside(session, &addr, &port) && !is_outside(arg, &addr);
+}
+
+static bool mapping_lost(const struct map_entry *entry, void *arg)
+{
+	return !is_outside(arg, &entry->value.addr);
+}
+
+static bool any_draining(const struct slots *slots)
+{
+	uint32_t i;
+
+	for (i = 0; i < slots->n; i++)
+		if (slots->list[i].state == SLOT_DRAINING)
+			return true;
+	return false;
+}
+
+static int mark_slot(const struct mapping_key *key, const struct mapping *value, void *arg)
+{
+	struct slots *slots = arg;
+
+	if (key->kind == MAPPING_INSIDE && value->slot < slots->n)
+		slots->list[value->slot].fresh = true;
+	return 0;
+}
+
+/* fresh serves as the mark here: it means nothing for a slot that is draining. */
+static void free_slots(struct daemon *d)
+{
+	struct slots marks;
+	uint32_t i;
+
+	if (slots_init(&marks, d->slots.n))
+		return;
+	if (!mappings_each(d->tables, mark_slot, &marks))
+		for (i = 0; i < d->slots.n; i++)
+			if (d->slots.list[i].state == SLOT_DRAINING && !marks.list[i].fresh)
+				d->slots.list[i].state = SLOT_FREE;
+	slots_free(&marks);
+}
+
+void drain(struct daemon *d)
+{
+	int ended, gone;
+
+	if (!any_draining(&d->slots)) {
+		d->draining = false;
+		return;
+	}
+	tables_grace();
+	ended = sessions_kill(d->tables, NULL, session_lost, d, true);
+	gone = mappings_drop(d->tables, mapping_lost, d, NULL);
+	if (ended > 0 || gone > 0)
+		log_info("%d sessions and %d mappings on addresses that are gone were ended", ended < 0 ? 0 : ended,
+			 gone < 0 ? 0 : gone);
+	free_slots(d);
+	d->draining = any_draining(&d->slots);
+}
+
+void engine_tick(struct daemon *d)
+{
+	static uint32_t overlaps_s;
+	uint32_t now_s = maps_now_s();
+
+	if (d->draining)
+		drain(d);
+	if (d->overlaps && now_s - overlaps_s >= OVERLAP_EVERY_S) {
+		overlaps_s = now_s;
+		bits_take(d->tables, &d->plan, &d->slots);
+		d->overlaps = bits_overlaps(d->tables, &d->plan) > 0;
+		bits_take(d->tables, &d->plan, &d->slots);
+	}
+}
+
+/* Pools */
+
+void places_follow(struct pool_place *places, const struct pool_place *now)
+{
+	size_t i;
+
+	for (i = 0; i < NATVI_MAX_POOLS; i++) {
+		bool busy = !now[i].name[0] && (places[i].busy || places[i].name[0]);
+
+		places[i] = now[i];
+		places[i].busy = busy;
+	}
+}
+
+static int mark_pool(const struct mapping_key *key, const struct mapping *value, void *arg)
+{
+	struct pool_place *places = arg;
+
+	if (key->kind != MAPPING_PERMIT && value->pool < NATVI_MAX_POOLS && !places[value->pool].name[0])
+		places[value->pool].busy = true;
+	return 0;
+}
+
+void places_refresh(struct daemon *d)
+{
+	size_t i;
+
+	for (i = 0; i < NATVI_MAX_POOLS; i++)
+		d->places[i].busy = false;
+	mappings_each(d->tables, mark_pool, d->places);
+}
+
+/* Pinned tables */
+
+static int adopt_mapping(const struct mapping_key *key, const struct mapping *value, void *arg)
+{
+	struct slots *slots = arg;
+
+	if (key->kind == MAPPING_INSIDE && value->slot != SLOT_NONE)
+		slots_adopt(slots, addr_to4(&value->addr), value->slot);
+	return 0;
+}
+
+static int adopt_addrs(struct daemon *d)
+{
+	struct addr_key key, next;
+	struct addr_info info;
+	bool first = true;
+	int err;
+
+	for (;; key = next, first = false) {
+		err = bpf_map_get_next_key(d->tables->map[TABLE_ADDRS], first ? NULL : &key, &next);
+		if (err)
+			return err == -ENOENT ? 0 : err;
+		if (!bpf_map_lookup_elem(d->tables->map[TABLE_ADDRS], &next, &info) && info.slot != SLOT_NONE)
+			slots_adopt(&d->slots, addr_to4(&next.addr), info.slot);
+	}
+}
+
+static int adopt_pools(struct daemon *d)
+{
+	uint32_t half = d->tables->control->active & 1, i, index;
+	struct pool pool;
+	int err;
+
+	for (i = 0; i < NATVI_MAX_POOLS; i++) {
+		index = half * NATVI_MAX_POOLS + i;
+		err = bpf_map_lookup_elem(d->tables->map[TABLE_POOLS], &index, &pool);
+		if (err)
+			return err;
+		memcpy(d->places[i].name, pool.name, sizeof(pool.name));
+		d->places[i].kind = POOL_KIND_ANY;
+	}
+	return 0;
+}
+
+static int adopt_ports(struct daemon *d)
+{
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; i < NATVI_MAX_PORTS && !err; i++)
+		err = bpf_map_lookup_elem(d->tables->map[TABLE_PORTS], &i, &d->ports[i]);
+	return err;
+}
+
+int engine_adopt_tables(struct daemon *d)
+{
+	int err = slots_init(&d->slots, d->tables->control->n_slots);
+
+	d->ports = calloc(NATVI_MAX_PORTS, sizeof(*d->ports));
+	if (err || !d->ports)
+		return -ENOMEM;
+	if (!d->tables->reused)
+		return 0;
+	err = adopt_addrs(d);
+	if (!err)
+		err = mappings_each(d->tables, adopt_mapping, &d->slots);
+	if (!err)
+		err = adopt_pools(d);
+	return err ? err : adopt_ports(d);
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * engine.c - from a configuration and the state of the namespace to a datapath that does it.
+ *
+ * One way for everything: the start, a reload, an interface that appears, an address that moves.
+ * A picture of the links is read, a plan is built from it, and what differs from the plan in force is
+ * written. Order, so that nothing leaves untranslated and no packet meets half a configuration:
+ *
+ *   bits taken, addresses added, programs attached       nothing refers to them yet
+ *   the other half written and put in force
+ *   forwards, ports, addresses removed, sysctls          forwarding is switched on last
+ *   what is no longer needed is detached; bits released; sessions on lost addresses ended
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/bits.h"
+#include "daemon/drain.h"
+#include "daemon/forwards.h"
+#include "daemon/mappings.h"
+#include "daemon/state.h"
+#include "daemon/switches.h"
+#include "daemon/tc.h"
+#include "daemon/write.h"
+#include "lib/addr.h"
+#include "lib/log.h"
+
+/* All that a change makes new, until it is in force. */
+struct change {
+	struct daemon *d;
+	const struct config *config;
+	bool asked;			/* an operator waits for the result: trouble is an error */
+	struct links links;
+	struct slots slots;
+	struct plan plan;
+	struct served *served;
+	char *err;
+	size_t err_len;
+};
+
+static void read_port_range(uint16_t *lo, uint16_t *hi)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned int a = 32768, b = 60999;
+
+	if (file) {
+		if (fscanf(file, "%u %u", &a, &b) != 2)
+			log_warn("cannot read net.ipv4.ip_local_port_range: taking %u-%u", a, b);
+		fclose(file);
+	}
+	*lo = (uint16_t)a;
+	*hi = (uint16_t)b;
+}
+
+static int build(struct change *c)
+{
+	struct plan_input input = {
+		.config = c->config,
+		.places = c->d->places,
+		.links = &c->links,
+		.policy = c->d->policy,
+		.mark_slow = c->d->mark_slow,
+	};
+	int err = links_read(&c->d->nl, &c->links);
+
+	if (err) {
+		snprintf(c->err, c->err_len, "cannot read the interfaces: %s", strerror(-err));
+		return err;
+	}
+	read_port_range(&input.local_lo, &input.local_hi);
+	err = slots_copy(&c->slots, &c->d->slots);
+	if (!err)
+		err = plan_build(&c->plan, &input, &c->slots, c->err, c->err_len);
+	if (!err)
+		err = write_fits(c->d->tables, &c->plan, c->err, c->err_len);
+	return err;
+}
+
+/* Attachment */
+
+static const struct served *was_served(const struct daemon *d, const char *name, uint32_t ifindex, enum xdp_mode asked)
+{
+	const struct served *s;
+	size_t i;
+
+	for (i = 0; i < d->n_served; i++) {
+		s = &d->served[i];
+		if (s->ifindex == ifindex && s->asked == asked && !strcmp(s->name, name))
+			return s;
+	}
+	return NULL;
+}
+
+static bool serves_index(const struct served *list, size_t n, uint32_t ifindex)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (list[i].ifindex == ifindex && list[i].up)
+			return true;
+	return false;
+}
+
+static const char *xdp_word(enum xdp_mode mode)
+{
+	return mode == XDP_MODE_NATIVE ? "tc and XDP (native)" : mode == XDP_MODE_GENERIC ? "tc and XDP (generic)" : "tc";
+}
+
+static int attach_one(struct change *c, struct served *s, const struct link *link)
+{
+	char text[256] = "";
+	int err = attach_port(&c->d->attach, c->d->tables, link, s->asked, &s->attached, text, sizeof(text));
+
+	s->up = !err;
+	if (!err) {
+		if (s->attached.made_clsact)
+			sysctl_note_clsact(c->d->instance, link->name);
+		log_info("%s: attached, %s%s%s", s->name, xdp_word(s->attached.xdp), s->attached.why_off[0] ? "; no XDP: " : "",
+			 s->attached.why_off);
+		s->trouble[0] = '\0';
+		return 0;
+	}
+	if (c->asked)
+		snprintf(c->err, c->err_len, "%s", text);
+	else if (strcmp(text, s->trouble))
+		log_err("%s", text);
+	snprintf(s->trouble, sizeof(s->trouble), "%s", text);
+	return c->asked ? err : 0;
+}
+
+/* Take programs off the interfaces that this change was the first to serve. */
+static void undo_attach(struct change *c)
+{
+	const struct link *link;
+	size_t i;
+
+	for (i = 0; c->served && i < c->config->n_interfaces; i++) {
+		link = links_by_index(&c->links, c->served[i].ifindex);
+		if (!link || c->served[i].attached.replaced || serves_index(c->d->served, c->d->n_served, c->served[i].ifindex))
+			continue;
+		detach_port(&c->d->attach, link);
+		if (c->served[i].attached.made_clsact)
+			detach_clsact(&c->d->attach, link);
+	}
+}
+
+static int attach_all(struct change *c)
+{
+	const struct config *config = c->config;
+	const struct served *before;
+	const struct link *link;
+	struct served *s;
+	size_t i;
+	int err;
+
+	c->served = calloc(config->n_interfaces + 1, sizeof(*c->served));
+	if (!c->served)
+		return -ENOMEM;
+	for (i = 0; i < config->n_interfaces; i++) {
+		s = &c->served[i];
+		snprintf(s->name, sizeof(s->name), "%s", config->interfaces[i].name);
+		s->asked = config->interfaces[i].xdp;
+		link = links_by_name(&c->links, s->name);
+		s->ifindex = link ? link->ifindex : 0;
+		before = was_served(c->d, s->name, s->ifindex, s->asked);
+		if (before)
+			*s = *before;
+		if (!link && (c->asked || !before || before->ifindex))
+			log_info("%s: is not there yet; waiting for it", s->name);
+		err = link && !s->up ? attach_one(c, s, link) : 0;
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Ports of the plan that have programs, with what their attachment says. */
+static void settle_ports(struct change *c)
+{
+	bool any_native = false;
+	const struct link *link;
+	size_t i, n = 0, s;
+	struct port *port;
+
+	for (i = 0; i < c->config->n_interfaces; i++)
+		any_native |= c->served[i].up && c->served[i].attached.xdp == XDP_MODE_NATIVE;
+	for (i = 0; i < c->plan.n_ports; i++) {
+		port = &c->plan.ports[i];
+		for (s = 0; s < c->config->n_interfaces && c->served[s].ifindex != port->ifindex; s++)
+			;
+		if (s == c->config->n_interfaces || !c->served[s].up)
+			continue;
+		link = links_by_index(&c->links, port->ifindex);
+		/* Frames of native XDP can only go where a driver takes them; a shaper must see them all. */
+		if (!tc_qdisc_shapes(link->qdisc) &&
+		    (c->served[s].attached.xdp == XDP_MODE_NATIVE || (c->served[s].attached.xdp == XDP_MODE_GENERIC && !any_native)))
+			port->flags |= PORT_XDP_OUT;
+		c->plan.ports[n++] = *port;
+	}
+	c->plan.n_ports = n;
+}
+
+/* Interfaces that are not served any more. */
+static void detach_rest(struct change *c)
+{
+	const struct served *s;
+	const struct link *link;
+	size_t i;
+
+	for (i = 0; i < c->d->n_served; i++) {
+		s = &c->d->served[i];
+		if (!s->ifindex || serves_index(c->served, c->config->n_interfaces, s->ifindex))
+			continue;
+		link = links_by_index(&c->links, s->ifindex);
+		if (!link) {
+			log_info("%s: has gone", s->name);
+			continue;
+		}
+		switches_restore_port(c->d->instance, s->name);
+		if (detach_port(&c->d->attach, link) < 0)
+			log_err("%s: the programs cannot be taken off", link->name);
+		else
+			log_info("%s: detached", link->name);
+		if (sysctl_made_clsact(c->d->instance, s->name))
+			detach_clsact(&c->d->attach, link);
+	}
+}
+
+/* Putting in force */
+
+static int enforce(struct change *c)
+{
+	struct tables *tables = c->d->tables;
+	const struct plan *was = c->d->has_plan ? &c->d->plan : NULL;
+	int err, changed, same;
+
+	bits_take(tables, &c->plan, &c->slots);
+	err = write_addrs(tables, was, &c->plan);
+	if (err) {
+		snprintf(c->err, c->err_len, "cannot write the addresses: %s", strerror(-err));
+		return err;
+	}
+	same = write_half(tables, was, &c->plan);
+	if (same < 0) {
+		snprintf(c->err, c->err_len, "cannot write the rules: %s", strerror(-same));
+		return same;
+	}
+	/* From here on the plan is in force; what fails now is said, and tried again with the next change. */
+	if (!was || was->n_statics || c->plan.n_statics)
+		forwards_apply(tables, &c->plan);
+	changed = write_ports(tables, c->d->ports, c->plan.ports, c->plan.n_ports);
+	if (changed < 0)
+		log_err("cannot write the ports: %s", strerror(-changed));
+	remove_addrs(tables, was, &c->plan);
+	if (!same || changed)
+		engine_new_generation(c->d);
+	return 0;
+}
+
+static bool same_reservations(const struct plan *a, const struct plan *b)
+{
+	return a->n_addrs == b->n_addrs && !memcmp(a->addrs, b->addrs, a->n_addrs * sizeof(*a->addrs)) &&
+	       a->n_statics == b->n_statics && !memcmp(a->statics, b->statics, a->n_statics * sizeof(*a->statics)) &&
+	       a->n_policies == b->n_policies && !memcmp(a->policies, b->policies, a->n_policies * sizeof(*a->policies));
+}
+
+static void release_bits(struct change *c)
+{
+	const struct plan *was = c->d->has_plan ? &c->d->plan : NULL;
+	int n;
+
+	if (was ? same_reservations(was, &c->plan) : !c->d->tables->reused)
+		return;
+	if (bits_release(c->d->tables, was, &c->plan))
+		log_err("ports that are free by now cannot be released");
+	n = bits_overlaps(c->d->tables, &c->plan);
+	c->d->overlaps = n > 0;
+	if (n > 0)
+		log_info("%d mappings hold ports that are reserved now; they keep them until they end", n);
+}
+
+static void commit(struct change *c, struct config *next)
+{
+	struct daemon *d = c->d;
+
+	plan_free(&d->plan);
+	slots_free(&d->slots);
+	links_free(&d->links);
+	free(d->served);
+	d->plan = c->plan;
+	d->slots = c->slots;
+	d->links = c->links;
+	d->served = c->served;
+	d->n_served = c->config->n_interfaces;
+	d->has_plan = true;
+	places_follow(d->places, d->plan.places);
+	if (next) {
+		config_free(d->config);
+		d->config = next;
+		d->applied_s = maps_now_s();
+	}
+}
+
+static void discard(struct change *c)
+{
+	plan_free(&c->plan);
+	slots_free(&c->slots);
+	links_free(&c->links);
+	free(c->served);
+}
+
+int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_len)
+{
+	struct change c = { .d = d, .config = next ? next : d->config, .asked = next, .err = err, .err_len = err_len };
+	int ret;
+
+	snprintf(err, err_len, "out of memory");
+	if (next)
+		places_refresh(d);
+	ret = build(&c);
+	if (!ret)
+		ret = attach_all(&c);
+	if (!ret) {
+		settle_ports(&c);
+		ret = enforce(&c);
+	}
+	if (ret) {
+		undo_attach(&c);
+		discard(&c);
+		return ret;
+	}
+	switches_set(d->instance, c.plan.ports, c.plan.n_ports);
+	detach_rest(&c);
+	release_bits(&c);
+	commit(&c, next);
+	drain(d);
+	return 0;
+}
+
+void engine_new_generation(struct daemon *d)
+{
+	uint32_t next = d->tables->control->generation + 1;
+
+	tables_set(d->tables, generation, next ? next : 1);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * mappings.c - see mappings.h.
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/addrs.h"
+#include "daemon/mappings.h"
+
+#define BATCH	8192u	/* entries read with one system call */
+
+int mappings_each(const struct tables *tables, mapping_fn fn, void *arg)
+{
+	struct mapping_key *keys = malloc(BATCH * sizeof(*keys));
+	struct mapping *values = malloc(BATCH * sizeof(*values));
+	__u32 in = 0, out = 0, count, i;
+	bool first = true;
+	int err = keys && values ? 0 : -ENOMEM, end = 0;
+
+	while (!err && !end) {
+		count = BATCH;
+		end = bpf_map_lookup_batch(tables->map[TABLE_MAPPINGS], first ? NULL : &in, &out, keys, values, &count, NULL);
+		if (end && end != -ENOENT) {
+			err = end;
+			break;
+		}
+		for (i = 0; i < count && !err; i++)
+			err = fn(&keys[i], &values[i], arg);
+		in = out;
+		first = false;
+	}
+	free(keys);
+	free(values);
+	return err;
+}
+
+struct reading {
+	struct held *held;
+	bool dynamic_only;
+	size_t room;
+};
+
+static int take_mapping(const struct mapping_key *key, const struct mapping *value, void *arg)
+{
+	struct reading *reading = arg;
+	struct held *held = reading->held;
+	int proto = portbits_proto_of(key->proto);
+	uint64_t *more;
+
+	if (key->kind != MAPPING_OUTSIDE || proto < 0 || value->slot == SLOT_NONE ||
+	    (reading->dynamic_only && (value->flags & MAPPING_STATIC)))
+		return 0;
+	if (held->n == reading->room) {
+		reading->room = reading->room ? 2 * reading->room : 1024;
+		more = realloc(held->list, reading->room * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		held->list = more;
+	}
+	held->list[held->n++] = held_number(value->slot, (unsigned int)proto, ntohs(key->port));
+	return 0;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int held_read(const struct tables *tables, bool dynamic_only, struct held *held)
+{
+	struct reading reading = { .held = held, .dynamic_only = dynamic_only };
+	int err;
+
+	held->list = NULL;
+	held->n = 0;
+	err = mappings_each(tables, take_mapping, &reading);
+	if (err) {
+		held_free(held);
+		return err;
+	}
+	if (held->n)
+		qsort(held->list, held->n, sizeof(*held->list), compare_numbers);
+	return 0;
+}
+
+void held_free(struct held *held)
+{
+	free(held->list);
+	held->list = NULL;
+	held->n = 0;
+}
+
+uint64_t held_word(const struct held *held, uint32_t slot, enum portbits_proto proto, unsigned int word)
+{
+	uint64_t from = held_number(slot, proto, word << 6), bits = 0;
+	size_t lo = 0, hi = held->n, mid;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		if (held->list[mid] < from)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < held->n && held->list[lo] < from + 64; lo++)
+		bits |= 1ull << (held->list[lo] - from);
+	return bits;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * state.h - the running daemon: what all its parts share.
+ *
+ * One thread, one event loop (libev). Everything here belongs to it; no locks. Life: daemon_run()
+ * makes it, fills it in the order of its fields, and takes it apart in reverse.
+ */
+#ifndef NATVI_DAEMON_STATE_H
+#define NATVI_DAEMON_STATE_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/attach.h"
+#include "daemon/daemon.h"
+#include "daemon/links.h"
+#include "daemon/plan.h"
+#include "daemon/tables.h"
+#include "lib/config.h"
+#include "lib/netlink.h"
+
+/* An interface of the configuration, in its order. */
+struct served {
+	char name[IFNAMSIZ];
+	uint32_t ifindex;		/* 0: the interface is not there */
+	enum xdp_mode asked;
+	bool up;			/* programs are attached */
+	struct attached attached;
+	char trouble[256];		/* why they are not, although it is there; said once */
+};
+
+struct watch;
+struct sweep;
+struct server;
+struct nexthops;
+
+struct daemon {
+	const char *instance;
+	const char *config_path;
+	int lock;
+	struct ev_loop *loop;
+	struct nl nl;			/* requests of the main thread */
+	struct tables *tables;
+	struct attach attach;
+
+	struct config *config;		/* in force */
+	char *config_text;		/* as JSON, for the file of the running configuration */
+	struct links links;		/* the picture that plan was made from */
+	struct plan plan;		/* in force */
+	bool has_plan;			/* false: what the maps hold is not known here yet */
+	struct slots slots;
+	struct pool_place places[NATVI_MAX_POOLS];
+	struct port *ports;		/* [NATVI_MAX_PORTS] as the map has them */
+	struct served *served;
+	size_t n_served;
+	bool draining;			/* some slot or pool is still named by mappings */
+	bool overlaps;			/* mappings hold ports that are reserved by now */
+	bool mark_slow;			/* natvi's nftables table stands */
+	bool policy;			/* see SETTINGS_POLICY */
+
+	struct config *fallback;	/* last confirmed configuration, while a confirmation is waited for */
+	ev_timer confirm_timer;
+	uint32_t started_s, applied_s;
+	bool stopping;
+
+	struct watch *watch;
+	struct sweep *sweep;
+	struct server *server;
+	struct nexthops *nexthops;
+};
+
+/* engine.c */
+
+/*
+ * Bring the datapath to what the configuration says about the namespace as it is now. next: a new
+ * configuration, which is taken over on success only; NULL: the one in force again. All or nothing:
+ * on error nothing was changed, and err holds a sentence. Returns 0 or a negative errno.
+ */
+int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_len);
+
+/* What the pinned maps say about slots and pools, after tables_open(). Returns 0 or a negative errno. */
+int engine_adopt_tables(struct daemon *d);
+
+/* Sessions and mappings on addresses that went, and reserved ports, are looked after; called each second. */
+void engine_tick(struct daemon *d);
+
+/* The configuration's routes have changed: cached ones are looked up again. */
+void engine_new_generation(struct daemon *d);
+
+/* reload.c */
+
+/* Put a configuration in force (taken over in any case). confirm_s 0: for good. Returns as engine_apply(). */
+int reload_apply(struct daemon *d, struct config *next, unsigned int confirm_s, char *err, size_t err_len);
+int reload_confirm(struct daemon *d);
+bool reload_pending(const struct daemon *d);
+void reload_stop(struct daemon *d);
+
+/* Write the running configuration for `show` and the next start. */
+int reload_save(struct daemon *d);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * watch.c - see watch.h.
+ */
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <linux/xfrm.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "daemon/neigh.h"
+#include "daemon/state.h"
+#include "daemon/watch.h"
+#include "lib/log.h"
+
+#define GATHER_S	0.010
+#define SCAN_S		0.050
+
+struct watch {
+	struct daemon *d;
+	struct neighbours *neighbours;
+	struct mnl_socket *route, *xfrm;	/* xfrm NULL: this kernel has none */
+	ev_io route_io, xfrm_io;
+	ev_timer gather, scan;
+	bool links, rules, policies, generation, all;
+	bool mark_rules, ipsec;
+};
+
+/* Rules by mark: honoured by the route look-up from kernel 6.10 on. */
+
+static bool kernel_honours_mark(void)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname name;
+
+	if (uname(&name) || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major > 6 || (major == 6 && minor >= 10);
+}
+
+static int rule_attr(const struct nlattr *attr, void *arg)
+{
+	if (mnl_attr_get_type(attr) == FRA_FWMARK && mnl_attr_get_u32(attr))
+		*(bool *)arg = true;
+	return MNL_CB_OK;
+}
+
+static int take_rule(const struct nlmsghdr *msg, void *arg)
+{
+	if (msg->nlmsg_type == RTM_NEWRULE)
+		mnl_attr_parse(msg, sizeof(struct fib_rule_hdr), rule_attr, arg);
+	return 0;
+}
+
+static bool read_mark_rules(struct daemon *d)
+{
+	char buf[NL_BUF_BYTES];
+	struct nlmsghdr *msg = nl_put(buf, RTM_GETRULE, NLM_F_DUMP);
+	struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(msg, sizeof(*rule));
+	bool found = false;
+
+	rule->family = AF_INET;
+	if (nl_talk(&d->nl, msg, take_rule, NULL, &found))
+		return true;	/* when in doubt, the kernel decides */
+	return found;
+}
+
+/* IPsec policies for packets that leave or pass. */
+
+static int take_policy(const struct nlmsghdr *msg, void *arg)
+{
+	const struct xfrm_userpolicy_info *info = mnl_nlmsg_get_payload(msg);
+
+	if (msg->nlmsg_type == XFRM_MSG_NEWPOLICY && (info->dir == XFRM_POLICY_OUT || info->dir == XFRM_POLICY_FWD))
+		*(bool *)arg = true;
+	return 0;
+}
+
+static bool read_ipsec(void)
+{
+	char buf[NL_BUF_BYTES];
+	struct nlmsghdr *msg = nl_put(buf, XFRM_MSG_GETPOLICY, NLM_F_DUMP);
+	bool found = false;
+	struct nl nl;
+
+	mnl_nlmsg_put_extra_header(msg, sizeof(struct xfrm_userpolicy_id));
+	if (nl_open(&nl, NETLINK_XFRM))
+		return false;	/* a kernel without IPsec */
+	nl_talk(&nl, msg, take_policy, NULL, &found);
+	nl_close(&nl);
+	return found;
+}
+
+/* Returns true when flows have to change roads. */
+static bool read_policy(struct watch *w, bool rules, bool policies)
+{
+	bool before = w->d->policy;
+
+	if (rules)
+		w->mark_rules = !kernel_honours_mark() && read_mark_rules(w->d);
+	if (policies)
+		w->ipsec = read_ipsec();
+	w->d->policy = w->mark_rules || w->ipsec;
+	if (before != w->d->policy)
+		log_info(w->d->policy ? "%s exist: flows take the kernel's road" : "flows take the fast road%s",
+			 w->ipsec ? "IPsec policies" : w->d->policy ? "mark rules" : "");
+	return before != w->d->policy;
+}
+
+/* Acting */
+
+static void apply(struct watch *w)
+{
+	char err[512];
+	int ret = engine_apply(w->d, NULL, err, sizeof(err));
+
+	if (ret)
+		log_err("the change of interfaces or addresses cannot be followed: %s", err);
+}
+
+static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct watch *w = timer->data;
+	bool changed, links = w->links || w->all, generation = w->generation || w->all;
+
+	ev_timer_stop(loop, timer);
+	if (w->all) {
+		log_debug("events were lost; reading everything again");
+		neigh_read(w->neighbours, &changed);
+	}
+	if (w->rules || w->policies || w->all)
+		links |= read_policy(w, w->rules || w->all, w->policies || w->all);
+	w->links = w->rules = w->policies = w->generation = w->all = false;
+	if (links)
+		apply(w);
+	if (generation)
+		engine_new_generation(w->d);
+}
+
+static void on_scan(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct watch *w = timer->data;
+
+	neigh_scan(w->neighbours, w->d->tables->maps, maps_now_s());
+}
+
+static void hear(struct watch *w, const struct nlmsghdr *msg)
+{
+	switch (msg->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		w->links = true;
+		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		w->generation = true;
+		break;
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		w->rules = true;
+		w->generation = true;
+		break;
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		w->generation |= neigh_event(w->neighbours, msg);
+		break;
+	}
+}
+
+/* All that waits in a socket. */
+static void drain_socket(struct watch *w, struct mnl_socket *sock, bool xfrm)
+{
+	static char buf[NL_BUF_BYTES];
+	const struct nlmsghdr *msg;
+	ssize_t got;
+	int len;
+
+	for (;;) {
+		got = mnl_socket_recvfrom(sock, buf, sizeof(buf));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			if (errno != EAGAIN)
+				w->all = true;	/* ENOBUFS: more came than there was room for */
+			if (errno == ENOBUFS)
+				continue;
+			break;
+		}
+		if (xfrm) {
+			w->policies = true;
+			continue;
+		}
+		len = (int)got;
+		for (msg = (void *)buf; mnl_nlmsg_ok(msg, len); msg = mnl_nlmsg_next(msg, &len))
+			hear(w, msg);
+	}
+	if ((w->links || w->rules || w->policies || w->generation || w->all) && !ev_is_active(&w->gather)) {
+		ev_timer_set(&w->gather, GATHER_S, 0);
+		ev_timer_start(w->d->loop, &w->gather);
+	}
+}
+
+static void on_route(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct watch *w = io->data;
+
+	drain_socket(w, w->route, false);
+}
+
+static void on_xfrm(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct watch *w = io->data;
+
+	drain_socket(w, w->xfrm, true);
+}
+
+/* Life-cycle */
+
+int watch_open(struct daemon *d)
+{
+	static const unsigned int route_groups[] = {
+		RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_NEIGH, 0
+	};
+	static const unsigned int xfrm_groups[] = { XFRMNLGRP_POLICY, 0 };
+	struct watch *w = calloc(1, sizeof(*w));
+	bool changed;
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	d->watch = w;
+	w->d = d;
+	w->neighbours = neigh_new(&d->nl);
+	err = w->neighbours ? nl_listen(&w->route, NETLINK_ROUTE, route_groups) : -ENOMEM;
+	if (err) {
+		log_err("cannot listen to changes of routes and links: %s", strerror(-err));
+		return err;
+	}
+	if (nl_listen(&w->xfrm, NETLINK_XFRM, xfrm_groups))
+		w->xfrm = NULL;
+	err = neigh_read(w->neighbours, &changed);
+	if (err) {
+		log_err("cannot read the neighbours: %s", strerror(-err));
+		return err;
+	}
+	read_policy(w, true, true);
+	return 0;
+}
+
+void watch_start(struct daemon *d)
+{
+	struct watch *w = d->watch;
+
+	ev_init(&w->gather, on_gather);
+	w->gather.data = w;
+	ev_timer_init(&w->scan, on_scan, SCAN_S, SCAN_S);
+	w->scan.data = w;
+	ev_timer_start(d->loop, &w->scan);
+	ev_io_init(&w->route_io, on_route, mnl_socket_get_fd(w->route), EV_READ);
+	w->route_io.data = w;
+	ev_io_start(d->loop, &w->route_io);
+	if (!w->xfrm)
+		return;
+	ev_io_init(&w->xfrm_io, on_xfrm, mnl_socket_get_fd(w->xfrm), EV_READ);
+	w->xfrm_io.data = w;
+	ev_io_start(d->loop, &w->xfrm_io);
+}
+
+void watch_close(struct daemon *d, bool release)
+{
+	struct watch *w = d->watch;
+
+	if (!w)
+		return;
+	neigh_free(w->neighbours, release);
+	if (w->route)
+		mnl_socket_close(w->route);
+	if (w->xfrm)
+		mnl_socket_close(w->xfrm);
+	free(w);
+	d->watch = NULL;
+}
+
+struct neighbours *watch_neighbours(struct daemon *d)
+{
+	return d->watch->neighbours;
+}
