@@ -30,7 +30,6 @@ enum cli_exit cli_exit_of(int error)
 {
 	switch (error) {
 	case 0: return CLI_OK;
-	case -EINVAL: return CLI_USAGE;
 	case -ENOENT: case -ECONNREFUSED: return CLI_ABSENT;
 	default: return CLI_FAIL;
 	}

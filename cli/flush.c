@@ -57,7 +57,7 @@ int cmd_flush(int argc, char **argv)
 		code = filter_check_mapping(&filter, err, sizeof(err));
 	if (code) {
 		filter_free(&filter);
-		return cli_error(cli_exit_of(code), "%s", err);
+		return cli_error(CLI_USAGE, "%s", err);
 	}
 	code = flush(&opts, what, &filter);
 	filter_free(&filter);

@@ -4,7 +4,6 @@
  * pinned ring by itself; the daemon may be dead.
  */
 #include <errno.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,41 +46,47 @@ static time_t wall(uint32_t time_s)
 static void print_json(const struct monitor *monitor, const struct event *e)
 {
 	char proto[PROTO_TEXT_LEN], rule[8];
-	json_t *line = json_pack("{s:s, s:I, s:s, s:o, s:o, s:s, s:i}", "event", kind_name(e->kind),
-				 "time", (json_int_t)wall(e->time_s), "proto", addr_print_proto(e->orig.proto, proto),
-				 "orig", show_direction(&e->orig, e->packets[0], e->bytes[0]),
-				 "reply", show_direction(&e->reply, e->packets[1], e->bytes[1]),
-				 "rule", names_rule(monitor->names, e->rule, rule), "rule_id", e->rule);
+	struct line line;
 
+	line_reset(&line);
+	line_json_open(&line, NULL);
+	line_json_text(&line, "event", kind_name(e->kind));
+	line_json_number(&line, "time", (uint64_t)wall(e->time_s));
+	line_json_text(&line, "proto", addr_print_proto(e->orig.proto, proto));
+	show_direction(&line, "orig", &e->orig, e->packets[0], e->bytes[0]);
+	show_direction(&line, "reply", &e->reply, e->packets[1], e->bytes[1]);
+	line_json_text(&line, "rule", names_rule(monitor->names, e->rule, rule));
+	line_json_number(&line, "rule_id", e->rule);
 	if (e->kind == EVENT_EXHAUSTED)
-		json_object_set_new(line, "verdict", json_string(verdict_name(e->verdict)));
-	json_dumpf(line, stdout, JSON_COMPACT);
-	putchar('\n');
-	json_decref(line);
+		line_json_text(&line, "verdict", verdict_name(e->verdict));
+	line_json_close(&line);
+	puts(line.text);
 }
 
-static void print_tuple(const struct tuple *t)
+static void add_tuple(struct line *line, const struct tuple *t)
 {
-	char src[ENDPOINT_LEN], dst[ENDPOINT_LEN];
-
-	printf(" %s -> %s", show_endpoint(&t->src, t->sport, t->proto, src), show_endpoint(&t->dst, t->dport, t->proto, dst));
+	show_endpoint(line, &t->src, t->sport, t->proto);
+	line_text(line, " -> ");
+	show_endpoint(line, &t->dst, t->dport, t->proto);
 }
 
 static void print_text(const struct monitor *monitor, const struct event *e)
 {
 	char clock[16], proto[PROTO_TEXT_LEN], rule[8], there[16], back[16];
 	time_t when = wall(e->time_s);
+	struct line line;
 
+	line_reset(&line);
+	add_tuple(&line, &e->orig);
 	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&when));
-	printf("%s %-9s %-4s", clock, kind_name(e->kind), addr_print_proto(e->orig.proto, proto));
-	print_tuple(&e->orig);
+	printf("%s %-9s %-4s %s", clock, kind_name(e->kind), addr_print_proto(e->orig.proto, proto), line.text);
 	if (e->kind == EVENT_EXHAUSTED) {
 		printf(": %s\n", verdict_text(e->verdict));
 		return;
 	}
-	printf(" | reply");
-	print_tuple(&e->reply);
-	printf(" | rule %s", names_rule(monitor->names, e->rule, rule));
+	line_reset(&line);
+	add_tuple(&line, &e->reply);
+	printf(" | reply %s | rule %s", line.text, names_rule(monitor->names, e->rule, rule));
 	if (e->kind == EVENT_SESSION_END)
 		printf(" | packets %llu/%llu bytes %s/%s", (unsigned long long)e->packets[0], (unsigned long long)e->packets[1],
 		       human_bytes(e->bytes[0], there), human_bytes(e->bytes[1], back));

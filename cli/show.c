@@ -4,8 +4,9 @@
  */
 #include "cli/show.h"
 
-#include <jansson.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/addr.h"
@@ -57,7 +58,16 @@ static int read_filter(struct show *show, const struct subject *subject)
 	ret = filter_from_words(&show->filter, opts->n_words - 1, opts->words + 1, err, sizeof(err));
 	if (!ret && subject->run == show_mappings)
 		ret = filter_check_mapping(&show->filter, err, sizeof(err));
-	return ret ? cli_error(cli_exit_of(ret), "%s", err) : CLI_OK;
+	return ret ? cli_error(CLI_USAGE, "%s", err) : CLI_OK;
+}
+
+static struct pool *read_pools(const struct maps *maps)
+{
+	struct pool *pools = calloc(NATVI_MAX_POOLS, sizeof(*pools));
+
+	for (uint32_t i = 0; pools && i < NATVI_MAX_POOLS && !maps_pool(maps, i, &pools[i]); i++)
+		;
+	return pools;
 }
 
 static int show_open(struct show *show, const struct subject *subject)
@@ -69,7 +79,8 @@ static int show_open(struct show *show, const struct subject *subject)
 		return cli_error(cli_exit_of(ret), "%s", err);
 	show->names = names_open(show->opts->instance);
 	show->ports = ports_read(show->maps);
-	if (!show->names || !show->ports)
+	show->pools = read_pools(show->maps);
+	if (!show->names || !show->ports || !show->pools)
 		return cli_error(CLI_FAIL, "no memory");
 	ret = filter_resolve(&show->filter, show->names, err, sizeof(err));
 	return ret ? cli_error(CLI_FAIL, "%s", err) : subject->run(show);
@@ -92,6 +103,7 @@ int cmd_show(int argc, char **argv)
 	code = read_filter(&show, subject);
 	if (!code)
 		code = show_open(&show, subject);
+	free(show.pools);
 	ports_free(show.ports);
 	names_close(show.names);
 	maps_close((struct maps *)show.maps);
@@ -99,40 +111,41 @@ int cmd_show(int argc, char **argv)
 	return code;
 }
 
-const char *show_endpoint(const union addr *addr, __be16 port, uint8_t proto, char buf[ENDPOINT_LEN])
+void show_endpoint(struct line *line, const union addr *addr, __be16 port, uint8_t proto)
 {
 	bool ports = proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_ICMP;
-	char text[ADDR_TEXT_LEN];
+	bool brackets = ports && !addr_is4(addr);
 
-	addr_print(addr, text);
+	if (brackets)
+		line_text(line, "[");
+	line_addr(line, addr);
+	if (brackets)
+		line_text(line, "]");
 	if (!ports)
-		snprintf(buf, ENDPOINT_LEN, "%s", text);
-	else if (addr_is4(addr))
-		snprintf(buf, ENDPOINT_LEN, "%s:%u", text, ntohs(port));
-	else
-		snprintf(buf, ENDPOINT_LEN, "[%s]:%u", text, ntohs(port));
-	return buf;
+		return;
+	line_text(line, ":");
+	line_number(line, ntohs(port));
 }
 
-json_t *show_direction(const struct tuple *key, uint64_t packets, uint64_t bytes)
+void show_direction(struct line *line, const char *key, const struct tuple *t, uint64_t packets, uint64_t bytes)
 {
-	char src[ADDR_TEXT_LEN], dst[ADDR_TEXT_LEN];
-
-	return json_pack("{s:s, s:i, s:s, s:i, s:I, s:I}", "src", addr_print(&key->src, src), "sport", ntohs(key->sport),
-			 "dst", addr_print(&key->dst, dst), "dport", ntohs(key->dport),
-			 "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
+	line_json_open(line, key);
+	line_json_addr(line, "src", &t->src);
+	line_json_number(line, "sport", ntohs(t->sport));
+	line_json_addr(line, "dst", &t->dst);
+	line_json_number(line, "dport", ntohs(t->dport));
+	line_json_number(line, "packets", packets);
+	line_json_number(line, "bytes", bytes);
+	line_json_close(line);
 }
 
-const char *show_pool(const struct maps *maps, uint32_t pool, char buf[NATVI_NAME_LEN])
+const char *show_pool(const struct show *show, uint32_t pool, char buf[NATVI_NAME_LEN])
 {
-	struct pool entry;
-
 	if (pool == POOL_NONE)
 		return "-";
-	if (!maps_pool(maps, pool, &entry) && entry.name[0])
-		snprintf(buf, NATVI_NAME_LEN, "%s", entry.name);
-	else
-		snprintf(buf, NATVI_NAME_LEN, "#%u", pool);
+	if (pool < NATVI_MAX_POOLS && show->pools[pool].name[0])
+		return show->pools[pool].name;
+	snprintf(buf, NATVI_NAME_LEN, "#%u", pool);
 	return buf;
 }
 
@@ -142,12 +155,11 @@ void json_list_begin(struct json_list *list, const char *name)
 	printf("{\"%s\": [", name);
 }
 
-void json_list_add(struct json_list *list, json_t *entry)
+void json_list_add(struct json_list *list, const struct line *object)
 {
-	fputs(list->n++ ? ",\n " : "\n ", stdout);
-	if (!entry || json_dumpf(entry, stdout, 0))
-		list->failed = true;
-	json_decref(entry);
+	fputs_unlocked(list->n++ ? ",\n " : "\n ", stdout);
+	fwrite_unlocked(object->text, 1, object->len, stdout);
+	list->failed |= object->full;
 }
 
 int json_list_end(struct json_list *list)

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/ports.h"
 #include "lib/filter.h"
+#include "lib/line.h"
 #include "lib/maps.h"
 #include "lib/names.h"
 
@@ -17,6 +18,7 @@ struct show {
 	struct names *names;
 	struct ports *ports;
 	struct filter filter;
+	struct pool *pools;	/* [NATVI_MAX_POOLS], copied when the show began */
 };
 
 /* All return an exit code and have said what is wrong. */
@@ -28,15 +30,14 @@ int show_interfaces(struct show *show);
 int show_stats(struct show *show);
 int show_drops(struct show *show);
 
-/* "a.b.c.d:port"; without the port where the protocol has none. port: network byte order. */
-#define ENDPOINT_LEN	56
-const char *show_endpoint(const union addr *addr, __be16 port, uint8_t proto, char buf[ENDPOINT_LEN]);
+/* Append "a.b.c.d:port"; without the port where the protocol has none. port: network byte order. */
+void show_endpoint(struct line *line, const union addr *addr, __be16 port, uint8_t proto);
 
-/* {"src", "sport", "dst", "dport", "packets", "bytes"} of one direction. */
-struct json_t *show_direction(const struct tuple *key, uint64_t packets, uint64_t bytes);
+/* Append "key": {"src", "sport", "dst", "dport", "packets", "bytes"} of one direction. */
+void show_direction(struct line *line, const char *key, const struct tuple *t, uint64_t packets, uint64_t bytes);
 
 /* Name of a pool by its index; "-" for none, "#N" when it has no name. */
-const char *show_pool(const struct maps *maps, uint32_t pool, char buf[NATVI_NAME_LEN]);
+const char *show_pool(const struct show *show, uint32_t pool, char buf[NATVI_NAME_LEN]);
 
 /*
  * A JSON document of the form {"NAME": [one object a line, ...]}, written as it comes so that a
@@ -47,7 +48,7 @@ struct json_list {
 	bool failed;
 };
 void json_list_begin(struct json_list *list, const char *name);
-void json_list_add(struct json_list *list, struct json_t *entry);	/* consumes entry */
+void json_list_add(struct json_list *list, const struct line *object);
 int json_list_end(struct json_list *list);				/* exit code */
 
 #endif

@@ -4,7 +4,6 @@
  * of them need no memory.
  */
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,51 +35,65 @@ static const char *session_hook(const struct show *show, const struct session *s
 	return "tc";
 }
 
-static json_t *session_json(const struct printer *p, const struct session *s)
+static void session_json(const struct printer *p, const struct session *s, struct line *line)
 {
 	struct tuple peer = session_peer_key(&s->orig, &s->cold);
 	char proto[PROTO_TEXT_LEN], rule[8], port[PORT_NAME_LEN];
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:i, s:i, s:i, s:I, s:i, s:s, s:s, s:b}",
-			 "proto", addr_print_proto(s->orig.key.proto, proto), "state", s->state,
-			 "orig", show_direction(&s->orig.key, s->orig.packets, s->orig.bytes),
-			 "reply", show_direction(&peer, s->reply.packets, s->reply.bytes),
-			 "rule", names_rule(p->show->names, s->cold.rule, rule), "rule_id", s->cold.rule,
-			 "zone", s->orig.key.zone, "idle_s", (int)s->idle_s, "expires_s", (json_int_t)s->remaining_s,
-			 "age_s", (int)(p->now_s - s->cold.created_s),
-			 "interface", ports_name(p->show->ports, s->orig.oif, port), "hook", session_hook(p->show, s),
-			 "complete", s->has_reply);
+	line_json_open(line, NULL);
+	line_json_text(line, "proto", addr_print_proto(s->orig.key.proto, proto));
+	line_json_text(line, "state", s->state);
+	show_direction(line, "orig", &s->orig.key, s->orig.packets, s->orig.bytes);
+	show_direction(line, "reply", &peer, s->reply.packets, s->reply.bytes);
+	line_json_text(line, "rule", names_rule(p->show->names, s->cold.rule, rule));
+	line_json_number(line, "rule_id", s->cold.rule);
+	line_json_number(line, "zone", s->orig.key.zone);
+	line_json_number(line, "idle_s", s->idle_s);
+	line_json_number(line, "expires_s", s->remaining_s);
+	line_json_number(line, "age_s", p->now_s - s->cold.created_s);
+	line_json_text(line, "interface", ports_name(p->show->ports, s->orig.oif, port));
+	line_json_text(line, "hook", session_hook(p->show, s));
+	line_json_bool(line, "complete", s->has_reply);
+	line_json_close(line);
 }
 
 /* "source -> destination" */
-static void add_tuple(struct table *table, const struct tuple *key)
+static void add_tuple(struct table *table, const struct tuple *key, struct line *line)
 {
-	char src[ENDPOINT_LEN], dst[ENDPOINT_LEN];
-
-	table_addf(table, "%s -> %s", show_endpoint(&key->src, key->sport, key->proto, src),
-		   show_endpoint(&key->dst, key->dport, key->proto, dst));
+	line_reset(line);
+	show_endpoint(line, &key->src, key->sport, key->proto);
+	line_text(line, " -> ");
+	show_endpoint(line, &key->dst, key->dport, key->proto);
+	table_add(table, line->text);
 }
 
-static void add_count(struct table *table, const struct flow *flow)
+static void add_number(struct table *table, uint64_t number, struct line *line)
+{
+	line_reset(line);
+	line_number(line, number);
+	table_add(table, line->text);
+}
+
+static void add_count(struct table *table, const struct flow *flow, struct line *line)
 {
 	char bytes[16];
 
-	table_addf(table, "%llu", (unsigned long long)flow->packets);
+	add_number(table, flow->packets, line);
 	table_add(table, human_bytes(flow->bytes, bytes));
 }
 
-static void session_row(const struct printer *p, const struct session *s)
+static void session_row(const struct printer *p, const struct session *s, struct line *line)
 {
 	struct tuple peer = session_peer_key(&s->orig, &s->cold);
 	char proto[PROTO_TEXT_LEN], rule[8], port[PORT_NAME_LEN], time[24];
 
 	table_add(p->table, addr_print_proto(s->orig.key.proto, proto));
 	table_add(p->table, s->state);
-	add_tuple(p->table, &s->orig.key);
-	add_tuple(p->table, &peer);
+	add_tuple(p->table, &s->orig.key, line);
+	add_tuple(p->table, &peer, line);
 	table_add(p->table, names_rule(p->show->names, s->cold.rule, rule));
-	add_count(p->table, &s->orig);
-	add_count(p->table, &s->reply);
+	add_count(p->table, &s->orig, line);
+	add_count(p->table, &s->reply, line);
 	table_add(p->table, human_seconds(s->idle_s, time));
 	table_add(p->table, human_seconds(s->remaining_s, time));
 	table_add(p->table, ports_name(p->show->ports, s->orig.oif, port));
@@ -99,11 +112,15 @@ static int printed(struct printer *p)
 static int one_session(const struct session *session, void *arg)
 {
 	struct printer *p = arg;
+	struct line line;
 
-	if (p->table)
-		session_row(p, session);
-	else
-		json_list_add(&p->list, session_json(p, session));
+	line_reset(&line);
+	if (p->table) {
+		session_row(p, session, &line);
+	} else {
+		session_json(p, session, &line);
+		json_list_add(&p->list, &line);
+	}
 	return printed(p);
 }
 
@@ -144,42 +161,64 @@ int show_sessions(struct show *show)
 	return printer_end(&p, maps_each_session(show->maps, &show->filter, one_session, &p));
 }
 
-static json_t *mapping_json(const struct printer *p, const struct map_entry *m)
+static void end_json(struct line *line, const char *key, const union addr *addr, __be16 port)
 {
-	char proto[PROTO_TEXT_LEN], inside[ADDR_TEXT_LEN], outside[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN];
-
-	return json_pack("{s:s, s:s, s:{s:s, s:i}, s:{s:s, s:i}, s:s, s:I, s:i, s:I}",
-			 "proto", addr_print_proto(m->key.proto, proto), "state", mapping_state(&m->value),
-			 "inside", "addr", addr_print(&m->key.addr, inside), "port", ntohs(m->key.port),
-			 "outside", "addr", addr_print(&m->value.addr, outside), "port", ntohs(m->value.port),
-			 "pool", show_pool(p->show->maps, m->value.pool, pool),
-			 "sessions", (json_int_t)m->value.refs, "zone", m->key.zone,
-			 "since_s", (json_int_t)(p->now_s - m->value.since_s));
+	line_json_open(line, key);
+	line_json_addr(line, "addr", addr);
+	line_json_number(line, "port", ntohs(port));
+	line_json_close(line);
 }
 
-static void mapping_row(const struct printer *p, const struct map_entry *m)
+static void mapping_json(const struct printer *p, const struct map_entry *m, struct line *line)
 {
-	char proto[PROTO_TEXT_LEN], end[ENDPOINT_LEN], pool[NATVI_NAME_LEN], time[24];
+	char proto[PROTO_TEXT_LEN], pool[NATVI_NAME_LEN];
+
+	line_json_open(line, NULL);
+	line_json_text(line, "proto", addr_print_proto(m->key.proto, proto));
+	line_json_text(line, "state", mapping_state(&m->value));
+	end_json(line, "inside", &m->key.addr, m->key.port);
+	end_json(line, "outside", &m->value.addr, m->value.port);
+	line_json_text(line, "pool", show_pool(p->show, m->value.pool, pool));
+	line_json_number(line, "sessions", m->value.refs);
+	line_json_number(line, "zone", m->key.zone);
+	line_json_number(line, "since_s", p->now_s - m->value.since_s);
+	line_json_close(line);
+}
+
+static void add_endpoint(struct table *table, const union addr *addr, __be16 port, uint8_t proto, struct line *line)
+{
+	line_reset(line);
+	show_endpoint(line, addr, port, proto);
+	table_add(table, line->text);
+}
+
+static void mapping_row(const struct printer *p, const struct map_entry *m, struct line *line)
+{
+	char proto[PROTO_TEXT_LEN], pool[NATVI_NAME_LEN], time[24];
 
 	table_add(p->table, addr_print_proto(m->key.proto, proto));
 	table_add(p->table, mapping_state(&m->value));
-	table_add(p->table, show_endpoint(&m->key.addr, m->key.port, m->key.proto, end));
-	table_add(p->table, show_endpoint(&m->value.addr, m->value.port, m->key.proto, end));
-	table_add(p->table, show_pool(p->show->maps, m->value.pool, pool));
-	table_addf(p->table, "%u", m->value.refs);
+	add_endpoint(p->table, &m->key.addr, m->key.port, m->key.proto, line);
+	add_endpoint(p->table, &m->value.addr, m->value.port, m->key.proto, line);
+	table_add(p->table, show_pool(p->show, m->value.pool, pool));
+	add_number(p->table, m->value.refs, line);
 	table_add(p->table, m->value.flags & MAPPING_STATIC ? "-" : human_seconds(p->now_s - m->value.since_s, time));
 }
 
 static int one_mapping(const struct map_entry *entry, void *arg)
 {
 	struct printer *p = arg;
+	struct line line;
 
 	if (!filter_mapping(&p->show->filter, entry))
 		return 0;
-	if (p->table)
-		mapping_row(p, entry);
-	else
-		json_list_add(&p->list, mapping_json(p, entry));
+	line_reset(&line);
+	if (p->table) {
+		mapping_row(p, entry, &line);
+	} else {
+		mapping_json(p, entry, &line);
+		json_list_add(&p->list, &line);
+	}
 	return printed(p);
 }
 

@@ -127,7 +127,6 @@ int show_pools(struct show *show)
 	struct slot_counts counts = { .n = show->maps->n_portbits };
 	struct table *table = NULL;
 	json_t *list = json_array();
-	struct pool pool;
 	int ret = 0;
 
 	counts.count = calloc(counts.n ? counts.n : 1, sizeof(*counts.count));
@@ -137,9 +136,9 @@ int show_pools(struct show *show)
 		ret = -ENOMEM;
 	if (!ret)
 		ret = maps_each_mapping(show->maps, count_mapping, &counts);
-	for (uint32_t i = 0; !ret && i < NATVI_MAX_POOLS && !maps_pool(show->maps, i, &pool); i++)
-		if (pool.n_addrs)
-			one_pool(show, &pool, &counts, table, list);
+	for (uint32_t i = 0; !ret && i < NATVI_MAX_POOLS; i++)
+		if (show->pools[i].n_addrs)
+			one_pool(show, &show->pools[i], &counts, table, list);
 	if (!ret && table)
 		ret = table_print(table, stdout);
 	table_free(table);
@@ -209,7 +208,7 @@ static void rule_to_text(struct rule_text *t, const struct show *show, const str
 		rule_ports(rule->dport_lo, rule->dport_hi, t->dports),
 		action_name(rule->action),
 		rule->action != ACTION_SNAT ? "-" :
-			rule->pool == POOL_MASQUERADE ? "masquerade" : show_pool(show->maps, rule->pool, t->pool),
+			rule->pool == POOL_MASQUERADE ? "masquerade" : show_pool(show, rule->pool, t->pool),
 	};
 
 	memcpy(t->field, field, sizeof(field));
@@ -285,7 +284,7 @@ static json_t *interface_json(const struct show *show, const struct port_hooks *
 			 "ifindex", (json_int_t)p->ifindex, "vlan", p->vlan, "zone", p->zone, "state", port_state(h),
 			 "addr", p->addr4 ? addr_print4(ntohl(p->addr4), addr) : "-", "mtu", (json_int_t)p->mtu,
 			 "mac", p->flags & PORT_NO_L2 ? "-" : mac, "xdp", h->xdp, "tc_ingress", h->tc_in, "tc_egress", h->tc_out,
-			 "masquerade_pool", p->masq_pool == POOL_MASQUERADE ? "-" : show_pool(show->maps, p->masq_pool, pool));
+			 "masquerade_pool", p->masq_pool == POOL_MASQUERADE ? "-" : show_pool(show, p->masq_pool, pool));
 }
 
 static void interface_row(const struct show *show, struct table *table, const struct port_hooks *h)
@@ -304,7 +303,7 @@ static void interface_row(const struct show *show, struct table *table, const st
 	table_addf(table, "%u", p->mtu);
 	table_add(table, h->xdp);
 	table_add(table, h->tc_in && h->tc_out ? "in+out" : h->tc_in ? "in" : h->tc_out ? "out" : "off");
-	table_add(table, p->masq_pool == POOL_MASQUERADE ? "-" : show_pool(show->maps, p->masq_pool, pool));
+	table_add(table, p->masq_pool == POOL_MASQUERADE ? "-" : show_pool(show, p->masq_pool, pool));
 }
 
 int show_interfaces(struct show *show)

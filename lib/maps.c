@@ -75,7 +75,9 @@ static int instance_present(const char *instance, char *err, size_t err_len)
 
 static int open_map(struct maps *maps, enum maps_id id, struct bpf_map_info *info, char *err, size_t err_len)
 {
-	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_RDONLY);
+	/* The kernel maps no array that is opened for reading only. */
+	bool in_memory = id == MAPS_FLOWS || id == MAPS_PORTBITS;
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = in_memory ? 0 : BPF_F_RDONLY);
 	char path[INSTANCE_PATH_LEN];
 	__u32 len = sizeof(*info);
 	int fd;
