@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "abi/flow.h"
+#include "abi/mapping.h"
 #include "lib/addr.h"
 #include "lib/config_impl.h"
 
@@ -278,18 +279,60 @@ size_t config_pool_addresses(const struct config *config)
 	return n;
 }
 
-/* What the kernel's hash table takes for a key (24), a value (40) and its own header; a mapping has two. */
-#define MAPPING_BYTES	128
+static int ifname_compare(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+size_t config_masquerade_ways(const struct config *config)
+{
+	const char **names = NULL;
+	size_t n = 0, ways = 0;
+
+	for (size_t i = 0; i < config->n_rules; i++)
+		n += config->rules[i].masquerade ? config->rules[i].to.n_interfaces : 0;
+	names = calloc(n + 1, sizeof(*names));
+	n = 0;
+	for (size_t i = 0; i < config->n_rules; i++) {
+		const struct cfg_rule *rule = &config->rules[i];
+
+		/* Without memory the most that it can be. */
+		if (rule->masquerade && (!rule->to.n_interfaces || !names)) {
+			free(names);
+			return config->n_interfaces;
+		}
+		for (size_t j = 0; rule->masquerade && j < rule->to.n_interfaces; j++)
+			names[n++] = rule->to.interfaces[j];
+	}
+	if (n)
+		qsort(names, n, sizeof(*names), ifname_compare);
+	for (size_t i = 0; i < n; i++)
+		ways += !i || strcmp(names[i], names[i - 1]);
+	free(names);
+	return ways;
+}
+
+size_t config_static_ports(const struct config *config)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_forwards; i++) {
+		const struct cfg_forward *f = &config->forwards[i];
+
+		n += f->ext_ports.lo ? f->n_protos * (f->ext_ports.hi - f->ext_ports.lo + 1u) : 0;
+	}
+	return n;
+}
+
+#define HASH_ELEMENT_BYTES	48	/* the kernel's own head of an element, beside key and value */
 
 uint64_t config_memory_bytes(const struct config *config)
 {
-	/* An interface may masquerade, and then its address has port bitmaps like a pool's. */
-	uint64_t slots = config_pool_addresses(config) + config->n_interfaces;
+	uint64_t entry = HASH_ELEMENT_BYTES + sizeof(struct mapping_key) + sizeof(struct mapping);
+	uint64_t slots = config_pool_addresses(config) + config_masquerade_ways(config) + config->n_forwards;
 
-	/* Forwards of one address stand together as a rule; one counted twice costs nothing. */
-	for (size_t i = 0; i < config->n_forwards; i++)
-		slots += !i || config->forwards[i].ext_addr != config->forwards[i - 1].ext_addr;
+	/* A mapping has two keys; permits of address-dependent filtering come to an eighth on top. */
 	return (uint64_t)natvi_buckets_for(config->max_sessions) * sizeof(struct bucket) +
-	       2ull * config->max_mappings * MAPPING_BYTES +
+	       entry * (2ull * config->max_mappings + config->max_mappings / 8 + 2 * config_static_ports(config)) +
 	       slots * PORTBITS_PROTOS * sizeof(struct portbits);
 }

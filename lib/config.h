@@ -160,6 +160,12 @@ size_t config_rule_entries(const struct cfg_rule *rule);
 /* Number of addresses over all pools. */
 size_t config_pool_addresses(const struct config *config);
 
+/* Number of interfaces that some masquerade rule may leave by; each takes an address and a pool of its own. */
+size_t config_masquerade_ways(const struct config *config);
+
+/* Ports of all forwards, each protocol for itself: the static mappings. */
+size_t config_static_ports(const struct config *config);
+
 /* Bytes that the kernel's tables will take for this configuration, to within a few percent. */
 uint64_t config_memory_bytes(const struct config *config);
 

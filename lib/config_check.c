@@ -2,7 +2,7 @@
 /*
  * config_check.c - what only the whole configuration shows: names that name nothing, things that
  * collide, and bounds. Works on the struct and on the references and spans that the readers kept
- * with their lines. Everything here is at most n log n over the file, but for pools (256).
+ * with their lines. Everything here is at most n log n over the file, but for pools (255).
  */
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -166,9 +166,9 @@ static void check_pools(struct cfg_parse *p)
 	struct config *c = p->config;
 	uint64_t total = 0;
 
-	if (c->n_pools > NATVI_MAX_POOLS - 1)
-		cfg_fail(p, c->pools[NATVI_MAX_POOLS - 1].line, "%zu pools; at most %d fit", c->n_pools,
-			 NATVI_MAX_POOLS - 1);
+	if (c->n_pools > NATVI_MAX_POOLS)
+		cfg_fail(p, c->pools[NATVI_MAX_POOLS].line, "%zu pools; at most %d fit", c->n_pools,
+			 NATVI_MAX_POOLS);
 	for (size_t i = 0; i < c->n_pools; i++) {
 		struct cfg_pool *pool = &c->pools[i];
 		uint64_t before = total;
@@ -183,20 +183,6 @@ static void check_pools(struct cfg_parse *p)
 }
 
 /* Rules */
-
-/* Number of interfaces that some masquerade rule may leave by, each of which takes a pool of its own. */
-static size_t masquerade_ways(const struct config *c)
-{
-	size_t most = 0;
-
-	for (size_t i = 0; i < c->n_rules; i++) {
-		size_t ways = c->rules[i].to.n_interfaces ? c->rules[i].to.n_interfaces : c->n_interfaces;
-
-		if (c->rules[i].masquerade && ways > most)
-			most = ways;
-	}
-	return most;
-}
 
 static void check_ports_have_proto(struct cfg_parse *p, const struct cfg_rule *rule)
 {
@@ -217,7 +203,7 @@ static void check_ports_have_proto(struct cfg_parse *p, const struct cfg_rule *r
 static void check_rules(struct cfg_parse *p)
 {
 	const struct config *c = p->config;
-	size_t total = 0, ways = masquerade_ways(c);
+	size_t total = 0, ways = config_masquerade_ways(c), addrs = config_pool_addresses(c);
 
 	for (size_t i = 0; i < c->n_rules; i++) {
 		size_t entries = config_rule_entries(&c->rules[i]), before = total;
@@ -231,10 +217,13 @@ static void check_rules(struct cfg_parse *p)
 				 "wider prefixes or fewer lists in one rule",
 				 c->rules[i].name, entries, NATVI_MAX_RULES);
 	}
-	if (c->n_pools < NATVI_MAX_POOLS && ways + c->n_pools > NATVI_MAX_POOLS - 1)
+	if (c->n_pools <= NATVI_MAX_POOLS && ways + c->n_pools > NATVI_MAX_POOLS)
 		cfg_fail(p, 0, "masquerading by %zu interfaces beside %zu pools; %d fit together; name the "
 			 "interfaces to masquerade by in the rule's `to: {interface: ...}`",
-			 ways, c->n_pools, NATVI_MAX_POOLS - 1);
+			 ways, c->n_pools, NATVI_MAX_POOLS);
+	if (addrs <= NATVI_MAX_POOL_ADDRS && ways + addrs > NATVI_MAX_POOL_ADDRS)
+		cfg_fail(p, 0, "masquerading by %zu interfaces beside %zu pool addresses; %d fit together; make a "
+			 "pool smaller", ways, addrs, NATVI_MAX_POOL_ADDRS);
 }
 
 /* Forwards */
@@ -353,7 +342,7 @@ static void check_forward_ports(struct cfg_parse *p, const struct cfg_forward *f
 static void check_forwards(struct cfg_parse *p, bool spans_sound)
 {
 	const struct config *c = p->config;
-	uint64_t mappings = 0;
+	size_t statics = config_static_ports(c);
 	char addr[ADDR_TEXT_LEN];
 
 	for (size_t i = 0; i < c->n_forwards; i++) {
@@ -368,13 +357,11 @@ static void check_forwards(struct cfg_parse *p, bool spans_sound)
 		else if (f->int_addr && f->int_addr == f->ext_addr)
 			cfg_fail(p, f->line, "the forward leads from %s to itself; `internal` is the host behind the box",
 				 addr_print4(f->int_addr, addr));
-		mappings += (uint64_t)port_count(f->ext_ports) * f->n_protos;
 	}
 	check_claims(p);
-	if (mappings > c->max_mappings)
-		cfg_fail(p, c->forwards[0].line, "the forwards take %llu mappings, one a port and protocol; "
-			 "set `limits: {mappings: ...}` above that (it is %u) or forward fewer ports",
-			 (unsigned long long)mappings, c->max_mappings);
+	if (statics > CFG_MAX_STATICS)
+		cfg_fail(p, c->forwards[0].line, "the forwards have %zu ports over all addresses and protocols; at "
+			 "most %u fit; name the ports that are needed", statics, CFG_MAX_STATICS);
 }
 
 /* Sources against pools */

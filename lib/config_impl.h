@@ -23,6 +23,7 @@
 #define CFG_KEEP_ERRORS		1000u	/* kept until they are put in order */
 #define CFG_QUOTE_LEN		52
 
+#define CFG_MAX_STATICS		131072u	/* forwarded ports over all forwards */
 #define CFG_MIN_SESSIONS	16u
 #define CFG_MAX_SESSIONS	16000000u
 #define CFG_DEFAULT_SESSIONS	65536u

@@ -190,9 +190,10 @@ static const struct bad bad_forwards[] = {
 	{ IFS POOL FORWARD("proto: tcp, external: \"203.0.113.1:80\", internal: 203.0.113.20"), 1, 4, "belongs to pool `public` (line 2)" },
 	{ IFS "forwards:\n- {proto: tcp, external: \"wan0:80\", internal: 198.18.0.1}\n- {proto: [udp, tcp], external: \"wan0:79-81\", internal: 198.18.0.2}\n",
 	  1, 4, "tcp wan0:80 is forwarded in line 3 already" },
-	{ IFS "limits: {mappings: 70000}\nforwards:\n- {proto: tcp, external: 203.0.113.1, internal: 198.18.0.1}\n- {proto: tcp, external: \"203.0.113.1:9\", internal: 198.18.0.2}\n"
-	      "- {proto: tcp, external: \"203.0.113.1:30\", internal: 198.18.0.2}\n", 2, 6, "tcp 203.0.113.1:30 is forwarded in line 4 already" },
-	{ IFS "forwards:\n- {proto: [tcp, udp], external: 203.0.113.1, internal: 198.18.0.1}\n", 1, 3, "the forwards take 131070 mappings" },
+	{ IFS "forwards:\n- {proto: tcp, external: 203.0.113.1, internal: 198.18.0.1}\n- {proto: tcp, external: \"203.0.113.1:9\", internal: 198.18.0.2}\n"
+	      "- {proto: tcp, external: \"203.0.113.1:30\", internal: 198.18.0.2}\n", 2, 5, "tcp 203.0.113.1:30 is forwarded in line 3 already" },
+	{ IFS "forwards:\n- {proto: [tcp, udp], external: 203.0.113.1, internal: 198.18.0.1}\n"
+	      "- {proto: tcp, external: \"203.0.113.2:1-3\", internal: 198.18.0.2}\n", 1, 3, "the forwards have 131073 ports" },
 	{ IFS FORWARD("proto: tcp, external: \"wan0:80\", internal: 198.18.0.1, filtering: none"), 1, 3, "is not a kind of filtering" },
 };
 
@@ -406,6 +407,19 @@ static void test_unreadable(void **state)
 	cfg_errors_free(&errors);
 }
 
+/* Pools of interfaces and of the configuration share 255 places. */
+static void test_masquerade_ways(void **state)
+{
+	char text[16384] = "interfaces: [", name[32];
+
+	for (int i = 0; i < 256; i++) {
+		snprintf(name, sizeof(name), "if%d,", i);
+		strcat(text, name);
+	}
+	strcat(text, "]\nrules: [{action: masquerade}]\n");
+	assert_refused(strdup(text), strlen(text), "masquerading by 256 interfaces beside 0 pools; 255 fit together");
+}
+
 struct bad_args {
 	char *interfaces[4];
 	size_t n_interfaces;
@@ -453,6 +467,7 @@ int main(void)
 		cmocka_unit_test(test_many_anchors),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_rule_product),
+		cmocka_unit_test(test_masquerade_ways),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_bad_args),
 	};

@@ -188,8 +188,7 @@ static void test_forwards(void **state)
 		"- {proto: tcp, external: \"203.0.113.1:443\", internal: \"198.18.0.10:8443\"}\n"
 		"- {proto: [udp, tcp], external: \"wan0:8000-8009\", internal: \"198.18.0.10:9000-9009\", filtering: address-dependent}\n"
 		"- {proto: udp, external: \"203.0.113.1:443\", internal: 198.18.0.11}\n"
-		"- {proto: tcp, external: 203.0.113.2, internal: 198.18.0.12}\n"
-		"limits: {mappings: 70000}\n");
+		"- {proto: tcp, external: 203.0.113.2, internal: 198.18.0.12}\n");
 	const struct cfg_forward *f = c->forwards;
 
 	assert_int_equal(c->n_forwards, 4);
@@ -383,13 +382,22 @@ static void test_manual(void **state)
 	assert_int_equal(n, 3);
 }
 
-static void test_memory(void **state)
+static void test_sizes(void **state)
 {
-	struct config *c = read_good(IFS "limits: {sessions: 1000000, mappings: 500000}\n"
-					 "pools: [{name: p, addresses: 203.0.113.0/24}]\n");
-	uint64_t bytes = config_memory_bytes(c);
+	struct config *c = read_good(
+		IFS "limits: {sessions: 1000000, mappings: 500000}\n"
+		"pools: [{name: p, addresses: 203.0.113.0/24}]\n"
+		"rules: [{to: {interface: wan0}, action: masquerade}, {to: {interface: wan0}, action: masquerade}]\n"
+		"forwards: [{proto: [tcp, udp], external: \"wan0:1-100\", internal: 198.18.0.1}]\n");
+	uint64_t flows = (uint64_t)natvi_buckets_for(1000000) * 1024, ports = (256 + 1 + 1) * 3 * 8320;
+	uint64_t entries = 2 * 500000 + 500000 / 8 + 2 * 200;
 
-	assert_int_equal(bytes, (uint64_t)natvi_buckets_for(1000000) * 1024 + 2 * 500000 * 128 + (256 + 2) * 3 * 8320);
+	assert_int_equal(config_masquerade_ways(c), 1);
+	assert_int_equal(config_static_ports(c), 200);
+	assert_int_equal(config_memory_bytes(c), flows + ports + entries * 112);
+	config_free(c);
+	c = read_good(IFS "rules: [{action: masquerade}]\n");
+	assert_int_equal(config_masquerade_ways(c), 2);
 	config_free(c);
 }
 
@@ -431,7 +439,7 @@ int main(void)
 		cmocka_unit_test(test_json_of_args),
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_manual),
-		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_many_rules),
 	};
 
