@@ -144,9 +144,9 @@ static int explain(int error, const char *path, int timeout_ms, char *err, size_
 {
 	switch (error) {
 	case -ENOENT:
-		return fail(error, err, err_len, "natvi is not running (there is no %s)", path);
+		return fail(error, err, err_len, "not running (there is no %s)", path);
 	case -ECONNREFUSED:
-		return fail(error, err, err_len, "natvi is not running (nobody listens on %s any more); its datapath may still be there: "
+		return fail(error, err, err_len, "not running (nobody listens on %s any more); its datapath may still be there: "
 			    "see `natvi status`", path);
 	case -EACCES: case -EPERM:
 		return fail(error, err, err_len, "not allowed to talk to %s: this needs root", path);
