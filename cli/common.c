@@ -186,7 +186,7 @@ static size_t distance(const char *a, const char *b)
 
 const char *cli_nearest(const char *word, const char *const *candidates)
 {
-	size_t best = strlen(word) / 2 + 1, d;	/* more than half of it wrong is no guess */
+	size_t best = strlen(word) / 3 + 2, d;	/* beyond that it is no slip of the finger */
 	const char *near = NULL;
 
 	if (strlen(word) > 31)
