@@ -186,7 +186,7 @@ static size_t distance(const char *a, const char *b)
 
 const char *cli_nearest(const char *word, const char *const *candidates)
 {
-	size_t best = strlen(word) / 3 + 2, d;	/* beyond that it is no slip of the finger */
+	size_t best = strlen(word) < 4 ? 2 : 3, d;	/* beyond that it is no slip of the finger */
 	const char *near = NULL;
 
 	if (strlen(word) > 31)
