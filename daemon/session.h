@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "daemon/links.h"
 #include "daemon/tables.h"
 #include "lib/filter.h"
 #include "lib/session.h"
@@ -31,6 +32,6 @@ bool session_outside(const struct session *session, union addr *addr, __be16 *po
  * that the datapath passes on untouched. Called once, before natvi has a program on any interface.
  * Returns how many, or a negative errno.
  */
-int adopt_existing(const struct tables *tables);
+int adopt_existing(const struct tables *tables, const struct links *links);
 
 #endif

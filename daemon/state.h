@@ -11,6 +11,7 @@
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "daemon/attach.h"
 #include "daemon/daemon.h"
@@ -33,7 +34,6 @@ struct served {
 struct watch;
 struct sweep;
 struct server;
-struct nexthops;
 
 struct daemon {
 	const char *instance;
@@ -45,7 +45,6 @@ struct daemon {
 	struct attach attach;
 
 	struct config *config;		/* in force */
-	char *config_text;		/* as JSON, for the file of the running configuration */
 	struct links links;		/* the picture that plan was made from */
 	struct plan plan;		/* in force */
 	bool has_plan;			/* false: what the maps hold is not known here yet */
@@ -61,13 +60,13 @@ struct daemon {
 
 	struct config *fallback;	/* last confirmed configuration, while a confirmation is waited for */
 	ev_timer confirm_timer;
-	uint32_t started_s, applied_s;
-	bool stopping;
+	time_t started;
+	uint32_t applied_s;
+	bool release;			/* `down` follows: let go of neighbours too */
 
 	struct watch *watch;
 	struct sweep *sweep;
 	struct server *server;
-	struct nexthops *nexthops;
 };
 
 /* engine.c */
@@ -87,16 +86,5 @@ void engine_tick(struct daemon *d);
 
 /* The configuration's routes have changed: cached ones are looked up again. */
 void engine_new_generation(struct daemon *d);
-
-/* reload.c */
-
-/* Put a configuration in force (taken over in any case). confirm_s 0: for good. Returns as engine_apply(). */
-int reload_apply(struct daemon *d, struct config *next, unsigned int confirm_s, char *err, size_t err_len);
-int reload_confirm(struct daemon *d);
-bool reload_pending(const struct daemon *d);
-void reload_stop(struct daemon *d);
-
-/* Write the running configuration for `show` and the next start. */
-int reload_save(struct daemon *d);
 
 #endif
