@@ -21,6 +21,7 @@ const struct cli_command cli_commands[] = {
 	{ "stop", cmd_stop, "", "end the daemon; the datapath goes on translating", NULL },
 	{ "down", cmd_down, "", "detach the datapath, end all sessions, put sysctls back",
 	  "Works with the daemon dead, and with an instance that another version made.\n" },
+	{ "loglevel", cmd_loglevel, "[error|warn|info|debug]", "how much the daemon says; without a level: show it", NULL },
 	{ "status", cmd_status, "[--json]", "is it running, since when, how full, what is attached",
 	  "Exit code 0: running; 3: the daemon is not running (the datapath may be there all the same).\n" },
 	{ "doctor", cmd_doctor, "[--json]", "what in this box works against natvi", NULL },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * simple.c - commands that hand over to something else: stop, down, demo, bench; and version.
+ * simple.c - commands that hand over to something else: stop, loglevel, down, demo, bench; and version.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -32,6 +32,34 @@ int cmd_stop(int argc, char **argv)
 	ret = ctl_call(opts.instance, ctl_request("stop"), CTL_TIMEOUT_MS, &reply, err, sizeof(err));
 	json_decref(reply);
 	return ret ? cli_error(cli_exit_of(ret), "%s", err) : CLI_OK;
+}
+
+int cmd_loglevel(int argc, char **argv)
+{
+	json_t *request = ctl_request("loglevel"), *reply = NULL;
+	struct cli_opts opts;
+	char err[512];
+	int code, ret;
+
+	if (!cli_parse(argc, argv, CLI_TAKES_JSON, &opts, &code)) {
+		json_decref(request);
+		return code;
+	}
+	if (opts.n_words > 1) {
+		json_decref(request);
+		return cli_error(CLI_USAGE, "loglevel: one level, not also \"%s\"", opts.words[1]);
+	}
+	if (opts.n_words)
+		json_object_set_new(request, "level", json_string(opts.words[0]));
+	ret = ctl_call(opts.instance, request, CTL_TIMEOUT_MS, &reply, err, sizeof(err));
+	if (ret)
+		cli_error(cli_exit_of(ret), "%s", err);
+	else if (opts.json)
+		cli_print_json(json_pack("{s:O}", "level", json_object_get(reply, "level")));
+	else
+		puts(json_string_value(json_object_get(reply, "level")));
+	json_decref(reply);
+	return cli_exit_of(ret);
 }
 
 int cmd_down(int argc, char **argv)

@@ -128,18 +128,32 @@ static void print_daemon(const struct status *status)
 	printf("config      %s\n", source ? source : "unknown");
 }
 
-static void print_text(const struct status *status)
+/* What the daemon knows beside the maps: interfaces that it waits for or cannot serve, and why XDP is off. */
+static void print_notes(const struct status *status)
 {
-	const struct control *control = &status->maps->control;
-	struct table *table = table_new("INTERFACE|STATE|XDP|TC");
-	char age[24];
+	json_t *interfaces = json_object_get(status->daemon, "interfaces"), *entry;
+	const char *name, *trouble, *why_off;
+	size_t i;
 
-	print_daemon(status);
-	printf("heartbeat   %s ago\n", human_seconds(status->heartbeat_age_s, age));
-	printf("tables      version %u (%016" PRIx64 ")\n", control->abi, (uint64_t)control->abi_hash);
-	printf("sessions    %u of %u\n", status->usage.sessions, control->max_sessions);
-	printf("mappings    %u of %u\n", status->usage.mappings, control->max_mappings);
-	printf("drops       %" PRIu64 " packets%s\n\n", status->drops, status->drops ? "; `natvi show drops` says why" : "");
+	json_array_foreach(interfaces, i, entry) {
+		name = json_string_value(json_object_get(entry, "name"));
+		trouble = json_string_value(json_object_get(entry, "trouble"));
+		why_off = json_string_value(json_object_get(entry, "xdp_why_off"));
+		if (trouble)
+			printf("%s: %s\n", name, trouble);
+		else if (json_is_false(json_object_get(entry, "present")))
+			printf("%s: waited for\n", name);
+		if (why_off)
+			printf("%s: no XDP: %s\n", name, why_off);
+	}
+	if (json_is_true(json_object_get(status->daemon, "unconfirmed")))
+		puts("the configuration waits for `natvi confirm`, and goes back without it");
+}
+
+static void print_interfaces(const struct status *status)
+{
+	struct table *table = table_new("INTERFACE|STATE|XDP|TC");
+
 	for (size_t i = 0; table && i < status->ports->n; i++) {
 		const struct port_hooks *h = &status->ports->list[i];
 
@@ -151,6 +165,21 @@ static void print_text(const struct status *status)
 	if (table)
 		table_print(table, stdout);
 	table_free(table);
+}
+
+static void print_text(const struct status *status)
+{
+	const struct control *control = &status->maps->control;
+	char age[24];
+
+	print_daemon(status);
+	printf("heartbeat   %s ago\n", human_seconds(status->heartbeat_age_s, age));
+	printf("tables      version %u (%016" PRIx64 ")\n", control->abi, (uint64_t)control->abi_hash);
+	printf("sessions    %u of %u\n", status->usage.sessions, control->max_sessions);
+	printf("mappings    %u of %u\n", status->usage.mappings, control->max_mappings);
+	printf("drops       %" PRIu64 " packets%s\n\n", status->drops, status->drops ? "; `natvi show drops` says why" : "");
+	print_interfaces(status);
+	print_notes(status);
 }
 
 int cmd_status(int argc, char **argv)

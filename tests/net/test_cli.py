@@ -416,6 +416,14 @@ def test_confirm(busy):
     assert done.returncode == 1 and done.stderr
 
 
+def test_loglevel(busy):
+    assert data(busy, "loglevel") == {"level": "info"}
+    assert busy.cli("loglevel", "debug").stdout == "debug\n"
+    assert data(busy, "loglevel") == {"level": "debug"}
+    done = busy.cli("loglevel", "loud", check=False)
+    assert done.returncode == 1 and "warn" in done.stderr
+
+
 def test_stop_keeps_the_datapath(busy):
     busy.stop()
     assert exchange(busy.client, busy.remote, (SERVER, 5000))[0] == EXTERNAL
