@@ -85,7 +85,9 @@ DP int env_load(struct pkt *p, __u32 off, void *to, __u32 len)
 
 DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len)
 {
-	return bpf_skb_store_bytes(p->ctx, off, from, len, 0);
+	if (len < 1 || len > NATVI_ICMP_QUOTE_BYTES)
+		return -1;
+	return bpf_skb_store_bytes(p->ctx, off, from, len, BPF_F_RECOMPUTE_CSUM);
 }
 
 /*

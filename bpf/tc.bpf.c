@@ -17,7 +17,7 @@ static inline struct cpu *syscall_cpu(void)
 	struct cpu *c = env_cpu(1);
 
 	if (c)
-		c->meta.now_s = bpf_ktime_get_ns() / NS_PER_S;
+		c->meta.now_s = ns_to_s(bpf_ktime_get_ns());
 	return c;
 }
 

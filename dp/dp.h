@@ -12,6 +12,7 @@
 #include "env.h"
 #include "expire.h"
 #include "forward.h"
+#include "icmp_error.h"
 #include "nat.h"
 #include "parse.h"
 #include "port.h"
@@ -46,6 +47,8 @@ DP enum stage dp_stages(struct pkt *p)
 	if (parse(p) == DONE)
 		return DONE;
 	settle();
+	if (p->m->flags & PKT_ICMP_ERROR)
+		return icmp_error(p);
 	if (!may_have_flow(p) || !flow_find(p)) {
 		if (nat(p) == DONE)
 			return DONE;

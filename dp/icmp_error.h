@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * icmp_error.h - ICMP errors of others, on their way through (RFC 5508 section 4, RFC 4787 req. 12).
+ *
+ * The quoted packet left here translated, so its reverse is the key of the flow that its
+ * answers take, and that flow's recipe undoes the translation. Quoted header and outer
+ * header are both translated; type, code and what follows the quoted headers (RFC 4884) stay. An
+ * error neither refreshes nor ends a session.
+ */
+#ifndef NATVI_DP_ICMP_ERROR_H
+#define NATVI_DP_ICMP_ERROR_H
+
+#include "nat.h"
+
+#define QUOTE_BYTES	(60 + 20)	/* an IP header with options and a TCP header */
+
+/* What is known of the quoted packet. */
+struct quoted {
+	__u32 at;		/* offset of the quoted IP header in the packet */
+	__u32 len;		/* bytes of it in cpu->quote */
+	__u32 l4;		/* offset of its L4 header from there, 20-60 */
+};
+
+DP __u16 quote16(const struct cpu *cpu, __u32 at)
+{
+	OPAQUE(at);
+	at &= NATVI_ICMP_QUOTE_BYTES - 1;
+	return at & 1 ? 0 : *(const __u16 *)&cpu->quote[at];
+}
+
+DP void quote16_set(struct cpu *cpu, __u32 at, __u16 value)
+{
+	OPAQUE(at);
+	at &= NATVI_ICMP_QUOTE_BYTES - 2;
+	*(__u16 *)&cpu->quote[at] = value;
+}
+
+/* Offset of the checksum in an L4 header, or 0: none that natvi keeps right. */
+DP __u32 csum_place(__u8 proto)
+{
+	return proto == IPPROTO_TCP ? 16 : proto == IPPROTO_UDP ? 6 : proto == IPPROTO_ICMP ? 2 : 0;
+}
+
+/* Read the quoted packet into cpu->quote; draft.reply becomes the key of the way back. False: not usable. */
+DP bool quoted_parse(struct pkt *p, struct quoted *q)
+{
+	struct tuple *key = &p->cpu->draft.reply;
+	struct cpu *cpu = p->cpu;
+	const struct iphdr *ip = (const struct iphdr *)cpu->quote;
+
+	q->at = p->m->l4 + sizeof(struct icmp_header);
+	if (p->m->l3 + p->m->len < q->at + sizeof(*ip) + 8)	/* RFC 792: header and 8 bytes at least */
+		return false;
+	q->len = p->m->l3 + p->m->len - q->at;
+	if (q->len > QUOTE_BYTES)
+		q->len = QUOTE_BYTES;
+	if (env_load(p, q->at, cpu->quote, q->len))
+		return false;
+	q->l4 = ip->ihl * 4;
+	if (ip->version != 4 || q->l4 < sizeof(*ip) || q->l4 + 8 > q->len || (ip->frag_off & IP_FRAG_OFFSET))
+		return false;
+	addr_from_v4(&key->src, ip->daddr);
+	addr_from_v4(&key->dst, ip->saddr);
+	key->proto = ip->protocol;
+	key->zone = p->m->key.zone;
+	key->pad = 0;
+	key->sport = 0;
+	key->dport = 0;
+	if (key->proto == IPPROTO_TCP || key->proto == IPPROTO_UDP) {
+		key->dport = quote16(cpu, q->l4);
+		key->sport = quote16(cpu, q->l4 + 2);
+	} else if (key->proto == IPPROTO_ICMP) {
+		if (!is_icmp_query(quote16(cpu, q->l4) & 0xff))
+			return false;
+		key->sport = quote16(cpu, q->l4 + 4);
+		key->dport = key->sport;
+	}
+	return true;
+}
+
+/*
+ * Undo f's opposite direction in the quote: what went out as f's reverse came in from f's
+ * destination. Returns what all that adds to the ICMP checksum.
+ */
+DP __u16 quoted_translate(struct cpu *cpu, const struct quoted *q, const struct flow *f)
+{
+	struct iphdr *ip = (struct iphdr *)cpu->quote;
+	__u32 check_at = csum_place(f->key.proto);
+	__u16 change = 0, check, fixed;
+
+	/* the addresses and the header checksum over them cancel out */
+	ip->saddr = f->new_dst.word[3];
+	ip->daddr = f->new_src.word[3];
+	ip->check = csum_apply(ip->check, f->addr_delta);
+	if (f->key.proto == IPPROTO_ICMP) {
+		quote16_set(cpu, q->l4 + 4, f->new_sport);
+		change = f->port_delta;
+	} else if (f->key.proto == IPPROTO_TCP || f->key.proto == IPPROTO_UDP) {
+		quote16_set(cpu, q->l4, f->new_dport);
+		quote16_set(cpu, q->l4 + 2, f->new_sport);
+		change = f->port_delta;
+	}
+	if (!check_at || q->l4 + check_at + 2 > q->len)
+		return change;
+	check = quote16(cpu, q->l4 + check_at);
+	if (f->key.proto == IPPROTO_UDP && !check)
+		return change;
+	fixed = csum_apply(check, f->key.proto == IPPROTO_ICMP ? f->port_delta : csum_add(f->addr_delta, f->port_delta));
+	quote16_set(cpu, q->l4 + check_at, fixed);
+	return csum_add(change, csum_delta16(check, fixed));
+}
+
+/* The outer header: to who sent the quoted packet; from its translator's face where f has one. */
+DP bool outer_translate(struct pkt *p, const struct flow *f, __u16 ttl_delta)
+{
+	struct iphdr *ip = p->data + p->m->l3;
+	__u16 delta;
+
+	if ((void *)(ip + 1) > p->data_end)
+		return false;
+	delta = csum_delta32(ip->daddr, f->new_dst.word[3]);
+	ip->daddr = f->new_dst.word[3];
+	if (f->new_src.word[3] != f->key.src.word[3]) {
+		delta = csum_add(delta, csum_delta32(ip->saddr, f->new_src.word[3]));
+		ip->saddr = f->new_src.word[3];
+	}
+	if (ttl_delta)
+		ip->ttl--;
+	ip->check = csum_apply(ip->check, csum_add(delta, ttl_delta));
+	return true;
+}
+
+/* An error that belongs to no session: the box's own business, or nobody's. */
+DP enum stage icmp_error_unknown(struct pkt *p, enum verdict why)
+{
+	const struct settings *set = env_settings(p->control->active);
+	const struct addr_info *info = addr_find(p, &p->m->key.dst);
+	const struct rule *r;
+
+	if (info)
+		return info->flags & ADDR_LOCAL ? kernel(p, VERDICT_LOCAL) : drop(p, why);
+	if (!set)
+		return drop(p, VERDICT_INTERNAL);
+	route_find(p, &p->m->key, &p->cpu->draft.route);
+	r = rule_match(p, set, p->cpu->draft.route.oif);
+	if (!r || r->action == ACTION_KERNEL)
+		return kernel(p, r ? VERDICT_RULE_KERNEL : VERDICT_NO_RULE);
+	return drop(p, why);
+}
+
+DP enum stage icmp_error(struct pkt *p)
+{
+	enum verdict slow = VERDICT_FORWARD;
+	struct bucket *b = NULL;
+	struct quoted q = {};
+	struct flow *f;
+	__s64 handle;
+	__u16 change;
+	__u32 slot;
+
+	if (env_hits_only(p))
+		return punt(p);
+	if (!quoted_parse(p, &q))
+		return icmp_error_unknown(p, VERDICT_BAD_ICMP);
+	handle = table_find(&p->cpu->draft.reply);
+	if (handle >= 0)
+		b = handle_bucket(handle, &slot);
+	if (!b)
+		return icmp_error_unknown(p, VERDICT_ICMP_UNRELATED);
+	f = &b->flow[slot];
+	if (f->flags & FLOW_KERNEL)
+		return kernel(p, VERDICT_KERNEL_FLOW);
+	if (p->m->ttl <= 1)
+		return drop(p, VERDICT_TTL_EXCEEDED);
+	if (f->generation != p->control->generation && forward_reroute(p, f, &slow) == DONE)
+		return DONE;
+	if (slow == VERDICT_FORWARD && (f->flags & FLOW_SLOW))
+		slow = VERDICT_SLOW_LINK;
+	if (slow == VERDICT_FORWARD && !rewrite_l2(p, f))
+		return drop(p, VERDICT_TRUNCATED);
+	if (!outer_translate(p, f, slow == VERDICT_FORWARD ? CSUM_TTL_DELTA : 0))
+		return drop(p, VERDICT_TRUNCATED);
+	change = quoted_translate(p->cpu, &q, f);
+	if (q.len < 28 || q.len > QUOTE_BYTES || env_store(p, q.at, p->cpu->quote, q.len) ||
+	    !env_l4_csum(p, p->m->l4 + 2, 0, change, false))
+		return drop(p, VERDICT_BAD_ICMP);
+	if (slow != VERDICT_FORWARD)
+		return kernel(p, slow);
+	return sent(p, VERDICT_FORWARD, env_redirect(p, f->oif));
+}
+
+#endif
