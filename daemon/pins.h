@@ -15,7 +15,7 @@
 #include "abi/limits.h"
 
 #define PIN_PROG_PREFIX	"prog_"
-#define PIN_NEW_SUFFIX	".new"		/* of programs that not all ports run yet */
+#define PIN_NEW_SUFFIX	"_new"		/* of programs that not all ports run yet */
 #define PIN_OLD_SUFFIX	".old"		/* the same, of a start that was cut off */
 
 struct pin {
