@@ -62,4 +62,4 @@ include packaging/install.mk
 clean:
 	rm -rf $(BUILD)
 
--include $(NATVI_OBJ:.o=.d) $(BPF_OBJ:.o=.d)
+-include $(NATVI_OBJ:.o=.d) $(BUILD)/bpf/tc.bpf.d $(BUILD)/bpf/xdp.bpf.d
