@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * doctor_impl.h - the parts of the examination among themselves.
+ */
+#ifndef NATVI_DAEMON_DOCTOR_IMPL_H
+#define NATVI_DAEMON_DOCTOR_IMPL_H
+
+#include "daemon/doctor.h"
+
+void finding_add(struct doctor *doctor, enum doctor_severity severity, const char *id, const char *subject, const char *right,
+		 const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* Interfaces: sysctls, foreign programs, XDP and its conditions, other instances. */
+void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config);
+
+/* Tables of others that judge or translate what natvi forwards. */
+void doctor_firewall(struct doctor *doctor);
+
+#endif
