@@ -180,14 +180,19 @@ static int enforce(struct daemon *d)
 /* A start that failed leaves nothing that was not there before. */
 static void undo(struct daemon *d)
 {
-	if (!d->tables)
-		return;
-	if (!d->tables->reused) {
+	char path[INSTANCE_PATH_LEN], pins[INSTANCE_PATH_LEN];
+
+	instance_path(path, d->instance, INSTANCE_LOCK);
+	instance_pin_path(pins, d->instance, "");
+	if (d->tables && !d->tables->reused) {
 		nft_table_remove(d->instance);
 		sysctl_restore(d->instance, "");
 		sysctl_forget(d->instance);
 	}
-	tables_undo(d->tables);
+	if (d->tables)
+		tables_undo(d->tables);
+	if (access(pins, F_OK))
+		unlink(path);	/* the lock is ours until this process ends */
 }
 
 /* Serve */
@@ -248,12 +253,13 @@ static int start(struct daemon *d)
 
 	if (!err)
 		err = take_lock(d);
-	if (!err)
-		err = check_netns(d);
 	if (err)
 		return err;
-	prefer_confirmed(d);
-	err = load(d);
+	err = check_netns(d);
+	if (!err) {
+		prefer_confirmed(d);
+		err = load(d);
+	}
 	if (!err)
 		err = enforce(d);
 	if (!err)

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/caps.h"
 #include "daemon/doctor_impl.h"
@@ -53,14 +52,15 @@ static void examine_instance(struct doctor *doctor, const char *instance)
 	char err[512], right[128];
 	struct maps *maps;
 	uint32_t age_s;
-	int lock, pid;
+	bool running;
+	int pid;
 
 	if (maps_open(&maps, instance, err, sizeof(err)))
 		return;
-	lock = instance_lock(instance, &pid);
+	running = instance_running(instance, &pid);
 	age_s = maps_now_s() - maps->control.heartbeat_s;
 	snprintf(right, sizeof(right), "start it again: natvi run --instance %s", instance);
-	if (lock >= 0)
+	if (!running)
 		finding_add(doctor, DOCTOR_ERROR, "daemon", instance, right,
 			    "the datapath is attached, but no daemon serves it (last sign of life %u s ago): sessions do not "
 			    "expire, and routes and addresses are not followed", age_s);
@@ -68,8 +68,6 @@ static void examine_instance(struct doctor *doctor, const char *instance)
 		finding_add(doctor, DOCTOR_ERROR, "daemon", instance, "see its log; restart it",
 			    "the daemon (pid %d) has given no sign of life for %u s", pid, age_s);
 	maps_close(maps);
-	if (lock >= 0)
-		close(lock);
 }
 
 void doctor_examine(struct doctor *doctor, const char *instance, const struct config *config)

@@ -28,6 +28,7 @@ struct neighbour {
 	bool valid;		/* mac holds */
 	bool permanent;
 	bool managed;		/* by us */
+	bool seen;		/* while all are read */
 };
 
 /* A next hop as flows have it; ifindex 0: empty. */
@@ -145,6 +146,7 @@ bool neigh_event(struct neighbours *n, const struct nlmsghdr *msg)
 		it->addr = news.addr;
 		*at = it;
 	}
+	it->seen = true;
 	valid = (news.state & VALID_STATES) && news.mac;
 	matters = it->valid && ((news.state & NUD_FAILED) || (valid && memcmp(it->mac, news.mac, 6)));
 	it->permanent = news.state & (NUD_PERMANENT | NUD_NOARP);
@@ -166,8 +168,26 @@ static int take_neighbour(const struct nlmsghdr *msg, void *arg)
 	return 0;
 }
 
+static void forget_unseen(struct neighbours *n)
+{
+	struct neighbour **at;
+	unsigned int i;
+
+	for (i = 0; i < HASH_SIZE; i++)
+		for (at = &n->hash[i]; *at;) {
+			if ((*at)->seen) {
+				at = &(*at)->next;
+				continue;
+			}
+			n->changed |= (*at)->valid;
+			forget(n, at);
+		}
+}
+
 int neigh_read(struct neighbours *n, bool *changed)
 {
+	struct neighbour *it;
+	unsigned int i;
 	char buf[NL_BUF_BYTES];
 	struct nlmsghdr *msg = nl_put(buf, RTM_GETNEIGH, NLM_F_DUMP);
 	struct ndmsg *nd = mnl_nlmsg_put_extra_header(msg, sizeof(*nd));
@@ -175,7 +195,12 @@ int neigh_read(struct neighbours *n, bool *changed)
 
 	nd->ndm_family = AF_INET;
 	n->changed = false;
+	for (i = 0; i < HASH_SIZE; i++)
+		for (it = n->hash[i]; it; it = it->next)
+			it->seen = false;
 	err = nl_talk(n->nl, msg, take_neighbour, NULL, n);
+	if (!err)
+		forget_unseen(n);
 	*changed = n->changed;
 	return err;
 }

@@ -58,6 +58,34 @@ static int lock_holder(int fd)
 	return got > 0 ? atoi(text) : 0;
 }
 
+/* Somebody may have removed the file between our opening and locking it. */
+static bool still_there(int fd, const char *path)
+{
+	struct stat ours, there;
+
+	return !fstat(fd, &ours) && !stat(path, &there) && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
+static int open_locked(const char *path, int *pid)
+{
+	int fd, err;
+
+	for (;;) {
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB)) {
+			err = -errno;
+			*pid = lock_holder(fd);
+			close(fd);
+			return err;
+		}
+		if (still_there(fd, path))
+			return fd;
+		close(fd);
+	}
+}
+
 int instance_lock(const char *instance, int *pid)
 {
 	char path[INSTANCE_PATH_LEN];
@@ -68,21 +96,33 @@ int instance_lock(const char *instance, int *pid)
 	if (err)
 		return err;
 	instance_path(path, instance, INSTANCE_LOCK);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = open_locked(path, pid);
 	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		err = -errno;
-		*pid = lock_holder(fd);
-		close(fd);
-		return err;
-	}
+		return fd;
 	if (ftruncate(fd, 0) || dprintf(fd, "%d\n", (int)getpid()) < 0) {
 		err = -errno;
 		close(fd);
 		return err;
 	}
 	return fd;
+}
+
+bool instance_running(const char *instance, int *pid)
+{
+	char path[INSTANCE_PATH_LEN];
+	bool running;
+	int fd;
+
+	*pid = 0;
+	instance_path(path, instance, INSTANCE_LOCK);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	running = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+	if (running)
+		*pid = lock_holder(fd);
+	close(fd);
+	return running;
 }
 
 static int read_all(int fd, size_t max, char **text, size_t *len)

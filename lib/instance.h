@@ -44,6 +44,9 @@ int instance_make_run_dir(void);
  */
 int instance_lock(const char *instance, int *pid);
 
+/* Has a daemon the lock? *pid as above. */
+bool instance_running(const char *instance, int *pid);
+
 /* Whole file into new memory with a NUL behind it. Returns 0 or a negative errno (-EFBIG over max bytes). */
 int file_read(const char *path, size_t max, char **text, size_t *len);
 
