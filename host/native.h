@@ -51,6 +51,8 @@ struct native_net {
 	struct native_socket *sockets;
 	size_t n_sockets;
 	uint16_t local_lo, local_hi;	/* ip_local_port_range */
+	bool mark_slow;			/* natvi's nftables table stands */
+	bool policy;			/* IPsec policies or mark rules exist */
 };
 
 enum native_action { NATIVE_SEND, NATIVE_KERNEL, NATIVE_DROP };

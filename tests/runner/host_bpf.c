@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * host_bpf.c - a case on the real programs: natvi_tc_ingress, or natvi_xdp and what it passes on
+ * then natvi_tc_ingress, by BPF_PROG_TEST_RUN in a network namespace of this process (netns.c).
+ *
+ * The object is loaded once, with maps that have no pins; each case begins with empty ones, which
+ * the daemon's own functions fill from its plan. Time passes by making everything older. A namespace
+ * is used again while the network stays the same. The process stays on one CPU, as a rate limit counts by CPU.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/if_link.h>
+#include <linux/pkt_cls.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "daemon/bits.h"
+#include "daemon/forwards.h"
+#include "daemon/mappings.h"
+#include "daemon/plan.h"
+#include "daemon/write.h"
+#include "dp/pkt.h"
+#include "natvi.skel.h"
+#include "tests/runner/runner.h"
+
+#define SESSIONS	1024u	/* room; a case with higher limits is told of less */
+#define POOL_ADDRS	1024u
+#define SLOTS		256u
+#define SEED		0x6e61747669ULL
+
+static const char *const map_names[TABLE_MAPS] = {
+	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "addrs", "portbits", "flows", "mappings",
+};
+
+static struct tables tables;
+static struct bucket *buckets;
+static struct usage *usage;
+static struct plan plan;
+static struct native_net made;		/* of the namespace; interfaces and routes only */
+static int cpu_fd, n_cpus;
+static struct cpu *cpus;		/* [n_cpus] */
+static bool xdp;
+static uint8_t out_frame[RUNNER_MAX_FRAME + 256];
+
+static char words[4096];
+
+static int keep_words(enum libbpf_print_level level, const char *format, va_list args)
+{
+	size_t used = strlen(words);
+
+	if (level == LIBBPF_WARN)
+		vsnprintf(words + used, sizeof(words) - used, format, args);
+	return 0;
+}
+
+static int fail(char *err, int code, const char *what)
+{
+	snprintf(err, RUNNER_ERR_LEN, "%s: %s%s%.700s", what, strerror(-code), words[0] ? ": " : "", words);
+	return code;
+}
+
+/* Loading */
+
+static struct bpf_map *map_named(const char *name)
+{
+	return bpf_object__find_map_by_name(tables.skel->obj, name);
+}
+
+static void *map_memory(const char *name, size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map_named(name)), 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void set_sizes(void)
+{
+	bpf_map__set_max_entries(map_named("flows"), natvi_buckets_for(SESSIONS));
+	bpf_map__set_max_entries(map_named("mappings"), 4 * SESSIONS + 2 * NATVI_MAX_RULES);
+	bpf_map__set_max_entries(map_named("pool_addrs"), 2 * POOL_ADDRS);
+	bpf_map__set_max_entries(map_named("portbits"), SLOTS * PORTBITS_PROTOS);
+}
+
+static int find_programs(void)
+{
+	static const char *const names[TABLE_PROGS] = {
+		[PROG_TC_INGRESS] = "natvi_tc_ingress", [PROG_XDP] = "natvi_xdp", [PROG_SWEEP] = "natvi_sweep",
+		[PROG_KILL] = "natvi_kill", [PROG_UNMAP] = "natvi_unmap",
+	};
+
+	for (int i = 0; i < TABLE_PROGS; i++) {
+		struct bpf_program *prog = names[i] ? bpf_object__find_program_by_name(tables.skel->obj, names[i]) : NULL;
+
+		tables.prog[i] = prog ? bpf_program__fd(prog) : -1;
+		if (names[i] && !prog)
+			return -ENOENT;
+	}
+	return 0;
+}
+
+static int find_maps(void)
+{
+	for (int i = 0; i < TABLE_MAPS; i++)
+		tables.map[i] = bpf_map__fd(map_named(map_names[i]));
+	tables.max_addr_entries = bpf_map__max_entries(map_named("addrs"));
+	tables.max_mapping_entries = bpf_map__max_entries(map_named("mappings"));
+	tables.control = map_memory("control", sizeof(*tables.control));
+	tables.portbits = map_memory("portbits", SLOTS * PORTBITS_PROTOS * sizeof(struct portbits));
+	usage = map_memory("usage", sizeof(*usage));
+	buckets = map_memory("flows", natvi_buckets_for(SESSIONS) * sizeof(*buckets));
+	cpu_fd = bpf_map__fd(map_named("cpu"));
+	n_cpus = libbpf_num_possible_cpus();
+	cpus = n_cpus > 0 ? calloc((size_t)n_cpus, sizeof(*cpus)) : NULL;
+	return tables.control && tables.portbits && usage && buckets && cpus ? 0 : -ENOMEM;
+}
+
+static int bpf_open(char *err)
+{
+	cpu_set_t one;
+	int ret;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	libbpf_set_print(keep_words);
+	tables.skel = natvi_bpf__open();
+	if (!tables.skel)
+		return fail(err, -errno, "the BPF object cannot be read");
+	set_sizes();
+	ret = natvi_bpf__load(tables.skel);
+	if (ret)
+		return fail(err, ret, "the kernel does not take the programs");
+	ret = find_programs();
+	if (!ret)
+		ret = find_maps();
+	return ret ? fail(err, ret, "the programs' maps cannot be used") : 0;
+}
+
+static int tc_open(char *err)
+{
+	return bpf_open(err);
+}
+
+static int xdp_open(char *err)
+{
+	xdp = true;
+	return bpf_open(err);
+}
+
+/* A case */
+
+static void empty_hash(int fd, size_t key_size)
+{
+	uint8_t key[64];
+
+	while (key_size <= sizeof(key) && !bpf_map_get_next_key(fd, NULL, key))
+		bpf_map_delete_elem(fd, key);
+}
+
+static void empty_tables(const struct config *config)
+{
+	static const struct port no_port;
+	struct control *c = tables.control;
+	uint32_t active = c->active, zero = 0;
+
+	memset(buckets, 0, natvi_buckets_for(SESSIONS) * sizeof(*buckets));
+	memset(usage, 0, sizeof(*usage));
+	memset(cpus, 0, (size_t)n_cpus * sizeof(*cpus));
+	bpf_map_update_elem(cpu_fd, &zero, cpus, BPF_ANY);
+	empty_hash(tables.map[TABLE_MAPPINGS], sizeof(struct mapping_key));
+	empty_hash(tables.map[TABLE_ADDRS], sizeof(struct addr_key));
+	for (uint32_t i = 0; i < NATVI_MAX_PORTS; i++)
+		tables_put(&tables, TABLE_PORTS, i, &no_port);
+	memset(c, 0, sizeof(*c));
+	c->active = active;
+	c->seed = SEED;
+	c->generation = 1;
+	c->n_buckets = natvi_buckets_for(config->max_sessions < SESSIONS ? config->max_sessions : SESSIONS);
+	c->n_pool_addrs = POOL_ADDRS;
+	c->n_slots = SLOTS;
+	c->abi = NATVI_ABI_VERSION;
+	c->max_sessions = config->max_sessions;
+	c->max_mappings = config->max_mappings;
+}
+
+static bool same_network(const struct native_net *a, const struct native_net *b)
+{
+	if (a->n_interfaces != b->n_interfaces || a->n_routes != b->n_routes || a->local_lo != b->local_lo || a->local_hi != b->local_hi)
+		return false;
+	return !memcmp(a->interfaces, b->interfaces, a->n_interfaces * sizeof(*a->interfaces)) &&
+	       !memcmp(a->routes, b->routes, a->n_routes * sizeof(*a->routes));
+}
+
+static int remember(const struct native_net *net)
+{
+	free(made.interfaces);
+	free(made.routes);
+	made = *net;
+	made.interfaces = calloc(net->n_interfaces + 1, sizeof(*made.interfaces));
+	made.routes = calloc(net->n_routes + 1, sizeof(*made.routes));
+	if (!made.interfaces || !made.routes)
+		return -ENOMEM;
+	memcpy(made.interfaces, net->interfaces, net->n_interfaces * sizeof(*made.interfaces));
+	memcpy(made.routes, net->routes, net->n_routes * sizeof(*made.routes));
+	return 0;
+}
+
+/* A test run of an XDP program wants the receive queue of an interface that has one. */
+static int attach_xdp(const struct native_net *net, char *err)
+{
+	for (size_t i = 0; xdp && i < net->n_interfaces; i++) {
+		int ret = bpf_xdp_attach((int)net->interfaces[i].ifindex, tables.prog[PROG_XDP], XDP_FLAGS_DRV_MODE, NULL);
+
+		if (ret)
+			return fail(err, ret, "natvi_xdp cannot be attached to a veth");
+	}
+	return 0;
+}
+
+static int make_network(struct scene *scene, char *err)
+{
+	struct native_net asked = scene->net;
+	int ret;
+
+	asked.interfaces = calloc(asked.n_interfaces + 1, sizeof(*asked.interfaces));
+	if (!asked.interfaces)
+		return -ENOMEM;
+	memcpy(asked.interfaces, scene->net.interfaces, asked.n_interfaces * sizeof(*asked.interfaces));
+	ret = 0;
+	if (!same_network(&asked, &made)) {
+		made.n_interfaces = SIZE_MAX;
+		ret = netns_make(scene, err);
+		if (!ret)
+			ret = attach_xdp(&scene->net, err);
+		if (!ret)
+			ret = remember(&asked);
+	}
+	free(asked.interfaces);
+	for (size_t i = 0; !ret && i < scene->net.n_interfaces; i++)
+		scene->net.interfaces[i].ifindex = if_nametoindex(scene->net.interfaces[i].name);
+	return ret ? ret : netns_sockets(&scene->net, err);
+}
+
+/* The same steps as the daemon's, with what it reads from the kernel. */
+static int put_plan(const struct scene *scene, struct links *links, struct slots *slots, char *err)
+{
+	static struct pool_place places[NATVI_MAX_POOLS];
+	static struct port shadow[NATVI_MAX_PORTS];
+	int ret;
+
+	ret = plan_build(&plan, &(struct plan_input){
+		.config = scene->config, .places = places, .links = links,
+		.local_lo = scene->net.local_lo, .local_hi = scene->net.local_hi,
+		.policy = scene->net.policy, .mark_slow = scene->net.mark_slow,
+	}, slots, err, RUNNER_ERR_LEN);
+	if (ret)
+		return ret;
+	for (size_t i = 0; i < plan.n_ports; i++)
+		plan.ports[i].flags |= xdp ? PORT_XDP_OUT : 0;
+	memset(shadow, 0, sizeof(shadow));
+	bits_take(&tables, &plan, slots);
+	ret = write_addrs(&tables, NULL, &plan);
+	if (!ret)
+		ret = write_half(&tables, NULL, &plan);
+	if (ret >= 0)
+		ret = write_ports(&tables, shadow, plan.ports, plan.n_ports);
+	if (ret >= 0)
+		ret = forwards_apply(&tables, &plan);
+	return ret ? fail(err, ret, "the tables cannot be written") : 0;
+}
+
+static int bpf_begin(const struct scene *scene, char *err)
+{
+	struct slots slots = {};
+	struct links links = {};
+	struct nl nl;
+	int ret;
+
+	words[0] = 0;
+	empty_tables(scene->config);
+	ret = make_network((struct scene *)scene, err);	/* takes the kernel's interface numbers */
+	if (ret)
+		return ret;
+	ret = nl_open(&nl, NETLINK_ROUTE);
+	if (ret)
+		return fail(err, ret, "netlink");
+	ret = links_read(&nl, &links);
+	nl_close(&nl);
+	if (!ret)
+		ret = slots_init(&slots, SLOTS);
+	ret = ret ? fail(err, ret, "the network cannot be read") : put_plan(scene, &links, &slots, err);
+	links_free(&links);
+	slots_free(&slots);
+	return ret;
+}
+
+static void bpf_end(void)
+{
+	netns_close_sockets();
+	plan_free(&plan);
+}
+
+static void bpf_close(void)
+{
+	natvi_bpf__destroy(tables.skel);
+	free(cpus);
+	free(made.interfaces);
+	free(made.routes);
+}
+
+/* Packets */
+
+static int read_counters(struct counters *out, char *err)
+{
+	uint32_t zero = 0;
+	int ret = bpf_map_lookup_elem(cpu_fd, &zero, cpus);
+
+	memset(out, 0, sizeof(*out));
+	for (int c = 0; c < n_cpus && !ret; c++) {
+		for (int v = 0; v < VERDICT_COUNT; v++)
+			out->packets[v] += cpus[c].counters.packets[v];
+		out->icmp_suppressed += cpus[c].counters.icmp_suppressed;
+		out->xdp_hits += cpus[c].counters.xdp_hits;
+	}
+	return ret ? fail(err, ret, "the counters cannot be read") : 0;
+}
+
+static enum native_action tc_action(uint32_t retval)
+{
+	return retval == TC_ACT_SHOT ? NATIVE_DROP : retval == TC_ACT_REDIRECT ? NATIVE_SEND : NATIVE_KERNEL;
+}
+
+static int run_tc(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, struct outcome *out, char *err)
+{
+	struct __sk_buff ctx_in = { .ifindex = in->ifindex, .ingress_ifindex = in->ifindex }, ctx_out = {};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len, .data_out = out_frame,
+		    .data_size_out = sizeof(out_frame), .ctx_in = &ctx_in, .ctx_size_in = sizeof(ctx_in), .ctx_out = &ctx_out,
+		    .ctx_size_out = sizeof(ctx_out));
+	int ret;
+
+	if (gso_size) {
+		ctx_in.gso_size = gso_size;
+		ctx_in.gso_segs = (__u32)(len / gso_size) + 1;
+	}
+	ret = bpf_prog_test_run_opts(tables.prog[PROG_TC_INGRESS], &opts);
+	if (ret)
+		return fail(err, ret, "the test run of natvi_tc_ingress failed");
+	out->action = tc_action(opts.retval);
+	out->mark = ctx_out.mark;
+	out->len = opts.data_size_out;
+	out->at = "tc";
+	return 0;
+}
+
+/* True in *passed: tc is to have it. */
+static int run_xdp(const struct native_interface *in, const uint8_t *frame, size_t len, struct outcome *out, bool *passed, char *err)
+{
+	struct xdp_md ctx_in = { .data_end = (__u32)len, .ingress_ifindex = in->ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len, .data_out = out_frame,
+		    .data_size_out = sizeof(out_frame), .ctx_in = &ctx_in, .ctx_size_in = sizeof(ctx_in));
+	int ret = bpf_prog_test_run_opts(tables.prog[PROG_XDP], &opts);
+
+	if (ret)
+		return fail(err, ret, "the test run of natvi_xdp failed");
+	*passed = opts.retval == XDP_PASS;
+	out->action = opts.retval == XDP_REDIRECT ? NATIVE_SEND : NATIVE_DROP;
+	out->len = opts.data_size_out;
+	out->at = "xdp";
+	if (*passed && (out->len != len || memcmp(out_frame, frame, len))) {
+		snprintf(err, RUNNER_ERR_LEN, "natvi_xdp passed on a packet that it had changed");
+		return -EPROTO;
+	}
+	if (!*passed && opts.retval != XDP_REDIRECT && opts.retval != XDP_DROP) {
+		snprintf(err, RUNNER_ERR_LEN, "natvi_xdp returned %u", opts.retval);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/* A case whose first second is almost over begins in the next one: rate limits count by the second. */
+static void avoid_edge(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (now.tv_nsec > 950000000) {
+		struct timespec rest = { .tv_nsec = 1010000000 - now.tv_nsec };
+
+		nanosleep(&rest, NULL);
+	}
+}
+
+static int bpf_packet(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, struct outcome *out,
+		      char *err)
+{
+	struct counters before, after;
+	bool passed = true;
+	int ret;
+
+	words[0] = 0;
+	avoid_edge();
+	ret = read_counters(&before, err);
+	if (!ret && xdp)
+		ret = run_xdp(in, frame, len, out, &passed, err);
+	if (!ret && passed)
+		ret = run_tc(in, frame, len, gso_size, out, err);
+	if (!ret)
+		ret = read_counters(&after, err);
+	if (ret)
+		return ret;
+	for (int v = 0; v < VERDICT_COUNT; v++) {
+		if (after.packets[v] > before.packets[v] + 1) {
+			snprintf(err, RUNNER_ERR_LEN, "one packet was counted twice");
+			return -EPROTO;
+		}
+		if (after.packets[v] != before.packets[v])
+			out->verdicts |= 1ull << v;
+	}
+	out->frame = out_frame;
+	return 0;
+}
+
+/* Time */
+
+struct ageing {
+	uint32_t seconds;
+	int err;
+};
+
+static int age_mapping(const struct mapping_key *key, const struct mapping *value, void *arg)
+{
+	struct ageing *ageing = arg;
+	struct mapping older = *value;
+
+	older.since_s -= ageing->seconds;
+	return bpf_map_update_elem(tables.map[TABLE_MAPPINGS], key, &older, BPF_EXIST);
+}
+
+static int bpf_advance(uint32_t seconds, char *err)
+{
+	struct ageing ageing = { .seconds = seconds };
+	uint32_t zero = 0;
+	int ret;
+
+	for (uint32_t i = 0; i < tables.control->n_buckets; i++)
+		for (int slot = 0; slot < NATVI_BUCKET_SLOTS; slot++) {
+			buckets[i].flow[slot].last_seen_s -= seconds;
+			buckets[i].cold[slot].created_s -= seconds;
+		}
+	ret = mappings_each(&tables, age_mapping, &ageing);
+	if (!ret)
+		ret = bpf_map_lookup_elem(cpu_fd, &zero, cpus);
+	for (int c = 0; c < n_cpus && !ret; c++) {
+		cpus[c].icmp_second -= seconds;
+		cpus[c].exhausted_s -= seconds;
+	}
+	if (!ret)
+		ret = bpf_map_update_elem(cpu_fd, &zero, cpus, BPF_ANY);
+	return ret ? fail(err, ret, "the tables cannot be made older") : 0;
+}
+
+static int bpf_sweep(struct sweep_args *out, char *err)
+{
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	out->n_buckets = tables.control->n_buckets;
+	out->mappings = 1;
+	tables_set(&tables, sweep, tables.control->sweep + 1);
+	ret = tables_run(&tables, PROG_SWEEP, out, sizeof(*out));
+	return ret ? fail(err, ret, "natvi_sweep failed") : 0;
+}
+
+static int bpf_generation(char *err)
+{
+	tables_set(&tables, generation, tables.control->generation + 1);
+	return 0;
+}
+
+static int add(const struct mapping_key *key, const struct mapping *value, void *arg)
+{
+	return view_add(arg, key, value);
+}
+
+static int bpf_view(struct view *out, char *err)
+{
+	int ret = read_counters(&out->counters, err);
+
+	out->control = tables.control;
+	out->usage = usage;
+	out->buckets = buckets;
+	out->portbits = tables.portbits;
+	if (!ret)
+		ret = mappings_each(&tables, add, out);
+	return ret;
+}
+
+#define HOST_BPF(variable, hook)                                                                  \
+	const struct host variable = {                                                           \
+		.name = #hook, .open = hook##_open, .begin = bpf_begin, .packet = bpf_packet,  \
+		.advance = bpf_advance, .sweep = bpf_sweep, .generation = bpf_generation,      \
+		.view = bpf_view, .end = bpf_end, .close = bpf_close,                          \
+	}
+
+HOST_BPF(host_tc, tc);
+HOST_BPF(host_xdp, xdp);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * host_native.c - a case on the native host. Its clock is the case's.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/native_impl.h"
+#include "tests/runner/runner.h"
+
+#define BEGIN_S		1000000	/* some second of uptime */
+
+static struct native *native;
+static uint32_t now_s;
+
+static int native_open(char *err)
+{
+	return 0;
+}
+
+static int native_begin(const struct scene *scene, char *err)
+{
+	now_s = BEGIN_S;
+	return native_new(scene->config, &scene->net, &native, err, RUNNER_ERR_LEN);
+}
+
+static int native_packet(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size,
+			 struct outcome *out, char *err)
+{
+	struct native_result r;
+
+	if (gso_size) {
+		snprintf(err, RUNNER_ERR_LEN, "the native host has no GSO packets");
+		return -EOPNOTSUPP;
+	}
+	r = native_run(native, in->ifindex, frame, len, now_s);
+	out->verdicts = 1ull << r.verdict | (r.icmp ? 1ull << VERDICT_ICMP_SENT : 0);
+	out->action = r.action;
+	out->out_ifindex = r.out_ifindex;
+	out->mark = r.mark;
+	out->frame = r.frame;
+	out->len = r.len;
+	out->at = "native";
+	return 0;
+}
+
+static int native_advance(uint32_t seconds, char *err)
+{
+	now_s += seconds;
+	return 0;
+}
+
+static int native_do_sweep(struct sweep_args *out, char *err)
+{
+	*out = native_sweep(native, now_s);
+	return 0;
+}
+
+static int native_generation(char *err)
+{
+	native_new_generation(native);
+	return 0;
+}
+
+static void add(const struct mapping_key *key, struct mapping *value, void *arg)
+{
+	view_add(arg, key, value);
+}
+
+static int native_view(struct view *out, char *err)
+{
+	out->control = &native->control;
+	out->usage = &native->usage;
+	out->buckets = native->buckets;
+	out->portbits = native->portbits;
+	out->counters = *native_counters(native);
+	native_mappings_each(native, add, out);
+	return 0;
+}
+
+static void native_end(void)
+{
+	native_free(native);
+	native = NULL;
+}
+
+static void native_close(void)
+{
+}
+
+const struct host host_native = {
+	.name = "native",
+	.open = native_open,
+	.begin = native_begin,
+	.packet = native_packet,
+	.advance = native_advance,
+	.sweep = native_do_sweep,
+	.generation = native_generation,
+	.view = native_view,
+	.end = native_end,
+	.close = native_close,
+};

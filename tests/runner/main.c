@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * main.c - case-runner native|tc|xdp: does with one host of the datapath what standard input says,
+ * one JSON object a line, and answers each with one. tests/cases/run.py is at the other end.
+ *
+ *   {"op": "begin", "config": YAML, "net": {...}}     a fresh datapath
+ *   {"op": "packet", "in": NAME, "hex": FRAME, "gso": BYTES}
+ *   {"op": "advance", "seconds": N}                   time passes (everything that is there gets older)
+ *   {"op": "sweep"}, {"op": "generation"}
+ *   {"op": "state"}                                   tables; "broken" says what must not be
+ *   {"op": "end"}
+ *
+ * An answer with "error" names what went wrong; with "skip" as well, this host cannot run here.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/verdict.h"
+#include "tests/runner/runner.h"
+
+static const struct host *host;
+static struct scene scene;
+static uint8_t frame[RUNNER_MAX_FRAME];
+
+static size_t unhex(const char *hex, uint8_t *to, size_t room)
+{
+	size_t n = 0;
+
+	for (; hex[0] && hex[1] && n < room; hex += 2)
+		if (sscanf(hex, "%2hhx", &to[n++]) != 1)
+			return 0;
+	return n;
+}
+
+static json_t *hex_json(const uint8_t *bytes, size_t len)
+{
+	char *text = malloc(2 * len + 1);
+	json_t *out;
+
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < len; i++)
+		sprintf(text + 2 * i, "%02x", bytes[i]);
+	text[2 * len] = 0;
+	out = json_string(text);
+	free(text);
+	return out;
+}
+
+static json_t *verdicts_json(uint64_t bits)
+{
+	json_t *list = json_array();
+
+	for (unsigned int v = 0; v < VERDICT_COUNT; v++)
+		if (bits >> v & 1)
+			json_array_append_new(list, json_string(verdict_name(v)));
+	return list;
+}
+
+static json_t *outcome_json(const struct outcome *o)
+{
+	static const char *const actions[] = { "send", "kernel", "drop" };
+	json_t *out = json_pack("{s:o, s:s, s:s, s:I}", "verdicts", verdicts_json(o->verdicts), "action", actions[o->action],
+				"at", o->at, "mark", (json_int_t)o->mark);
+
+	if (o->action != NATIVE_DROP)
+		json_object_set_new(out, "hex", hex_json(o->frame, o->len));
+	for (size_t i = 0; i < scene.net.n_interfaces; i++)
+		if (o->action == NATIVE_SEND && scene.net.interfaces[i].ifindex == o->out_ifindex)
+			json_object_set_new(out, "out", json_string(scene.net.interfaces[i].name));
+	return out;
+}
+
+static json_t *do_packet(const json_t *request, char *err)
+{
+	const char *name = json_string_value(json_object_get(request, "in"));
+	const char *hex = json_string_value(json_object_get(request, "hex"));
+	const struct native_interface *in = name ? scene_interface(&scene, name) : NULL;
+	struct outcome out = {};
+	size_t len;
+
+	if (!in || !hex) {
+		snprintf(err, RUNNER_ERR_LEN, "packet: no such interface, or no hex");
+		return NULL;
+	}
+	len = unhex(hex, frame, sizeof(frame));
+	if (!len) {
+		snprintf(err, RUNNER_ERR_LEN, "packet: empty frame");
+		return NULL;
+	}
+	if (host->packet(in, frame, len, (uint32_t)json_integer_value(json_object_get(request, "gso")), &out, err))
+		return NULL;
+	return outcome_json(&out);
+}
+
+static json_t *do_state(char *err)
+{
+	struct view view = {};
+	const char *broken;
+	json_t *out;
+
+	if (host->view(&view, err))
+		return NULL;
+	out = view_json(&view);
+	broken = view_broken(&view);
+	if (broken)
+		json_object_set_new(out, "broken", json_string(broken));
+	free(view.entries);
+	return out;
+}
+
+static json_t *do_sweep(char *err)
+{
+	struct sweep_args args = {};
+
+	if (host->sweep(&args, err))
+		return NULL;
+	return json_pack("{s:i, s:i, s:i, s:i, s:i}", "live", args.live, "ended", args.ended, "freed", args.freed,
+			 "mappings_live", args.mappings_live, "mappings_freed", args.mappings_freed);
+}
+
+static void end_case(void)
+{
+	host->end();
+	scene_free(&scene);
+}
+
+static json_t *answer(const json_t *request, char *err)
+{
+	const char *op = json_string_value(json_object_get(request, "op"));
+	int ret;
+
+	snprintf(err, RUNNER_ERR_LEN, "%s: not known", op ? op : "a request without op");
+	if (!op)
+		return NULL;
+	if (!strcmp(op, "packet"))
+		return do_packet(request, err);
+	if (!strcmp(op, "state"))
+		return do_state(err);
+	if (!strcmp(op, "sweep"))
+		return do_sweep(err);
+	if (!strcmp(op, "begin")) {
+		ret = scene_read(request, &scene, err);
+		if (!ret)
+			ret = host->begin(&scene, err);
+	} else if (!strcmp(op, "advance")) {
+		ret = host->advance((uint32_t)json_integer_value(json_object_get(request, "seconds")), err);
+	} else if (!strcmp(op, "generation")) {
+		ret = host->generation(err);
+	} else if (!strcmp(op, "end")) {
+		end_case();
+		ret = 0;
+	} else {
+		return NULL;
+	}
+	return ret ? NULL : json_object();
+}
+
+static void reply(json_t *object)
+{
+	json_dumpf(object, stdout, JSON_COMPACT);
+	putchar('\n');
+	fflush(stdout);
+	json_decref(object);
+}
+
+static const struct host *host_named(const char *name)
+{
+	const struct host *const hosts[] = { &host_native, &host_tc, &host_xdp };
+
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+		if (!strcmp(hosts[i]->name, name))
+			return hosts[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	char err[RUNNER_ERR_LEN] = "";
+	char *line = NULL;
+	size_t room = 0;
+
+	host = argc == 2 ? host_named(argv[1]) : NULL;
+	if (!host) {
+		fprintf(stderr, "usage: case-runner native|tc|xdp\n");
+		return 2;
+	}
+	if (host->open(err)) {
+		reply(json_pack("{s:s, s:b}", "error", err, "skip", 1));
+		return 0;
+	}
+	reply(json_pack("{s:s}", "host", host->name));
+	while (getline(&line, &room, stdin) > 0) {
+		json_t *request = json_loads(line, 0, NULL), *out;
+
+		err[0] = 0;
+		out = request ? answer(request, err) : NULL;
+		reply(out ? out : json_pack("{s:s}", "error", err[0] ? err : "not JSON"));
+		json_decref(request);
+	}
+	free(line);
+	end_case();
+	host->close();
+	return 0;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * netns.c - a case's network, made for real: veth pairs with its names and addresses, routes with
+ * permanent neighbours, listening sockets; in a network namespace that this process alone is in and
+ * that ends with it. Nothing is sent: packets are handed to the programs by test runs.
+ *
+ * A route's next hop is an address of 169.254.0.0/16 made up for it, so that each can have a
+ * neighbour of its own, or none.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/addr.h"
+#include "tests/runner/runner.h"
+
+#define MAX_SOCKETS	16
+
+static int sockets[MAX_SOCKETS];
+static size_t n_sockets;
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
+
+	if (fd >= 0)
+		close(fd);
+	return n < 0 ? -errno : 0;
+}
+
+static void put_interface(FILE *ip, const struct native_interface *in)
+{
+	const uint8_t *m = in->mac;
+	char text[ADDR_TEXT_LEN];
+
+	fprintf(ip, "link add %s mtu %u address %02x:%02x:%02x:%02x:%02x:%02x type veth peer name far%u mtu %u\n", in->name, in->mtu,
+		m[0], m[1], m[2], m[3], m[4], m[5], in->ifindex, in->mtu);
+	fprintf(ip, "link set far%u up\nlink set %s up\n", in->ifindex, in->name);
+	if (in->addr)
+		fprintf(ip, "address add %s/%u dev %s noprefixroute\n", addr_print4(in->addr, text), in->addr_len, in->name);
+}
+
+static const char *name_of(const struct native_net *net, uint32_t ifindex)
+{
+	for (size_t i = 0; i < net->n_interfaces; i++)
+		if (net->interfaces[i].ifindex == ifindex)
+			return net->interfaces[i].name;
+	return NULL;
+}
+
+static void put_route(FILE *ip, const struct native_net *net, size_t number)
+{
+	const struct native_route *route = &net->routes[number];
+	const char *name = name_of(net, route->ifindex);
+	uint32_t mask = route->len ? ~0u << (32 - route->len) : 0;
+	char text[ADDR_TEXT_LEN];
+	const uint8_t *m = route->mac;
+
+	addr_print4(route->prefix & mask, text);
+	if (!name) {
+		fprintf(ip, "route add unreachable %s/%u\n", text, route->len);
+		return;
+	}
+	if (route->has_mac)
+		fprintf(ip, "neighbour add 169.254.1.%zu dev %s lladdr %02x:%02x:%02x:%02x:%02x:%02x nud permanent\n", number + 1, name,
+			m[0], m[1], m[2], m[3], m[4], m[5]);
+	fprintf(ip, "route add %s/%u via 169.254.1.%zu dev %s onlink", text, route->len, number + 1, name);
+	if (route->mtu)
+		fprintf(ip, " mtu lock %u", route->mtu);
+	fprintf(ip, "\n");
+}
+
+static int run_ip(const struct native_net *net, char *err)
+{
+	FILE *ip = popen("ip -batch - >/dev/null", "w");
+
+	if (!ip)
+		return -errno;
+	for (size_t i = 0; i < net->n_interfaces; i++)
+		put_interface(ip, &net->interfaces[i]);
+	for (size_t i = 0; i < net->n_routes; i++)
+		put_route(ip, net, i);
+	if (pclose(ip)) {
+		snprintf(err, RUNNER_ERR_LEN, "ip -batch failed (is iproute2 installed?)");
+		return -EIO;
+	}
+	return 0;
+}
+
+/* The kernel's numbers take the place of the case's. */
+static int number(struct native_net *net, char *err)
+{
+	for (size_t i = 0; i < net->n_interfaces; i++) {
+		struct native_interface *in = &net->interfaces[i];
+
+		in->ifindex = if_nametoindex(in->name);
+		if (!in->ifindex) {
+			snprintf(err, RUNNER_ERR_LEN, "%s was not made", in->name);
+			return -ENODEV;
+		}
+	}
+	return 0;
+}
+
+int netns_make(struct scene *scene, char *err)
+{
+	struct native_net *net = &scene->net;
+	char range[32];
+	int ret;
+
+	if (unshare(CLONE_NEWNET)) {
+		ret = -errno;
+		snprintf(err, RUNNER_ERR_LEN, "cannot make a network namespace: %s", strerror(errno));
+		return ret;
+	}
+	snprintf(range, sizeof(range), "%u %u", net->local_lo, net->local_hi);
+	ret = write_file("/proc/sys/net/ipv4/ip_forward", "1");
+	if (!ret)
+		ret = write_file("/proc/sys/net/ipv4/ip_local_port_range", range);
+	write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	if (ret)
+		snprintf(err, RUNNER_ERR_LEN, "cannot set sysctls of the namespace: %s", strerror(-ret));
+	if (!ret)
+		ret = run_ip(net, err);
+	return ret ? ret : number(net, err);
+}
+
+static int open_socket(const struct native_socket *s)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(s->port), .sin_addr.s_addr = htonl(s->addr) };
+	int fd = socket(AF_INET, (s->proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) || (s->proto == IPPROTO_TCP && listen(fd, 8))) {
+		int ret = -errno;
+
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+int netns_sockets(const struct native_net *net, char *err)
+{
+	for (size_t i = 0; i < net->n_sockets; i++) {
+		int fd = n_sockets < MAX_SOCKETS ? open_socket(&net->sockets[i]) : -EMFILE;
+
+		if (fd < 0) {
+			snprintf(err, RUNNER_ERR_LEN, "cannot listen on port %u: %s", net->sockets[i].port, strerror(-fd));
+			return fd;
+		}
+		sockets[n_sockets++] = fd;
+	}
+	return 0;
+}
+
+void netns_close_sockets(void)
+{
+	while (n_sockets)
+		close(sockets[--n_sockets]);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * runner.h - what a host of the datapath does for a case: take a configuration and a network,
+ * then packets one by one. tests/cases/run.py says what to do and judges what comes out.
+ *
+ * Life: open() -> { begin() -> packet()... -> end() }... -> close(). One thread.
+ */
+#ifndef NATVI_TESTS_RUNNER_H
+#define NATVI_TESTS_RUNNER_H
+
+#include <jansson.h>
+
+#include "host/native.h"
+
+#define RUNNER_MAX_FRAME	65536
+#define RUNNER_ERR_LEN		1024
+
+/* The box's network, beside what native.h describes. */
+struct scene {
+	struct config *config;
+	struct native_net net;
+};
+
+struct outcome {
+	uint64_t verdicts;		/* bit: a verdict that was counted */
+	enum native_action action;
+	uint32_t out_ifindex;		/* native: where it goes; 0: not known */
+	uint32_t mark;
+	const char *at;			/* hook that ended it */
+	const uint8_t *frame;
+	size_t len;
+};
+
+/* One entry of the mapping table. */
+struct entry {
+	struct mapping_key key;
+	struct mapping value;
+};
+
+/* All tables at rest. */
+struct view {
+	const struct control *control;
+	const struct usage *usage;
+	const struct bucket *buckets;
+	const struct portbits *portbits;
+	struct counters counters;
+	struct entry *entries;		/* freed by the caller */
+	size_t n_entries, room;
+};
+
+/* All return 0 or a negative errno with a sentence in err (RUNNER_ERR_LEN). */
+struct host {
+	const char *name;
+	int (*open)(char *err);
+	int (*begin)(const struct scene *scene, char *err);
+	int (*packet)(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size,
+		      struct outcome *out, char *err);
+	int (*advance)(uint32_t seconds, char *err);
+	int (*sweep)(struct sweep_args *out, char *err);
+	int (*generation)(char *err);
+	int (*view)(struct view *out, char *err);
+	void (*end)(void);
+	void (*close)(void);
+};
+
+extern const struct host host_native, host_tc, host_xdp;
+
+/* describe.c: from JSON; scene_free() in any case. */
+int scene_read(const json_t *from, struct scene *scene, char *err);
+void scene_free(struct scene *scene);
+const struct native_interface *scene_interface(const struct scene *scene, const char *name);
+
+/* view.c: the tables as JSON, and a sentence about the first thing that cannot be; NULL: all is well. */
+int view_add(struct view *view, const struct mapping_key *key, const struct mapping *value);
+json_t *view_json(const struct view *view);
+const char *view_broken(const struct view *view);
+
+/* netns.c: the scene's network, in a namespace of this process alone. Sets ifindex of the interfaces. */
+int netns_make(struct scene *scene, char *err);
+int netns_sockets(const struct native_net *net, char *err);
+void netns_close_sockets(void);
+
+#endif
