@@ -108,11 +108,13 @@ def test_iperf3_tcp(net, options):
 
 @pytest.mark.parametrize("options", [(), ("-R",)], ids=["up", "down"])
 def test_iperf3_udp(net, options):
-    net.running()
-    end = iperf3(net.outside, net.inside, SERVER, "-u", "-b", "20M", "-l", 1200, *options)
+    natvi = net.running()
+    end = iperf3(net.outside, net.inside, SERVER, "-u", "-b", "10M", "-l", 1200, *options)
     total = end["sum"]
     assert total["packets"] > 1000
-    assert total["lost_percent"] < 2, total
+    # What a busy machine's sockets lose is not natvi's: it has to have dropped nothing.
+    assert total["lost_percent"] < 10, total
+    assert not natvi.show("drops")
 
 
 def test_ssh_through_the_box(net):
@@ -212,7 +214,7 @@ def test_nothing_untranslated_leaves(net, outbound):
     for flood in floods:
         assert flood.alive(), "the flood has to last"
         flood.stop(signal.SIGINT)
-    assert len(witness.stop().fields("icmp")) > 40
+    assert len(witness.stop().fields("icmp")) >= 40
     seen = capture.stop().fields("ip", "frame.time_relative", "ip.src", "ip.dst", "ip.proto", "ip.flags.mf", "ip.frag_offset")
     assert not seen, "%d such packets, the first: %s" % (len(seen), seen[0])
 

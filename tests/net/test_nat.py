@@ -371,12 +371,23 @@ def test_bypass_for_some_sources(net):
 # TCP
 
 def test_rfc5382_req2a_simultaneous_open(net):
-    """Both ends send SYN to each other's external address and port at once."""
+    """Both ends send SYN to each other's external address and port before either has seen the other's."""
     pooled(net, filtering="endpoint-independent", addresses=["192.0.2.1"])
-    inside, outside = net.inside.tcp(INSIDE, 4070), net.outside.tcp(SERVER, 4071)
-    for sock, to in ((inside, (SERVER, 4071)), (outside, ("192.0.2.1", 4070))):
-        sock.setblocking(False)
-        sock.connect_ex(to)
+    first = net.inside.socket(socket.SOCK_STREAM)
+    inside = net.inside.socket(socket.SOCK_STREAM)
+    for sock in (first, inside):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((INSIDE, 4070))
+    net.outside.tcp_listen(SERVER2, 5000)
+    first.connect((SERVER2, 5000))  # makes the mapping
+    # The inside host is deaf to the first SYN, as if it were still under way.
+    net.inside.run("nft", "-f", "-", input="table ip deaf { chain in { type filter hook input priority 0; tcp flags & (syn|ack) == syn counter drop; }; }")
+    outside = net.outside.tcp(SERVER, 4071)
+    outside.setblocking(False)
+    outside.connect_ex(("192.0.2.1", 4070))
+    wait_for(lambda: "packets 1" in net.inside.run("nft", "list", "ruleset").stdout, 3, "the SYN from outside to come through the mapping")
+    inside.setblocking(False)
+    inside.connect_ex((SERVER, 4071))
     ready = set()
     wait_for(lambda: ready.update(select.select([], [inside, outside], [], 0.1)[1]) or len(ready) == 2, 10, "both to be connected")
     for sock in (inside, outside):
@@ -423,7 +434,7 @@ def test_rule_kernel(net):
         chain post { type nat hook postrouting priority 100; oifname "wan0" udp dport 5001 snat to %s:61234; }
     }""" % EXTERNAL)
     kernel = dict(MASQUERADE, name="kernel", proto="udp", to={"interface": "wan0", "ports": [5001]}, action="kernel")
-    back = {"name": "kernel back", "proto": "udp", "from": {"interface": "wan0", "ports": [5001]}, "action": "kernel"}
+    back = {"name": "kernel-back", "proto": "udp", "from": {"interface": "wan0", "ports": [5001]}, "action": "kernel"}
     natvi = net.running(config(net.hook, rules=[kernel, back, MASQUERADE, REFUSE]))
     inside = net.inside.udp(INSIDE, 4081)
     assert exchange(inside, net.outside.udp(SERVER, 5001), (SERVER, 5001)) == (EXTERNAL, 61234)

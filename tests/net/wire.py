@@ -17,6 +17,7 @@ SOL_PACKET = 263
 VERIFY = [w for p in ("ip", "tcp", "udp") for w in ("-o", "%s.check_checksum:TRUE" % p)]
 CHECKSUMMED = ("ip", "tcp", "udp", "icmp")
 GOOD, BAD = "1", "0"
+SNAP = 1600  # all of a frame on a wire; a capture's ring holds the more of them, the smaller this is
 
 
 class Tap:
@@ -65,8 +66,8 @@ class Capture:
 
     def __init__(self, namespace, interface="eth0", filter="", direction="in"):
         self.path = namespace.lab.dir / ("%s-%s-%d.pcap" % (namespace.name, interface, time.monotonic_ns()))
-        self.process = namespace.spawn("tcpdump", "-i", interface, "-Q", direction, "-Z", "root", "-U", "-B", "16384", "-n",
-                                       "--immediate-mode", "-w", self.path, filter)
+        self.process = namespace.spawn("tcpdump", "-i", interface, "-Q", direction, "-Z", "root", "-U", "-B", "32768", "-s", SNAP,
+                                       "-n", "--immediate-mode", "-w", self.path, filter)
         self.process.wait_output("listening on")
 
     def stop(self):
