@@ -12,8 +12,12 @@
 #define SHOW_USAGE	"sessions|mappings|pools|rules|interfaces|stats|drops [FILTER...] [--limit N] [--json]"
 
 const struct cli_command cli_commands[] = {
-	{ "run", cmd_run, "[-c FILE] | IFACE... --masquerade IFACE", "the daemon: attach, translate, serve", NULL },
-	{ "check", cmd_check, "FILE", "validate a configuration, and say what would be right", NULL },
+	{ "run", cmd_run, "[-c FILE] | IFACE... --masquerade IFACE [--log error|warn|info|debug]",
+	  "the daemon: attach, translate, serve",
+	  "-c FILE             configuration; default /etc/natvi/natvi.yaml\n"
+	  "--masquerade IFACE  without a file: what leaves by IFACE takes its address; several with commas\n"
+	  "--log LEVEL         how much it says\n" },
+	{ "check", cmd_check, "FILE [--json]", "validate a configuration, and say what would be right", NULL },
 	{ "reload", cmd_reload, "[FILE] [--confirm SECONDS]", "put a configuration in force; sessions live on",
 	  "Without FILE the daemon reads its own file again. With --confirm the old configuration comes\n"
 	  "back by itself unless `natvi confirm` follows in time.\n" },
@@ -24,12 +28,15 @@ const struct cli_command cli_commands[] = {
 	{ "loglevel", cmd_loglevel, "[error|warn|info|debug]", "how much the daemon says; without a level: show it", NULL },
 	{ "status", cmd_status, "[--json]", "is it running, since when, how full, what is attached",
 	  "Exit code 0: running; 3: the daemon is not running (the datapath may be there all the same).\n" },
-	{ "doctor", cmd_doctor, "[--json]", "what in this box works against natvi", NULL },
+	{ "doctor", cmd_doctor, "[-c FILE] [--json]", "what in this box works against natvi", NULL },
 	{ "show", cmd_show, SHOW_USAGE, "what the tables hold; works with the daemon dead", filter_help },
 	{ "flush", cmd_flush, "sessions|mappings [FILTER...] [--json]", "end sessions, or forget mappings that none holds",
 	  filter_help },
 	{ "monitor", cmd_monitor, "[--json]", "sessions as they begin and end", NULL },
-	{ "replay", cmd_replay, "IN.pcap OUT.pcap -c FILE", "the datapath on a capture; needs no privilege", NULL },
+	{ "replay", cmd_replay, "IN.pcap OUT.pcap -c FILE [--address IFACE=ADDR/LEN]... [--verbose] [--json]",
+	  "the datapath on a capture; needs no privilege",
+	  "--address IFACE=ADDR/LEN  an interface of FILE has this address; masquerading needs one\n"
+	  "--verbose                 a line for each packet\n" },
 	{ "demo", cmd_demo, "", "a gateway between two namespaces, with real traffic", NULL },
 	{ "bench", cmd_bench, "[--quick]", "side by side with the kernel, on this machine", NULL },
 	{ "help", cmd_help, "[COMMAND | verdicts]", "this, or more about one command; how packets can end", NULL },

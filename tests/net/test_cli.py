@@ -145,6 +145,31 @@ def test_output_that_cannot_be_written(machine):
     assert "cannot write" in done.stderr
 
 
+def test_check(tmp_path):
+    good, bad = TOP / "examples" / "home-gateway.yaml", tmp_path / "bad.yaml"
+    assert ": ok: " in plain("check", good, check=True).stdout
+    report = json.loads(plain("check", "--json", good, check=True).stdout)
+    assert report["ok"] is True and {"file", "summary", "config"} <= set(report)
+    bad.write_text("interfaces:\n  - name: lan0\nrulez: []\npulls: []\n")
+    done = plain("check", bad)
+    assert done.returncode == 1 and "bad.yaml:3:" in done.stderr + done.stdout and "bad.yaml:4:" in done.stderr + done.stdout
+    done = plain("check", bad, "--json")
+    assert done.returncode == 1
+    assert [e["line"] for e in json.loads(done.stdout)["errors"]] == [3, 4]
+    assert plain("check").returncode == 2
+
+
+def test_replay(tmp_path):
+    """Needs no privilege: it runs without any capability."""
+    words = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--no-new-privs", NATVI, "replay", TOP / "examples" / "demo.pcap", "/dev/null", "-c", TOP / "examples" / "home-gateway.yaml"]
+    done = run([*words, "--json"], check=False)
+    assert done.returncode == 0, done
+    report = json.loads(done.stdout)
+    assert {"packets", "sent", "icmp_errors", "sessions", "verdicts"} <= set(report)
+    assert report["packets"] >= sum(report["verdicts"].values()) - report["icmp_errors"] > 0
+    assert plain("replay").returncode == 2
+
+
 # With a gateway
 
 def test_status(busy):
@@ -416,6 +441,16 @@ def test_confirm(busy):
     assert busy.show("rules")[0]["name"] == "other"
     done = busy.cli("confirm", check=False)
     assert done.returncode == 1 and done.stderr
+
+
+def test_doctor(busy):
+    report = data(busy, "doctor")
+    assert {"instance", "serious", "findings"} <= set(report)
+    assert all({"severity", "id", "subject", "what", "right"} <= set(f) for f in report["findings"])
+    busy.namespace.sysctl("net.ipv4.ip_forward", 0)
+    done = busy.cli("doctor", "--json", check=False)
+    assert done.returncode == 1 and json.loads(done.stdout)["serious"] is True
+    assert "ip_forward" in busy.cli("doctor", check=False).stdout
 
 
 def test_loglevel(busy):
