@@ -40,6 +40,8 @@ def test_download_and_source_address(net):
     assert fetch(net.inside, "http://%s/big" % SERVER) == wanted
     assert server.log().splitlines() == ["%s GET /big HTTP/1.1" % EXTERNAL]
     assert natvi.counter("forward") > 100
+    hits = natvi.show("stats")["xdp_hits"]
+    assert hits > 1000 if net.hook == "xdp" else hits == 0
 
 
 def test_upload(net):
