@@ -59,7 +59,7 @@ DP bool env_l4_csum(struct pkt *p, __u32 off, __u16 addr_delta, __u16 port_delta
 		return false;
 	if (udp && !*check)
 		return true;
-	*check = csum_apply(*check, csum_add(addr_delta, port_delta));
+	*check = csum_apply2(*check, addr_delta, port_delta);
 	if (udp && !*check)
 		*check = 0xffff;
 	return true;

@@ -44,10 +44,21 @@ DP __u16 csum_add(__u16 a, __u16 b)
 	return csum_fold((__u64)a + b);
 }
 
-/* A checksum field after the words that it covers have changed by delta. */
+/* A checksum field after the words that it covers have changed by two deltas. */
+DP __u16 csum_apply2(__u16 check, __u16 delta, __u16 more)
+{
+	__u32 sum = (__u16)~check;
+
+	sum += delta;
+	sum += more;
+	sum = (sum & 0xffff) + (sum >> 16);	/* three words leave at most 2 to carry */
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__u16)~sum;
+}
+
 DP __u16 csum_apply(__u16 check, __u16 delta)
 {
-	return (__u16)~csum_fold((__u64)(__u16)~check + delta);
+	return csum_apply2(check, delta, 0);
 }
 
 #endif

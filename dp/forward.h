@@ -63,6 +63,10 @@ DP void flow_touch(struct pkt *p, struct flow *f)
 /* What a packet of flow f has to have looked at beyond the hot path: state, route, options. */
 DP enum stage forward_uncommon(struct pkt *p, struct flow *f, __u16 peer_zone, enum verdict *slow)
 {
+	if (f->flags & FLOW_KERNEL) {
+		flow_touch(p, f);
+		return kernel(p, VERDICT_KERNEL_FLOW);
+	}
 	if (p->m->ttl <= 1)
 		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 	if (f->generation != p->control->generation && forward_reroute(p, f, slow) == DONE)
@@ -87,6 +91,7 @@ DP bool forward_is_common(const struct pkt *p, const struct flow *f)
 {
 	return f->generation == p->control->generation && p->m->seg_len <= f->mtu && p->m->ttl > 1 &&
 	       !(p->m->flags & PKT_OPTIONS) && !(f->flags & (FLOW_SLOW | FLOW_KERNEL)) &&
+	       (!env_hits_only(p) || (f->flags & FLOW_XDP)) &&
 	       (p->m->key.proto != IPPROTO_TCP || !tcp_news(p, f));
 }
 
@@ -99,15 +104,12 @@ DP enum stage forward(struct pkt *p, enum verdict done)
 	if (p->m->slot >= NATVI_BUCKET_SLOTS)
 		return drop(p, VERDICT_INTERNAL);
 	f = &p->bucket->flow[p->m->slot];
-	if (env_hits_only(p) && (!forward_is_common(p, f) || !(f->flags & FLOW_XDP)))
-		return punt(p);
-	if (unlikely(f->flags & FLOW_KERNEL)) {
-		flow_touch(p, f);
-		return kernel(p, VERDICT_KERNEL_FLOW);
+	if (unlikely(!forward_is_common(p, f))) {
+		if (env_hits_only(p))
+			return punt(p);
+		if (forward_uncommon(p, f, p->bucket->cold[p->m->slot].peer_zone, &slow) == DONE)
+			return DONE;
 	}
-	if (unlikely(!forward_is_common(p, f)) &&
-	    forward_uncommon(p, f, p->bucket->cold[p->m->slot].peer_zone, &slow) == DONE)
-		return DONE;
 	flow_touch(p, f);
 	if (unlikely(slow != VERDICT_FORWARD))
 		return forward_slow(p, f, slow);

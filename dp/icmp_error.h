@@ -126,7 +126,7 @@ DP bool outer_translate(struct pkt *p, const struct flow *f, __u16 ttl_delta)
 	}
 	if (ttl_delta)
 		ip->ttl--;
-	ip->check = csum_apply(ip->check, csum_add(delta, ttl_delta));
+	ip->check = csum_apply2(ip->check, delta, ttl_delta);
 	return true;
 }
 

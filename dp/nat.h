@@ -70,9 +70,11 @@ DP bool starts_session(const struct pkt *p)
 /* Address number n (mod count) of the pool for this source: the same one for all its flows (RFC 4787 req. 2). */
 DP const struct pool_addr *pool_pick(struct pkt *p, const struct pool *pool, __u32 n)
 {
-	__u64 h = (p->m->key.src.quad[1] ^ p->m->key.src.quad[0] ^ p->control->seed) * 0x9e3779b97f4a7c15ULL;
-	__u32 i = (__u32)((h >> 32) % pool->n_addrs) + n;
+	__u64 h = (rotate32(p->m->key.src.quad[1]) ^ p->m->key.src.quad[0] ^ p->control->seed) * 0x9e3779b97f4a7c15ULL;
+	__u32 i;
 
+	h = (h ^ h >> 29) * 0xc2b2ae3d27d4eb4fULL;
+	i = (__u32)((h >> 32) * pool->n_addrs >> 32) + n;
 	if (i >= pool->n_addrs)
 		i -= pool->n_addrs;
 	return env_pool_addr((p->control->active ? p->control->n_pool_addrs : 0) + pool->first + i);
@@ -398,11 +400,21 @@ DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
 	return NEXT;
 }
 
+/* Multicast, broadcast, loopback and "this network" are the stack's own business. */
+DP bool is_kernels_v4(__be32 src, __be32 dst)
+{
+	__u8 s = *(__u8 *)&src, d = *(__u8 *)&dst;	/* first bytes as they lie in memory */
+
+	return d >= 224 || d == 127 || d == 0 || s >= 224 || s == 127 || s == 0;
+}
+
 /* Stage 1: what becomes of a new flow. NEXT: draft says where to (out.dst) and by which pool. */
 DP enum stage decide(struct pkt *p, const struct settings *set)
 {
 	const struct addr_info *info;
 
+	if (is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]))
+		return kernel(p, VERDICT_MULTICAST);
 	if (addr_find(p, &p->m->key.src) && !(p->port->flags & PORT_TRUSTED))
 		return drop(p, VERDICT_SPOOFED);
 	info = addr_find(p, &p->m->key.dst);

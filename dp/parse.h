@@ -183,14 +183,6 @@ DP enum stage parse_ipv4(struct pkt *p)
 	return parse_l4(p, (void *)ip + head_bytes, p->m->len - head_bytes);
 }
 
-/* Multicast, broadcast, loopback and "this network" are the stack's own business. */
-DP bool is_kernels_v4(__be32 src, __be32 dst)
-{
-	__u8 s = *(__u8 *)&src, d = *(__u8 *)&dst;	/* first bytes as they lie in memory */
-
-	return d >= 224 || d == 127 || d == 0 || s >= 224 || s == 127 || s == 0;
-}
-
 /* Fragments and ICMP errors name no flow by themselves. */
 DP bool may_have_flow(const struct pkt *p)
 {
@@ -208,11 +200,7 @@ DP enum stage parse(struct pkt *p)
 		return kernel(p, VERDICT_NOT_ENABLED);
 	if (p->m->eth_proto != __builtin_bswap16(ETH_P_IP))
 		return kernel(p, VERDICT_NOT_IPV4);
-	if (parse_ipv4(p) == DONE)
-		return DONE;
-	if (unlikely(is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3])))
-		return kernel(p, VERDICT_MULTICAST);
-	return NEXT;
+	return parse_ipv4(p);
 }
 
 #endif

@@ -31,7 +31,7 @@ DP bool rewrite_l3(struct pkt *p, const struct flow *f, __u16 ttl_delta)
 	ip->daddr = f->new_dst.word[3];
 	if (ttl_delta)
 		ip->ttl--;
-	ip->check = csum_apply(ip->check, csum_add(f->addr_delta, ttl_delta));
+	ip->check = csum_apply2(ip->check, f->addr_delta, ttl_delta);
 	return true;
 }
 

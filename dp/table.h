@@ -22,6 +22,7 @@
 struct spot {
 	__u32 bucket[2];	/* where a key can live, the preferred one first */
 	__u32 tag;		/* its LIVE tag */
+	__u32 slot;		/* where it stands if that was free: found without the tags of the others */
 };
 
 DP __u64 rotate32(__u64 x)
@@ -54,6 +55,7 @@ DP void table_spot(const struct tuple *t, const struct control *c, struct spot *
 	s->bucket[0] = (h >> 32) * n >> 32;
 	s->bucket[1] = (h & 0xffffffff) * n >> 32;
 	s->tag = TAG_LIVE | ((h >> 17) & TAG_HASH);
+	s->slot = (h & 0xffff) * NATVI_BUCKET_SLOTS >> 16;
 }
 
 /* 0 if a and b are equal. */
@@ -114,6 +116,11 @@ DP struct bucket *flow_lookup(const struct tuple *key, const struct control *c, 
 	b = env_bucket(s.bucket[0]);
 	if (!b)
 		return NULL;
+	/* Mostly it is here: tag and flow are then fetched at the same time, not one after the other. */
+	if (likely(s.slot < NATVI_BUCKET_SLOTS && b->tag[s.slot] == s.tag && tuple_eq(&b->flow[s.slot].key, key))) {
+		*at = s.slot;
+		return b;
+	}
 	slot = bucket_find(b, s.tag, key);
 	if (slot < 0) {
 		b = env_bucket(s.bucket[1]);
@@ -169,9 +176,12 @@ DP __u32 bucket_used(const struct bucket *b)
 	return n;
 }
 
-/* A free slot of b made CLAIMED, or -1. */
-DP int bucket_claim(struct bucket *b)
+/* A free slot of b made CLAIMED, wanted if it is one; or -1. */
+DP int bucket_claim(struct bucket *b, __u32 wanted)
 {
+	if (wanted < NATVI_BUCKET_SLOTS && b->tag[wanted] == TAG_FREE &&
+	    __sync_val_compare_and_swap(&b->tag[wanted], TAG_FREE, TAG_CLAIMED) == TAG_FREE)
+		return wanted;
 	for (__u32 i = 0; i < NATVI_BUCKET_SLOTS; i++)
 		if (b->tag[i] == TAG_FREE && __sync_val_compare_and_swap(&b->tag[i], TAG_FREE, TAG_CLAIMED) == TAG_FREE)
 			return i;
@@ -223,11 +233,11 @@ ENV_GLOBAL __s64 table_insert(const struct tuple *key)
 	if (!b || !b2)
 		return -ENOSPC_;
 	nb = s.bucket[0];
-	if (bucket_used(b) > 4 && bucket_used(b2) < bucket_used(b)) {
+	if (bucket_used(b) > 3 && bucket_used(b2) < bucket_used(b)) {
 		b = b2;
 		nb = s.bucket[1];
 	}
-	slot = bucket_claim(b);
+	slot = bucket_claim(b, s.slot);
 	if (slot < 0)	/* full in between: a race; the sender tries again */
 		return -ENOSPC_;
 	OPAQUE(slot);
