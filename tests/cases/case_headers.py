@@ -12,7 +12,7 @@ TCP_OUT, TCP_OUT_X = tcp(A + ":4000", S + ":80"), tcp(X + ":4000", S + ":80")
 ECHO_OUT, ECHO_OUT_X = echo(A, S, 300), echo(X, S, 300)
 PAD = b"\0" * 18
 
-NATIVE_ONLY = dict(hosts=("native",), only="a test run takes no frame this short")
+MANY_OPTIONS = TCP_OUT.but(options=[IPOption_NOP()] * 40, l4_options=[("MSS", 1460)] * 10)
 
 
 def cut_everywhere(packet, first, last):
@@ -39,6 +39,7 @@ ZERO_SUM = sums_to_zero(UDP_OUT, UDP_OUT_X)
 CASES = [
     case("udp", "UDP out and back: addresses, TTL, checksums, link layer", MASQ,
          sends("lan0", UDP_OUT, "wan0", UDP_OUT_X, "new-forward"),
+         sends("wan0", UDP_IN_X, "lan0", UDP_IN, at="tc"),     # looks its way up
          sends("wan0", UDP_IN_X, "lan0", UDP_IN, at="xdp"),
          sends("lan0", UDP_OUT, "wan0", UDP_OUT_X, at="xdp"),
          state(sessions=1, mappings=1, xdp_hits=2)),
@@ -57,6 +58,7 @@ CASES = [
 
     case("icmp-echo", "an echo and its answer, by identifier", MASQ,
          sends("lan0", ECHO_OUT, "wan0", ECHO_OUT_X, "new-forward"),
+         sends("wan0", echo_reply(S, X, 300), "lan0", echo_reply(S, A, 300), at="tc"),
          sends("wan0", echo_reply(S, X, 300), "lan0", echo_reply(S, A, 300), at="xdp")),
 
     case("icmp-timestamp", "timestamp messages have an identifier, too", MASQ,
@@ -69,6 +71,7 @@ CASES = [
 
     case("esp", "ESP goes by address and remote", MASQ,
          sends("lan0", other(A, S, 50), "wan0", other(X, S, 50), "new-forward"),
+         sends("wan0", other(S, X, 50), "lan0", other(S, A, 50), at="tc"),
          sends("wan0", other(S, X, 50), "lan0", other(S, A, 50), at="xdp"),
          state(sessions=1, mappings=0)),
 
@@ -85,7 +88,6 @@ CASES = [
 
     case("not-ipv4", "IPv6, ARP, LLC and unknown types are the kernel's", MASQ,
          passes("lan0", Other(b"\x86\xdd\x60" + b"\0" * 59), "not-ipv4"),
-         passes("lan0", Other(b"\x86\xdd\x60" + b"\0" * 9), "not-ipv4"),
          passes("lan0", Other(b"\x08\x06\0\1\x08\0\6\4\0\1" + b"\0" * 20, broadcast=True), "not-ipv4"),
          passes("lan0", Other(b"\0\x26\x42\x42\x03" + b"\0" * 35), "not-ipv4"),
          passes("lan0", Other(b"\x88\xcc\x02\x07\x04" + b"\0" * 20), "not-ipv4")),
@@ -113,16 +115,17 @@ CASES = [
          sends("lan0", UDP_OUT, "wan0", UDP_OUT_X)),
 
     case("truncated-ethernet", "cut within Ethernet", MASQ,
-         cut_everywhere(UDP_OUT, 1, 15), **NATIVE_ONLY),
+         cut_everywhere(UDP_OUT, 1, 15), hosts=("native",), only="a test run takes no frame this short"),
+    case("truncated-ip", "cut within the IP header", MASQ,
+         cut_everywhere(UDP_OUT, 15, 34), hosts=("native", "xdp"), only="a test run at tc wants a whole IP header"),
     case("truncated-udp", "a UDP packet cut at every byte", MASQ,
-         cut_everywhere(UDP_OUT, 15, frame_len(UDP_OUT)), state(sessions=0, mappings=0)),
+         cut_everywhere(UDP_OUT, 34, frame_len(UDP_OUT)), state(sessions=0, mappings=0)),
     case("truncated-tcp", "a TCP packet cut at every byte", MASQ,
-         cut_everywhere(TCP_OUT, 15, frame_len(TCP_OUT)), state(sessions=0, mappings=0)),
+         cut_everywhere(TCP_OUT, 34, frame_len(TCP_OUT)), state(sessions=0, mappings=0)),
     case("truncated-icmp", "an ICMP packet cut at every byte", MASQ,
-         cut_everywhere(ECHO_OUT, 15, frame_len(ECHO_OUT)), state(sessions=0, mappings=0)),
+         cut_everywhere(ECHO_OUT, 34, frame_len(ECHO_OUT)), state(sessions=0, mappings=0)),
     case("truncated-options", "a packet with IP and TCP options cut at every byte", MASQ,
-         cut_everywhere(TCP_OUT.but(options=[IPOption_NOP()] * 40, l4_options=[("MSS", 1460)] * 10), 15,
-                        frame_len(TCP_OUT.but(options=[IPOption_NOP()] * 40, l4_options=[("MSS", 1460)] * 10)))),
+         cut_everywhere(MANY_OPTIONS, 34, frame_len(MANY_OPTIONS)), state(sessions=0, mappings=0)),
 
     case("short-l4", "a total length that leaves less than the L4 header", MASQ,
          [drops("lan0", fitted(TCP_OUT, n), "truncated") for n in range(20, 40)],
@@ -154,7 +157,7 @@ CASES = [
     case("udp-no-checksum", "a UDP checksum of zero stays zero", MASQ,
          sends("lan0", UDP_OUT.but(l4_chksum=0), "wan0", UDP_OUT_X.but(l4_chksum=0), "new-forward"),
          sends("lan0", UDP_OUT.but(l4_chksum=0), "wan0", UDP_OUT_X.but(l4_chksum=0), at="xdp"),
-         sends("wan0", UDP_IN_X.but(l4_chksum=0), "lan0", UDP_IN.but(l4_chksum=0), at="xdp")),
+         [sends("wan0", UDP_IN_X.but(l4_chksum=0), "lan0", UDP_IN.but(l4_chksum=0), at=at) for at in ("tc", "xdp")]),
 
     case("udp-checksum-ffff", "a UDP checksum that becomes zero is sent as 0xffff", MASQ,
          [sends("lan0", UDP_OUT.but(payload=ZERO_SUM), "wan0", UDP_OUT_X.but(payload=ZERO_SUM, l4_chksum=0xffff), verdict)

@@ -295,7 +295,7 @@ def load_cases():
 
 def verdict_names():
     text = (ROOT / "abi" / "verdict.h").read_text()
-    return re.findall(r'X\(\w+,\s*\w+,\s*"([^"]+)"', text)
+    return re.findall(r'^\s+X\(\w+,\s*\w+,\s*"([^"]+)"', text, re.M)
 
 
 def coverage(seen):
