@@ -18,6 +18,7 @@
 
 #include "daemon/caps.h"
 #include "daemon/control.h"
+#include "daemon/guard.h"
 #include "daemon/netns.h"
 #include "daemon/nft.h"
 #include "daemon/reload.h"
@@ -157,10 +158,9 @@ static int enforce(struct daemon *d)
 	char err[1024];
 	int ret;
 
-	d->mark_slow = !nft_table_make(d->instance, 0x40000000u);
-	if (!d->mark_slow)
-		log_warn("this kernel has no nftables: rules by connection state may judge half a connection");
 	ret = watch_open(d);
+	if (!ret)
+		ret = engine_guard(d);
 	if (ret)
 		return ret;
 	leave_existing(d);
@@ -280,6 +280,7 @@ static void end(struct daemon *d)
 	control_close(d);
 	sweep_stop(d);
 	watch_close(d, d->release);
+	guard_free(d);
 	attach_end(&d->attach);
 	plan_free(&d->plan);
 	slots_free(&d->slots);

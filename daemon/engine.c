@@ -20,6 +20,7 @@
 #include "daemon/bits.h"
 #include "daemon/drain.h"
 #include "daemon/forwards.h"
+#include "daemon/guard.h"
 #include "daemon/mappings.h"
 #include "daemon/state.h"
 #include "daemon/switches.h"
@@ -325,19 +326,51 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		ret = attach_all(&c);
 	if (!ret) {
 		settle_ports(&c);
+		if (d->has_plan)
+			guard_set(d, d->served, d->n_served, c.served, c.config->n_interfaces);
 		ret = enforce(&c);
 	}
 	if (ret) {
+		if (d->has_plan)
+			guard_set(d, NULL, 0, d->served, d->n_served);
 		undo_attach(&c);
 		discard(&c);
 		return ret;
 	}
+	guard_set(d, NULL, 0, c.served, c.config->n_interfaces);
 	switches_set(d->instance, c.plan.ports, c.plan.n_ports);
 	detach_rest(&c);
 	release_bits(&c);
 	commit(&c, next);
 	drain(d);
 	return 0;
+}
+
+int engine_guard(struct daemon *d)
+{
+	struct served *list = calloc(d->config->n_interfaces + 1, sizeof(*list));
+	const struct link *link;
+	struct links links;
+	size_t i;
+	int err;
+
+	if (!list)
+		return -ENOMEM;
+	err = links_read(&d->nl, &links);
+	for (i = 0; !err && i < d->config->n_interfaces; i++) {
+		snprintf(list[i].name, sizeof(list[i].name), "%s", d->config->interfaces[i].name);
+		link = links_by_name(&links, list[i].name);
+		if (!link)
+			continue;
+		list[i].ifindex = link->ifindex;
+		list[i].up = d->tables->reused && attach_present(&d->attach, link);
+	}
+	if (!err) {
+		guard_set(d, NULL, 0, list, d->config->n_interfaces);
+		links_free(&links);
+	}
+	free(list);
+	return err;
 }
 
 void engine_new_generation(struct daemon *d)

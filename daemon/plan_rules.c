@@ -13,8 +13,6 @@
 #include "daemon/plan_rules.h"
 #include "lib/addr.h"
 
-#define SLOW_MARK	0x40000000u	/* one bit of skb->mark, see nft.c */
-
 static uint16_t find_pool(const struct plan *plan, const struct config *config, const char *name)
 {
 	size_t i;

@@ -31,6 +31,7 @@ struct served {
 	char trouble[256];		/* why they are not, although it is there; said once */
 };
 
+struct guard;
 struct watch;
 struct sweep;
 struct server;
@@ -67,6 +68,7 @@ struct daemon {
 	struct watch *watch;
 	struct sweep *sweep;
 	struct server *server;
+	struct guard *guard;		/* what natvi's nftables table says */
 };
 
 /* engine.c */
@@ -77,6 +79,9 @@ struct daemon {
  * on error nothing was changed, and err holds a sentence. Returns 0 or a negative errno.
  */
 int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_len);
+
+/* natvi's nftables table, before any interface is attached that is not attached already. */
+int engine_guard(struct daemon *d);
 
 /* What the pinned maps say about slots and pools, after tables_open(). Returns 0 or a negative errno. */
 int engine_adopt_tables(struct daemon *d);

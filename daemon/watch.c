@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <linux/fib_rules.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "daemon/guard.h"
 #include "daemon/neigh.h"
 #include "daemon/state.h"
 #include "daemon/watch.h"
@@ -22,10 +25,10 @@
 struct watch {
 	struct daemon *d;
 	struct neighbours *neighbours;
-	struct mnl_socket *route, *xfrm;	/* xfrm NULL: this kernel has none */
-	ev_io route_io, xfrm_io;
+	struct mnl_socket *route, *xfrm, *nft;	/* xfrm, nft NULL: this kernel has none */
+	ev_io route_io, xfrm_io, nft_io;
 	ev_timer gather, scan;
-	bool links, rules, policies, generation, all;
+	bool links, rules, policies, generation, tables, all;
 	bool mark_rules, ipsec;
 };
 
@@ -133,7 +136,9 @@ static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 	}
 	if (w->rules || w->policies || w->all)
 		links |= read_policy(w, w->rules || w->all, w->policies || w->all);
-	w->links = w->rules = w->policies = w->generation = w->all = false;
+	if (w->tables || w->all)
+		guard_restore(w->d);
+	w->links = w->rules = w->policies = w->generation = w->tables = w->all = false;
 	if (links)
 		apply(w);
 	if (generation)
@@ -146,6 +151,9 @@ static void on_scan(struct ev_loop *loop, ev_timer *timer, int events)
 
 	neigh_scan(w->neighbours, w->d->tables->maps, maps_now_s());
 }
+
+/* `nft flush ruleset` takes natvi's table with it. */
+#define DELETED_TABLE	(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE)
 
 static void hear(struct watch *w, const struct nlmsghdr *msg)
 {
@@ -172,8 +180,20 @@ static void hear(struct watch *w, const struct nlmsghdr *msg)
 	}
 }
 
+typedef void (*hear_fn)(struct watch *w, const struct nlmsghdr *msg);
+
+static void hear_xfrm(struct watch *w, const struct nlmsghdr *msg)
+{
+	w->policies = true;
+}
+
+static void hear_nft(struct watch *w, const struct nlmsghdr *msg)
+{
+	w->tables |= msg->nlmsg_type == DELETED_TABLE;
+}
+
 /* All that waits in a socket. */
-static void drain_socket(struct watch *w, struct mnl_socket *sock, bool xfrm)
+static void drain_socket(struct watch *w, struct mnl_socket *sock, hear_fn fn)
 {
 	static char buf[NL_BUF_BYTES];
 	const struct nlmsghdr *msg;
@@ -191,15 +211,11 @@ static void drain_socket(struct watch *w, struct mnl_socket *sock, bool xfrm)
 				continue;
 			break;
 		}
-		if (xfrm) {
-			w->policies = true;
-			continue;
-		}
 		len = (int)got;
 		for (msg = (void *)buf; mnl_nlmsg_ok(msg, len); msg = mnl_nlmsg_next(msg, &len))
-			hear(w, msg);
+			fn(w, msg);
 	}
-	if ((w->links || w->rules || w->policies || w->generation || w->all) && !ev_is_active(&w->gather)) {
+	if ((w->links || w->rules || w->policies || w->generation || w->tables || w->all) && !ev_is_active(&w->gather)) {
 		ev_timer_set(&w->gather, GATHER_S, 0);
 		ev_timer_start(w->d->loop, &w->gather);
 	}
@@ -209,14 +225,21 @@ static void on_route(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct watch *w = io->data;
 
-	drain_socket(w, w->route, false);
+	drain_socket(w, w->route, hear);
 }
 
 static void on_xfrm(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct watch *w = io->data;
 
-	drain_socket(w, w->xfrm, true);
+	drain_socket(w, w->xfrm, hear_xfrm);
+}
+
+static void on_nft(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct watch *w = io->data;
+
+	drain_socket(w, w->nft, hear_nft);
 }
 
 /* Life-cycle */
@@ -227,6 +250,7 @@ int watch_open(struct daemon *d)
 		RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_NEIGH, 0
 	};
 	static const unsigned int xfrm_groups[] = { XFRMNLGRP_POLICY, 0 };
+	static const unsigned int nft_groups[] = { NFNLGRP_NFTABLES, 0 };
 	struct watch *w = calloc(1, sizeof(*w));
 	bool changed;
 	int err;
@@ -243,6 +267,8 @@ int watch_open(struct daemon *d)
 	}
 	if (nl_listen(&w->xfrm, NETLINK_XFRM, xfrm_groups))
 		w->xfrm = NULL;
+	if (nl_listen(&w->nft, NETLINK_NETFILTER, nft_groups))
+		w->nft = NULL;
 	err = neigh_read(w->neighbours, &changed);
 	if (err) {
 		log_err("cannot read the neighbours: %s", strerror(-err));
@@ -250,6 +276,15 @@ int watch_open(struct daemon *d)
 	}
 	read_policy(w, true, true);
 	return 0;
+}
+
+static void listen_to(struct watch *w, ev_io *io, struct mnl_socket *sock, void (*fn)(struct ev_loop *, ev_io *, int))
+{
+	if (!sock)
+		return;
+	ev_io_init(io, fn, mnl_socket_get_fd(sock), EV_READ);
+	io->data = w;
+	ev_io_start(w->d->loop, io);
 }
 
 void watch_start(struct daemon *d)
@@ -261,14 +296,9 @@ void watch_start(struct daemon *d)
 	ev_timer_init(&w->scan, on_scan, SCAN_S, SCAN_S);
 	w->scan.data = w;
 	ev_timer_start(d->loop, &w->scan);
-	ev_io_init(&w->route_io, on_route, mnl_socket_get_fd(w->route), EV_READ);
-	w->route_io.data = w;
-	ev_io_start(d->loop, &w->route_io);
-	if (!w->xfrm)
-		return;
-	ev_io_init(&w->xfrm_io, on_xfrm, mnl_socket_get_fd(w->xfrm), EV_READ);
-	w->xfrm_io.data = w;
-	ev_io_start(d->loop, &w->xfrm_io);
+	listen_to(w, &w->route_io, w->route, on_route);
+	listen_to(w, &w->xfrm_io, w->xfrm, on_xfrm);
+	listen_to(w, &w->nft_io, w->nft, on_nft);
 }
 
 void watch_close(struct daemon *d, bool release)
@@ -282,6 +312,8 @@ void watch_close(struct daemon *d, bool release)
 		mnl_socket_close(w->route);
 	if (w->xfrm)
 		mnl_socket_close(w->xfrm);
+	if (w->nft)
+		mnl_socket_close(w->nft);
 	free(w);
 	d->watch = NULL;
 }

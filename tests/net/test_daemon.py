@@ -1,0 +1,637 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The daemon: death and restart, reload, interfaces and addresses that come and go, other instances, refusals."""
+import json
+import os
+import pathlib
+import select
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from gateway import EXTERNAL, INSIDE, INSIDE2, MASQUERADE, NATVI, PINS, POOL, REMOTE, SERVER, SERVER2, TO_POOL, Topology, config
+from lab import veth, wait_for
+from services import Nginx, fetch
+from wire import exchange
+
+RUN = pathlib.Path("/run/natvi")
+
+
+@pytest.fixture
+def tc(lab):
+    return Topology(lab, "tc")
+
+
+def ask(natvi, **request):
+    """One request to the control socket, past the command line."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(10)
+        sock.connect(str(RUN / (natvi.instance + ".sock")))
+        sock.sendall(json.dumps(request).encode() + b"\n")
+        return json.loads(sock.makefile().readline())
+
+
+def status(natvi):
+    return ask(natvi, cmd="status")
+
+
+def answered(client, server, remote, timeout=0.3):
+    """Does a datagram get there? Whatever waited before is thrown away."""
+    while select.select([server], [], [], 0)[0]:
+        server.recv(100)
+    client.sendto(b"?", remote)
+    return bool(select.select([server], [], [], timeout)[0])
+
+
+def restart(natvi, configuration=None):
+    natvi.kill()
+    natvi.start(configuration or config("tc"))
+
+
+# Death and restart
+
+def test_killed_and_restarted_during_a_download(net):
+    """SIGKILL at the daemon, then a new one, twice, while a file is fetched: every byte arrives, by the same session."""
+    natvi = net.running()
+    server = Nginx(net.outside)
+    wanted = server.file("big", 64 << 20)
+    result = []
+    thread = threading.Thread(target=lambda: result.append(fetch(net.inside, "http://%s/big" % SERVER, "--limit-rate", "16M")))
+    thread.start()
+    wait_for(lambda: natvi.sessions("proto", "tcp"), 5, "the download's session")
+    for _ in range(2):
+        restart(natvi, config(net.hook))
+    assert thread.is_alive(), "the download was over before the last restart"
+    assert len(natvi.sessions("proto", "tcp")) == 1
+    thread.join(60)
+    assert result == [wanted]
+
+
+def test_mappings_live_through_restart(net):
+    """The outside port of a host is the same under the next daemon, and nobody else gets it."""
+    natvi = net.running()
+    remote = net.outside.udp(SERVER, 5000)
+    first = net.inside.udp(INSIDE, 6000)
+    external = exchange(first, remote, (SERVER, 5000))
+    restart(natvi, config(net.hook))
+    assert exchange(first, remote, (SERVER, 5000)) == external
+    other = exchange(net.inside.udp(INSIDE2, 6000), remote, (SERVER, 5000))
+    assert other[0] == EXTERNAL and other[1] != external[1]
+    natvi.cli("flush", "sessions")
+    natvi.cli("flush", "mappings")
+    assert exchange(net.inside.udp(INSIDE2, 6001), remote, (SERVER, 5000))[0] == EXTERNAL
+
+
+def test_sessions_expire_by_the_sweep(tc):
+    natvi = tc.running(config("tc", timeouts={"icmp": 60, "udp": 300}))
+    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+    assert status(natvi)["sessions"] == 1
+    natvi.cli("flush", "sessions")
+    wait_for(lambda: status(natvi)["sweep"]["live"] == 0 and status(natvi)["sweep"]["freed"] == 0, 10, "slots to be given back")
+    assert status(natvi)["sessions"] == 0
+
+
+def test_unconfirmed_reload_dies_with_the_daemon(tc):
+    """Killed while a confirmation is open: the next start has the old configuration, whatever the file says by then."""
+    natvi = tc.running()
+    remote, client = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE)
+    assert answered(client, remote, (SERVER, 5000))
+    blocked = config("tc", rules=[{"name": "no", "from": {"interface": "lan0"}, "to": {"interface": "wan0"}, "action": "drop"}])
+    path = tc.lab.dir / ("%s.yaml" % natvi.instance)
+    path.write_text(json.dumps(blocked))
+    natvi.cli("reload", "--confirm", 60, path)
+    natvi.cli("flush", "sessions")
+    assert not answered(client, remote, (SERVER, 5000))
+    natvi.kill()
+    natvi.start(blocked)
+    assert "never confirmed" in natvi.process.err
+    assert answered(client, remote, (SERVER, 5000))
+    natvi.reload(blocked)
+    natvi.cli("flush", "sessions")
+    assert not answered(client, remote, (SERVER, 5000))
+    restart(natvi, blocked)
+    assert "never confirmed" not in natvi.process.err
+
+
+def test_second_daemon_is_refused(tc):
+    natvi = tc.running()
+    done = natvi.cli("run", "lan0", "wan0", "--masquerade", "wan0", check=False)
+    assert done.returncode == 1 and "runs already (pid %d)" % natvi.process.pid in done.stderr
+    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+
+
+# Reload
+
+def test_reload_keeps_sessions(net):
+    natvi = net.running()
+    remote, client = net.outside.udp(SERVER, 5000), net.inside.udp(INSIDE)
+    external = exchange(client, remote, (SERVER, 5000))
+    before = natvi.sessions()
+    natvi.reload(config(net.hook, timeouts={"udp": 500}))
+    assert exchange(client, remote, (SERVER, 5000)) == external
+    after = natvi.sessions()
+    assert len(before) == len(after) == 1
+    assert all(after[0]["orig"][k] == before[0]["orig"][k] for k in ("src", "sport", "dst", "dport"))
+    assert after[0]["orig"]["packets"] == 2
+
+
+def test_bad_reload_changes_nothing(tc):
+    """More than the tables have room for is refused with the way out; what was in force goes on."""
+    natvi = tc.running(config("tc", rules=[TO_POOL], pool={}))
+    remote, client = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE)
+    external = exchange(client, remote, (SERVER, 5000))
+    path = tc.lab.dir / "large.yaml"
+    path.write_text(json.dumps(config("tc", rules=[TO_POOL], pool={"addresses": ["192.0.2.0/24"]})))
+    done = natvi.cli("reload", path, check=False)
+    assert done.returncode == 1 and "natvi down" in done.stderr
+    assert exchange(client, remote, (SERVER, 5000)) == external
+    assert exchange(tc.inside.udp(INSIDE2), remote, (SERVER, 5000))[0].startswith("192.0.2.")
+
+
+def test_addresses_that_leave_a_pool_end_their_sessions(tc):
+    natvi = tc.running(config("tc", rules=[TO_POOL], pool={"addresses": ["192.0.2.1-192.0.2.2"]}))
+    remote = tc.outside.udp(SERVER, 5000)
+    clients, externals = [], []
+    for host in ("198.18.0.%d" % n for n in range(10, 14)):
+        clients.append(tc.inside.udp(host))
+        externals.append(exchange(clients[-1], remote, (SERVER, 5000)))
+    used = sorted({e[0] for e in externals})
+    if len(used) == 1:
+        used = ["192.0.2.1", "192.0.2.2"]
+    gone = externals[0][0]
+    kept = "192.0.2.1" if gone == "192.0.2.2" else "192.0.2.2"
+    natvi.reload(config("tc", rules=[TO_POOL], pool={"addresses": [kept]}))
+    assert {s["reply"]["dst"] for s in natvi.sessions()} <= {kept}
+    assert all(m["outside"]["addr"] == kept for m in natvi.show("mappings"))
+    for client, external in zip(clients, externals):
+        now = exchange(client, remote, (SERVER, 5000))
+        assert now[0] == kept
+        if external[0] == kept:
+            assert now == external
+
+
+def test_ports_that_become_reserved(tc):
+    """A mapping keeps the port that a reload withholds; when it goes, nobody gets that port again."""
+    natvi = tc.running(config("tc", rules=[TO_POOL], pool={"addresses": ["192.0.2.1"]}))
+    remote = tc.outside.udp(SERVER, 5000)
+    client = tc.inside.udp(INSIDE, 2000)
+    assert exchange(client, remote, (SERVER, 5000)) == ("192.0.2.1", 2000)
+    narrow = config("tc", rules=[TO_POOL], pool={"addresses": ["192.0.2.1"], "ports": "4000-65535"})
+    natvi.reload(narrow)
+    assert exchange(client, remote, (SERVER, 5000)) == ("192.0.2.1", 2000)
+    natvi.cli("flush", "sessions")
+    natvi.cli("flush", "mappings")
+
+    def reserved():
+        got = exchange(tc.inside.udp(INSIDE2, 2000), remote, (SERVER, 5000))[1]
+        natvi.cli("flush", "sessions")
+        natvi.cli("flush", "mappings")
+        return got >= 4000
+    wait_for(reserved, 15, "the port to be withheld")
+    natvi.reload(config("tc", rules=[TO_POOL], pool={"addresses": ["192.0.2.1"]}))
+    assert exchange(tc.inside.udp(INSIDE2, 2000), remote, (SERVER, 5000)) == ("192.0.2.1", 2000)
+
+
+def test_interface_taken_out_by_reload(tc):
+    natvi = tc.running()
+    assert tc.gateway.get_sysctl("net.ipv4.conf.lan0.accept_local") == "1"
+    natvi.reload(config("tc", rules=[], interfaces=["wan0"]))
+    assert tc.gateway.run("tc", "qdisc", "show", "dev", "lan0").stdout.find("clsact") < 0
+    assert tc.gateway.get_sysctl("net.ipv4.conf.lan0.accept_local") == "0"
+    natvi.reload(config("tc"))
+    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+
+
+def test_limits_stay_until_down(tc):
+    natvi = tc.running(config("tc", limits={"sessions": 1024}))
+    natvi.kill()
+    natvi.start(config("tc", limits={"sessions": 4096}))
+    assert "limits.sessions" in natvi.process.err and "natvi down" in natvi.process.err
+    assert status(natvi)["max_sessions"] == 1024
+    natvi.down()
+    natvi.start(config("tc", limits={"sessions": 4096}))
+    assert status(natvi)["max_sessions"] == 4096
+
+
+# Forwards
+
+def forward(external, internal, proto="udp"):
+    return {"proto": proto, "external": external, "internal": internal}
+
+
+def asked(outside, inside, remote):
+    """A datagram from outside reaches an inside socket, and the answer comes back from where it went."""
+    outside.sendto(b"hello", remote)
+    data, peer = inside.recvfrom(100)
+    inside.sendto(b"answer", peer)
+    return outside.recvfrom(100) == (b"answer", remote)
+
+
+def test_forwards_come_move_and_go(net):
+    natvi = net.running()
+    server, other = net.inside.udp(INSIDE, 7000), net.inside.udp(INSIDE2, 7000)
+    client = net.outside.udp(SERVER, 4000)
+    assert not answered(client, server, (EXTERNAL, 700))
+    natvi.reload(config(net.hook, forwards=[forward(EXTERNAL + ":700", INSIDE + ":7000")]))
+    assert asked(client, server, (EXTERNAL, 700))
+    restart(natvi, config(net.hook, forwards=[forward(EXTERNAL + ":700", INSIDE + ":7000")]))
+    assert asked(client, server, (EXTERNAL, 700))
+    natvi.reload(config(net.hook, forwards=[forward(EXTERNAL + ":700", INSIDE2 + ":7000")]))
+    assert asked(client, other, (EXTERNAL, 700))
+    natvi.reload(config(net.hook, forwards=[forward(EXTERNAL + ":700", INSIDE2 + ":7000"), forward(EXTERNAL + ":701", INSIDE2 + ":7000")]))
+    second = net.outside.udp(SERVER, 4001)
+    assert asked(second, other, (EXTERNAL, 701))
+    natvi.reload(config(net.hook, forwards=[forward(EXTERNAL + ":701", INSIDE2 + ":7000")]))
+    assert not answered(client, other, (EXTERNAL, 700))
+    assert asked(second, other, (EXTERNAL, 701))
+    natvi.cli("flush", "sessions")
+    assert asked(second, other, (EXTERNAL, 701))
+    natvi.reload(config(net.hook))
+    assert not answered(second, other, (EXTERNAL, 701))
+    assert natvi.show("mappings") == []
+
+
+def test_forward_takes_a_port_from_a_mapping(tc):
+    """A port that a host has by chance goes to the forward that an administrator writes; it is said."""
+    natvi = tc.running()
+    remote, lucky = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE, 700)
+    assert exchange(lucky, remote, (SERVER, 5000)) == (EXTERNAL, 700)
+    server = tc.inside.udp(INSIDE2, 7000)
+    natvi.reload(config("tc", forwards=[forward(EXTERNAL + ":700", INSIDE2 + ":7000")]))
+    assert "made way for a forward" in natvi.process.err
+    assert asked(tc.outside.udp(SERVER, 4000), server, (EXTERNAL, 700))
+    moved = exchange(lucky, remote, (SERVER, 5000))
+    assert moved[0] == EXTERNAL and moved[1] != 700
+
+
+def test_forwarded_port_is_the_servers_own_face(tc):
+    """What the server sends by itself leaves from the forwarded port."""
+    tc.running(config("tc", forwards=[forward(EXTERNAL + ":700", INSIDE + ":7000")]))
+    remote = tc.outside.udp(SERVER, 5000)
+    assert exchange(tc.inside.udp(INSIDE, 7000), remote, (SERVER, 5000)) == (EXTERNAL, 700)
+
+
+# Interfaces and addresses that come and go
+
+def test_interface_that_appears(net):
+    """natvi waits for its interface, attaches to it, and again when it comes back with another index or under its name."""
+    net.gateway.ip("link del wan0")
+    natvi = net.natvi()
+    natvi.start(config("tc"))
+    assert "waiting for it" in natvi.process.err
+
+    def plug(name="wan0"):
+        veth(net.gateway, name, net.outside, "eth0")
+        net.outside.ip("addr add %s/24 dev eth0" % SERVER)
+        if net.hook == "xdp":
+            net.suit_xdp()
+
+    for name in ("wan0", "wan0", "x0"):
+        plug(name)
+        if name != "wan0":
+            net.gateway.ip("link set x0 down", "link set x0 name wan0", "link set wan0 up")
+        net.gateway.ip("addr add %s/24 dev wan0" % EXTERNAL)
+        remote = net.outside.udp(SERVER, 5000)
+        client = net.inside.udp(INSIDE)
+        wait_for(lambda: answered(client, remote, (SERVER, 5000)), 5, "traffic by the new interface")
+        assert remote.recvfrom(10)[1][0] == EXTERNAL
+        net.gateway.ip("link del wan0")
+        wait_for(lambda: "wan0: has gone" in natvi.process.err, 5, "natvi to see it go")
+
+
+def test_renamed_interface_is_left(tc):
+    natvi = tc.running()
+    tc.gateway.ip("link set wan0 down", "link set wan0 name other0", "link set other0 up")
+    wait_for(lambda: "natvi" not in tc.gateway.run("tc", "filter", "show", "dev", "other0", "ingress").stdout, 5,
+             "natvi to leave the interface that has another name now")
+    tc.gateway.ip("link set other0 down", "link set other0 name wan0", "link set wan0 up")
+    remote, client = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE)
+    wait_for(lambda: answered(client, remote, (SERVER, 5000)), 5, "traffic again")
+    assert natvi.process.alive()
+
+
+def test_masquerade_follows_the_address(net):
+    """Another address on the interface: sessions and mappings on the old one are gone within a second."""
+    natvi = net.running()
+    remote, client = net.outside.udp(SERVER, 5000), net.inside.udp(INSIDE)
+    assert exchange(client, remote, (SERVER, 5000))[0] == EXTERNAL
+    net.gateway.ip("addr del %s/24 dev wan0" % EXTERNAL, "addr add 203.0.113.77/24 dev wan0")
+    wait_for(lambda: not natvi.sessions() and not natvi.show("mappings"), 1.5, "what used the old address to end")
+    net.gateway.ip("route replace default via %s" % SERVER)
+    assert exchange(client, remote, (SERVER, 5000))[0] == "203.0.113.77"
+    net.gateway.ip("addr del 203.0.113.77/24 dev wan0")
+    wait_for(lambda: not natvi.sessions(), 1.5, "the sessions to end")
+    net.gateway.ip("addr add %s/24 dev wan0" % EXTERNAL)
+    wait_for(lambda: answered(client, remote, (SERVER, 5000)), 5, "traffic with the address that came back")
+
+
+def test_many_events_at_once(tc):
+    """A storm of route changes, more than a socket holds, and the address that changed in it is followed."""
+    natvi = tc.running()
+    remote, client = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE)
+    assert exchange(client, remote, (SERVER, 5000))[0] == EXTERNAL
+    natvi.freeze()
+    tc.gateway.ip(*["route %s 198.51.%d.%d/32 dev wan0" % (verb, 100, n) for _ in range(30) for n in range(200)
+                    for verb in ("add", "del")])
+    tc.gateway.ip("addr del %s/24 dev wan0" % EXTERNAL, "addr add 203.0.113.77/24 dev wan0")
+    tc.gateway.ip("route replace default via %s" % SERVER)
+    natvi.process.send_signal(18)
+    wait_for(lambda: not natvi.sessions(), 5, "the sessions of the old address to end")
+    assert exchange(client, remote, (SERVER, 5000))[0] == "203.0.113.77"
+
+
+def test_next_hop_that_moves(net):
+    """The next hop gets another MAC address, then the route another next hop: flows follow."""
+    net.running()
+    remote = net.outside.udp(REMOTE, 5000)
+    client = net.inside.udp(INSIDE)
+    exchange(client, remote, (REMOTE, 5000))
+    net.outside.ip("link set eth0 down", "link set eth0 address 02:00:00:00:00:77", "link set eth0 up",
+                   "route replace %s via %s" % (POOL, EXTERNAL))
+    net.gateway.ip("neigh replace %s dev wan0 lladdr 02:00:00:00:00:77" % SERVER)
+    wait_for(lambda: answered(client, remote, (REMOTE, 5000)), 3, "packets at the new MAC address")
+    net.gateway.ip("route replace default via %s" % SERVER2)
+    wait_for(lambda: answered(client, remote, (REMOTE, 5000)), 3, "packets by the new next hop")
+
+
+def test_next_hops_are_kept_alive(tc):
+    natvi = tc.running()
+    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+
+    def managed():
+        return {n["dst"] for n in json.loads(tc.gateway.run("ip", "-j", "neigh").stdout) if "managed" in n}
+    wait_for(lambda: managed() == {INSIDE, SERVER}, 12, "both next hops to be managed")
+    natvi.cli("flush", "sessions")
+    wait_for(lambda: not managed(), 15, "them to be let go")
+    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5001), (SERVER, 5001))
+    wait_for(lambda: managed() == {INSIDE, SERVER}, 12, "them again")
+    natvi.down()
+    assert not managed()
+
+
+def test_ipsec_policy_sends_flows_to_the_kernel(tc):
+    natvi = tc.running()
+    assert not status(natvi)["policy"]
+    tc.gateway.run("ip", "xfrm", "policy", "add", "src", "198.18.0.0/24", "dst", "198.51.100.9/32", "dir", "out",
+                   "tmpl", "src", EXTERNAL, "dst", SERVER, "proto", "esp", "mode", "tunnel")
+    wait_for(lambda: status(natvi)["policy"], 3, "natvi to see the policy")
+    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+    assert natvi.counter("slow-policy") > 0 or natvi.counter("slow-neighbour") > 0
+    tc.gateway.run("ip", "xfrm", "policy", "flush")
+    wait_for(lambda: not status(natvi)["policy"], 3, "natvi to see it go")
+
+
+# Connections that were there before
+
+def test_connections_of_the_kernels_own_nat_live_on(net):
+    """A TCP connection that the kernel masquerades goes on through the kernel when natvi starts; new ones are natvi's."""
+    net.gateway.sysctl("net.ipv4.ip_forward", 1)
+    net.gateway.run("nft", "table ip mine { chain post { type nat hook postrouting priority 100; oifname wan0 masquerade; }; }")
+    listener = net.outside.tcp_listen(SERVER, 5000)
+    client = net.inside.tcp(INSIDE)
+    client.connect((SERVER, 5000))
+    server, peer = listener.accept()
+    server.settimeout(5)
+    assert peer[0] == EXTERNAL
+
+    def talk(word):
+        client.sendall(word)
+        assert server.recv(100) == word
+        server.sendall(word[::-1])
+        assert client.recv(100) == word[::-1]
+    talk(b"before")
+    natvi = net.running()
+    talk(b"after")
+    assert natvi.counter("kernel-flow") > 0
+    natvi.stop()
+    talk(b"stopped")
+    exchange(net.inside.udp(INSIDE2), net.outside.udp(SERVER, 5001), (SERVER, 5001))
+
+
+# Other instances, other namespaces, other versions
+
+def test_two_instances(tc):
+    """Each with interfaces of its own in one namespace: an interface is in one of them only, sysctls stay while one needs them."""
+    tc.gateway.ip("link add dmz0 type veth peer name dmz1", "link set dmz0 up", "link set dmz1 up")
+    first, second = tc.natvi(), tc.natvi("b")
+    first.start(config("tc"))
+    refused = second.start(config("tc", rules=[], interfaces=["wan0"]), ready=False)
+    assert refused.wait(10, check=False) == 1
+    assert 'served by instance "%s"' % first.instance in refused.err
+    assert not (PINS / second.instance).exists()
+    second.start(config("tc", rules=[], interfaces=["dmz0"]))
+    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+    path = tc.lab.dir / "both.yaml"
+    path.write_text(json.dumps(config("tc", rules=[], interfaces=["dmz0", "lan0"])))
+    done = second.cli("reload", path, check=False)
+    assert done.returncode == 1 and first.instance in done.stderr
+    first.down()
+    assert tc.gateway.get_sysctl("net.ipv4.ip_forward") == "1"
+    assert tc.gateway.get_sysctl("net.ipv4.conf.lan0.accept_local") == "0"
+    second.down()
+    assert tc.gateway.get_sysctl("net.ipv4.ip_forward") == "0"
+
+
+def test_restart_does_not_forget_the_sysctls(tc):
+    natvi = tc.running()
+    restart(natvi)
+    restart(natvi)
+    natvi.down()
+    assert tc.gateway.get_sysctl("net.ipv4.ip_forward") == "0"
+    assert tc.gateway.get_sysctl("net.ipv4.conf.wan0.accept_local") == "0"
+
+
+def test_sysctl_that_somebody_changed_is_left(tc):
+    natvi = tc.running()
+    tc.gateway.sysctl("net.ipv4.conf.wan0.rp_filter", 0)
+    tc.gateway.sysctl("net.ipv4.conf.lan0.send_redirects", 1)
+    done = natvi.cli("down")
+    natvi.process.wait(10, check=False)
+    assert tc.gateway.get_sysctl("net.ipv4.conf.lan0.send_redirects") == "1"
+    assert done.returncode == 0
+
+
+def test_instance_of_another_namespace(lab, tc):
+    """Refused while that namespace lives; down works from elsewhere; anew when the namespace is gone."""
+    natvi = tc.running()
+    elsewhere = lab.namespace("other")
+    elsewhere.ip("link add lan0 type veth peer name wan0", "link set lan0 up", "link set wan0 up")
+    words = (NATVI, "run", "--instance", natvi.instance, "lan0", "wan0", "--masquerade", "wan0")
+    natvi.stop()
+    done = elsewhere.run(*words, check=False)
+    assert done.returncode == 1 and "another network namespace" in done.stderr
+    elsewhere.run(NATVI, "down", "--instance", natvi.instance)
+    assert tc.gateway.run("tc", "filter", "show", "dev", "wan0", "ingress").stdout == ""
+    assert tc.gateway.get_sysctl("net.ipv4.ip_forward") == "0"
+
+    process = elsewhere.spawn(*words)
+    process.wait_output("^natvi: ready", 20)
+    process.send_signal(9)
+    process.popen.wait(5)
+    elsewhere._delete()
+    wait_for(lambda: not elsewhere.path.exists(), 5, "the namespace to go")
+    natvi.start(config("tc"))
+    assert "is gone: starting anew" in natvi.process.err
+    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+
+
+def test_tables_of_another_version_are_refused(tc):
+    natvi = tc.running()
+    natvi.stop()
+    words = ["bpftool", "-j", "map", "lookup", "pinned", PINS / natvi.instance / "control", "key", "0", "0", "0", "0"]
+    value = [int(b, 16) for b in json.loads(tc.gateway.run(*words).stdout)["value"]]
+    value[32] ^= 0xff
+    tc.gateway.run("bpftool", "map", "update", "pinned", PINS / natvi.instance / "control", "key", 0, 0, 0, 0, "value", *value)
+    process = natvi.start(config("tc"), ready=False)
+    assert process.wait(10, check=False) == 1
+    assert "another version" in process.err and "natvi down --instance %s" % natvi.instance in process.err
+    natvi.cli("down")
+    natvi.start(config("tc"))
+    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+
+
+def test_start_that_was_cut_off_is_cleared(tc):
+    """Pins without the control map are what a start left that did not come far."""
+    natvi = tc.running()
+    natvi.down()
+    (PINS / natvi.instance).mkdir()
+    tc.gateway.run("bpftool", "map", "create", PINS / natvi.instance / "flows", "type", "array", "key", 4, "value", 8,
+                   "entries", 1, "name", "flows")
+    natvi.start(config("tc"))
+    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+
+
+@pytest.mark.parametrize("capability", ["bpf", "net_admin", "perfmon"])
+def test_each_missing_capability_is_named(tc, capability):
+    natvi = tc.natvi()
+    words = tc.gateway.words(["setpriv", "--bounding-set=-%s" % capability, "--inh-caps=-all", NATVI, "run", "--instance",
+                              natvi.instance, "lan0", "wan0", "--masquerade", "wan0"])
+    done = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "CAP_%s is missing" % capability.upper() in done.stderr
+    for other in {"BPF", "NET_ADMIN", "PERFMON"} - {capability.upper()}:
+        assert "CAP_%s" % other not in done.stderr
+    assert not (PINS / natvi.instance).exists() and not (RUN / (natvi.instance + ".lock")).exists()
+
+
+def test_three_capabilities_are_enough(tc):
+    """Where a BPF file system is mounted, natvi starts with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON alone."""
+    natvi = tc.natvi()
+    only = "-all,+bpf,+net_admin,+perfmon"
+    natvi.started += 1
+    natvi.process = tc.gateway.spawn("setpriv", "--bounding-set=" + only, "--inh-caps=-all", NATVI, "run", "--instance",
+                                     natvi.instance, "lan0", "wan0", "--masquerade", "wan0")
+    natvi.process.wait_output("^natvi: ready", 20)
+    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+    tc.gateway.ip("addr del %s/24 dev wan0" % EXTERNAL, "addr add 203.0.113.77/24 dev wan0")
+    wait_for(lambda: not natvi.sessions(), 2, "the session on the old address to end")
+
+
+def test_start_that_fails_leaves_nothing(tc):
+    """The second interface cannot be had: the first one is as it was, and so is all else."""
+    tc.gateway.run("tc", "qdisc", "add", "dev", "wan0", "ingress")
+    natvi = tc.natvi()
+    process = natvi.start(config("tc"), ready=False)
+    assert process.wait(10, check=False) == 1
+    assert "clsact" in process.err and "wan0" in process.err
+    assert "clsact" not in tc.gateway.run("tc", "qdisc", "show", "dev", "lan0").stdout
+    assert tc.gateway.get_sysctl("net.ipv4.ip_forward") == "0"
+    assert tc.gateway.run("nft", "list", "ruleset").stdout == ""
+    assert not (PINS / natvi.instance).exists()
+    assert not list(RUN.glob(natvi.instance + ".*"))
+
+
+# The control socket
+
+def test_clients_that_misbehave(tc):
+    """Silent, mad, endless, or deaf: the daemon answers the others, and forwards."""
+    natvi = tc.running()
+    path = str(RUN / (natvi.instance + ".sock"))
+
+    def connect():
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(10)
+        sock.connect(path)
+        tc.lab.defer(sock.close)
+        return sock
+
+    silent = [connect() for _ in range(20)]
+    silent[0].sendall(b'{"cmd": "pi')
+    mad = connect()
+    mad.sendall(b'\x00\xff{"cmd"\n[1]\n{"cmd": 7}\n{"cmd": "nonsense"}\n{"cmd": "ping"}\n')
+    answers = mad.makefile()
+    replies = [json.loads(answers.readline()) for _ in range(5)]
+    assert [r["ok"] for r in replies] == [False, False, False, False, True]
+    endless = connect()
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        for _ in range(200):
+            endless.sendall(b"x" * 65536)
+    deaf = connect()
+    deaf.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            deaf.send(b'{"cmd": "status"}\n' * 100)
+    silent[0].sendall(b'ng"}\n')
+    assert json.loads(silent[0].makefile().readline())["ok"]
+    began = time.monotonic()
+    assert ask(natvi, cmd="ping")["ok"]
+    assert time.monotonic() - began < 2
+    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+
+
+def test_status_says_what_is_the_case(net):
+    natvi = net.running()
+    said = status(natvi)
+    assert said["instance"] == natvi.instance and said["pid"] == natvi.process.pid
+    assert [i["name"] for i in said["interfaces"]] == ["lan0", "wan0"]
+    assert all(i["attached"] and i["xdp"] == ("native" if net.hook == "xdp" else "off") for i in said["interfaces"])
+    assert said["nftables"] and not said["unconfirmed"] and said["heartbeat_age_s"] <= 2
+    wait_for(lambda: status(natvi)["sweep"]["slices"] > 0, 5, "a whole sweep")
+
+
+# The doctor
+
+def test_doctor_names_a_dead_daemon_and_switched_off_forwarding(tc):
+    natvi = tc.running()
+    assert natvi.cli("doctor", check=False).returncode == 0
+    tc.gateway.sysctl("net.ipv4.ip_forward", 0)
+    natvi.kill()
+    done = natvi.cli("doctor", "--json", check=False)
+    found = {f["id"]: f for f in json.loads(done.stdout)["findings"]}
+    assert done.returncode == 1
+    assert found["daemon"]["severity"] == "error" and found["forwarding"]["severity"] == "error"
+
+
+def test_doctor_sees_rp_filter_and_foreign_programs(tc):
+    natvi = tc.running()
+    tc.gateway.sysctl("net.ipv4.conf.wan0.rp_filter", 1)
+    tc.gateway.sysctl("net.ipv4.conf.all.rp_filter", 1)
+    tc.gateway.run("tc", "filter", "add", "dev", "wan0", "ingress", "pref", 7, "protocol", "ip", "u32", "match", "u32", 0, 0,
+                   "flowid", "1:1")
+    found = {(f["id"], f["subject"]) for f in json.loads(natvi.cli("doctor", "--json", check=False).stdout)["findings"]}
+    assert ("rp_filter", "rp_filter") in found or ("rp_filter", "wan0") in found
+    assert ("tc", "wan0") in found
+
+
+def test_doctor_sees_checksum_offload_under_xdp(lab):
+    net = Topology(lab, "xdp")
+    natvi = net.running()
+    done = json.loads(natvi.cli("doctor", "--json", check=False).stdout)
+    assert any(f["id"] == "veth" for f in done["findings"])
+    net.gateway.ip("link add dmz0 type veth peer name dmz1", "link set dmz0 up", "link set dmz1 up")
+    path = lab.dir / "dmz.yaml"
+    path.write_text(json.dumps(config("xdp", rules=[], interfaces=["dmz0"])))
+    done = natvi.cli("doctor", "-c", path, "--json", check=False)
+    assert done.returncode == 1
+    assert any(f["id"] == "checksum" and f["subject"] == "dmz0" for f in json.loads(done.stdout)["findings"])
+
+
+# Time
+
+def test_start_is_quick(tc):
+    natvi = tc.natvi()
+    began = time.monotonic()
+    natvi.start(config("tc"))
+    assert time.monotonic() - began < 5
+    assert os.path.exists(RUN / (natvi.instance + ".json"))
