@@ -348,6 +348,13 @@ bool attach_present(struct attach *attach, const struct link *link)
 	return is_ours(attach, xdp_program(link, &flags)) || (!list_filters(attach, link, &own) && own.n);
 }
 
+bool attach_complete(struct attach *attach, const struct tables *tables, const struct link *link)
+{
+	struct own_filters own;
+
+	return list_filters(attach, link, &own) || own.n >= 1 + (size_t)(tables->prog[PROG_TC_EGRESS] >= 0);
+}
+
 void detach_clsact(struct attach *attach, const struct link *link)
 {
 	struct own_filters own;

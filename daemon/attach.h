@@ -52,6 +52,9 @@ int detach_port(struct attach *attach, const struct link *link);
 /* Does this instance have a program on the interface? */
 bool attach_present(struct attach *attach, const struct link *link);
 
+/* Is the complete datapath still on an interface that was attached? */
+bool attach_complete(struct attach *attach, const struct tables *tables, const struct link *link);
+
 /* Remove an interface's clsact qdisc if no filter is left there. */
 void detach_clsact(struct attach *attach, const struct link *link);
 

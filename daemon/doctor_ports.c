@@ -2,6 +2,7 @@
 /*
  * doctor_ports.c - the examination of interfaces. See doctor_impl.h.
  */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <jansson.h>
 #include <linux/ethtool.h>
@@ -22,6 +23,10 @@
 #include "daemon/tc.h"
 #include "lib/config.h"
 #include "lib/names.h"
+
+/* From kernel 6.6 on; Debian 12's headers do not know them. */
+#define BPF_TCX_INGRESS_	((enum bpf_attach_type)46)
+#define BPF_TCX_EGRESS_		((enum bpf_attach_type)47)
 
 struct visit {
 	struct doctor *doctor;
@@ -65,6 +70,26 @@ static int look_at_filter(const struct tc_filter *filter, void *arg)
 	return 0;
 }
 
+/* Programs of the newer kind (kernel 6.6) run before all filters. */
+static void look_at_tcx(struct visit *v)
+{
+	static const struct {
+		enum bpf_attach_type type;
+		const char *hook;
+	} hooks[] = { { BPF_TCX_INGRESS_, "ingress" }, { BPF_TCX_EGRESS_, "egress" } };
+	__u32 ids[64], n, i;
+	size_t h;
+
+	for (h = 0; h < 2; h++) {
+		n = 64;
+		if (bpf_prog_query((int)v->link->ifindex, hooks[h].type, 0, NULL, ids, &n))
+			continue;
+		for (i = 0; i < n; i++)
+			finding_add(v->doctor, DOCTOR_WARN, "tcx", v->link->name, "it must let packets go on (TCX_NEXT)",
+				    "a tcx program that is not natvi's (id %u) sees packets at %s first", ids[i], hooks[h].hook);
+	}
+}
+
 static void look_at_xdp(struct visit *v)
 {
 	uint32_t id = v->link->xdp_driver ? v->link->xdp_driver : v->link->xdp_generic ? v->link->xdp_generic : v->link->xdp_hardware;
@@ -104,6 +129,7 @@ static void visit(struct visit *v, struct nl *nl, enum xdp_mode asked)
 {
 	tc_each_filter(nl, v->link->ifindex, TC_HOOK_INGRESS, look_at_filter, v);
 	tc_each_filter(nl, v->link->ifindex, TC_HOOK_EGRESS, look_at_filter, v);
+	look_at_tcx(v);
 	v->native = asked == XDP_MODE_NATIVE;
 	look_at_xdp(v);
 	if (!v->native)

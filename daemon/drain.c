@@ -16,6 +16,7 @@
 #include "lib/log.h"
 
 #define OVERLAP_EVERY_S	5
+#define RETRY_EVERY_S	5
 
 /* Is this an outside address of the plan in force? */
 static bool is_outside(const struct daemon *d, const union addr *addr)
@@ -86,22 +87,33 @@ void drain(struct daemon *d)
 	if (ended > 0 || gone > 0)
 		log_info("%d sessions and %d mappings on addresses that are gone were ended", ended < 0 ? 0 : ended,
 			 gone < 0 ? 0 : gone);
+	engine_freed(d);
 	free_slots(d);
 	d->draining = any_draining(&d->slots);
 }
 
+void engine_freed(struct daemon *d)
+{
+	if (d->overlaps)
+		bits_take(d->tables, &d->plan, &d->slots);
+}
+
 void engine_tick(struct daemon *d)
 {
-	static uint32_t overlaps_s;
 	uint32_t now_s = maps_now_s();
+	char err[512];
 
 	if (d->draining)
 		drain(d);
-	if (d->overlaps && now_s - overlaps_s >= OVERLAP_EVERY_S) {
-		overlaps_s = now_s;
+	if (d->overlaps && now_s - d->overlaps_s >= OVERLAP_EVERY_S) {
+		d->overlaps_s = now_s;
 		bits_take(d->tables, &d->plan, &d->slots);
 		d->overlaps = bits_overlaps(d->tables, &d->plan) > 0;
-		bits_take(d->tables, &d->plan, &d->slots);
+	}
+	if (engine_troubled(d) && now_s - d->retry_s >= RETRY_EVERY_S) {
+		d->retry_s = now_s;
+		if (engine_apply(d, NULL, err, sizeof(err)))
+			log_err("%s", err);
 	}
 }
 

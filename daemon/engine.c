@@ -82,6 +82,17 @@ static int build(struct change *c)
 
 /* Attachment */
 
+/* Interfaces that are there but could not be attached. */
+bool engine_troubled(const struct daemon *d)
+{
+	size_t i;
+
+	for (i = 0; i < d->n_served; i++)
+		if (d->served[i].ifindex && !d->served[i].up)
+			return true;
+	return false;
+}
+
 static const struct served *was_served(const struct daemon *d, const char *name, uint32_t ifindex, enum xdp_mode asked)
 {
 	const struct served *s;
@@ -344,6 +355,23 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 	commit(&c, next);
 	drain(d);
 	return 0;
+}
+
+bool engine_verify(struct daemon *d)
+{
+	const struct link *link;
+	bool lost = false;
+	size_t i;
+
+	for (i = 0; i < d->n_served; i++) {
+		link = d->served[i].up ? links_by_index(&d->links, d->served[i].ifindex) : NULL;
+		if (!link || attach_complete(&d->attach, d->tables, link))
+			continue;
+		log_warn("%s: somebody has taken natvi's programs off; they are put on again", d->served[i].name);
+		d->served[i].up = false;
+		lost = true;
+	}
+	return lost;
 }
 
 int engine_guard(struct daemon *d)

@@ -182,6 +182,7 @@ static json_t *flush_with(struct daemon *d, const char *what, struct filter *fil
 		flushed = sessions_kill(d->tables, filter, NULL, NULL, false);
 	else
 		flushed = mappings_drop(d->tables, admit_mapping, filter, &busy);
+	engine_freed(d);
 	if (flushed < 0)
 		return ctl_error("cannot flush %s: %s", what, strerror(-flushed));
 	reply = ctl_ok();

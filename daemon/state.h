@@ -56,6 +56,8 @@ struct daemon {
 	size_t n_served;
 	bool draining;			/* some slot or pool is still named by mappings */
 	bool overlaps;			/* mappings hold ports that are reserved by now */
+	uint32_t overlaps_s;		/* when that was looked at last */
+	uint32_t retry_s;		/* when what could not be attached was tried last */
 	bool mark_slow;			/* natvi's nftables table stands */
 	bool policy;			/* see SETTINGS_POLICY */
 
@@ -80,6 +82,15 @@ struct daemon {
  */
 int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_len);
 
+/*
+ * Somebody took filters off some interface: were ours among them? Then the next engine_apply() attaches
+ * again, and true is returned.
+ */
+bool engine_verify(struct daemon *d);
+
+/* Is there an interface that could not be attached? */
+bool engine_troubled(const struct daemon *d);
+
 /* natvi's nftables table, before any interface is attached that is not attached already. */
 int engine_guard(struct daemon *d);
 
@@ -88,6 +99,9 @@ int engine_adopt_tables(struct daemon *d);
 
 /* Sessions and mappings on addresses that went, and reserved ports, are looked after; called each second. */
 void engine_tick(struct daemon *d);
+
+/* Mappings went: reserved ports that they held are taken again at once. */
+void engine_freed(struct daemon *d);
 
 /* The configuration's routes have changed: cached ones are looked up again. */
 void engine_new_generation(struct daemon *d);

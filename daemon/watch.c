@@ -28,7 +28,7 @@ struct watch {
 	struct mnl_socket *route, *xfrm, *nft;	/* xfrm, nft NULL: this kernel has none */
 	ev_io route_io, xfrm_io, nft_io;
 	ev_timer gather, scan;
-	bool links, rules, policies, generation, tables, all;
+	bool links, filters, rules, policies, generation, tables, all;
 	bool mark_rules, ipsec;
 };
 
@@ -138,7 +138,9 @@ static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 		links |= read_policy(w, w->rules || w->all, w->policies || w->all);
 	if (w->tables || w->all)
 		guard_restore(w->d);
-	w->links = w->rules = w->policies = w->generation = w->tables = w->all = false;
+	if (w->filters || w->all)
+		links |= engine_verify(w->d);
+	w->links = w->filters = w->rules = w->policies = w->generation = w->tables = w->all = false;
 	if (links)
 		apply(w);
 	if (generation)
@@ -163,6 +165,10 @@ static void hear(struct watch *w, const struct nlmsghdr *msg)
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
 		w->links = true;
+		break;
+	case RTM_DELQDISC:
+	case RTM_DELTFILTER:
+		w->filters = true;
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
@@ -215,7 +221,7 @@ static void drain_socket(struct watch *w, struct mnl_socket *sock, hear_fn fn)
 		for (msg = (void *)buf; mnl_nlmsg_ok(msg, len); msg = mnl_nlmsg_next(msg, &len))
 			fn(w, msg);
 	}
-	if ((w->links || w->rules || w->policies || w->generation || w->tables || w->all) && !ev_is_active(&w->gather)) {
+	if ((w->links || w->filters || w->rules || w->policies || w->generation || w->tables || w->all) && !ev_is_active(&w->gather)) {
 		ev_timer_set(&w->gather, GATHER_S, 0);
 		ev_timer_start(w->d->loop, &w->gather);
 	}
@@ -247,7 +253,8 @@ static void on_nft(struct ev_loop *loop, ev_io *io, int events)
 int watch_open(struct daemon *d)
 {
 	static const unsigned int route_groups[] = {
-		RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_NEIGH, 0
+		RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_NEIGH,
+		RTNLGRP_TC, 0
 	};
 	static const unsigned int xfrm_groups[] = { XFRMNLGRP_POLICY, 0 };
 	static const unsigned int nft_groups[] = { NFNLGRP_NFTABLES, 0 };

@@ -184,12 +184,9 @@ def test_ports_that_become_reserved(tc):
     natvi.cli("flush", "sessions")
     natvi.cli("flush", "mappings")
 
-    def reserved():
-        got = exchange(tc.inside.udp(INSIDE2, 2000), remote, (SERVER, 5000))[1]
-        natvi.cli("flush", "sessions")
-        natvi.cli("flush", "mappings")
-        return got >= 4000
-    wait_for(reserved, 15, "the port to be withheld")
+    assert exchange(tc.inside.udp(INSIDE2, 2000), remote, (SERVER, 5000))[1] >= 4000
+    natvi.cli("flush", "sessions")
+    natvi.cli("flush", "mappings")
     natvi.reload(config("tc", rules=[TO_POOL], pool={"addresses": ["192.0.2.1"]}))
     assert exchange(tc.inside.udp(INSIDE2, 2000), remote, (SERVER, 5000)) == ("192.0.2.1", 2000)
 
@@ -301,6 +298,46 @@ def test_interface_that_appears(net):
         wait_for(lambda: "wan0: has gone" in natvi.process.err, 5, "natvi to see it go")
 
 
+def test_programs_that_somebody_took_off(tc):
+    """A clsact qdisc deleted under natvi: attached again at once, and sessions go on."""
+    natvi = tc.running()
+    remote, client = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE)
+    external = exchange(client, remote, (SERVER, 5000))
+    tc.gateway.run("tc", "qdisc", "del", "dev", "wan0", "clsact")
+    wait_for(lambda: "natvi" in tc.gateway.run("tc", "filter", "show", "dev", "wan0", "ingress").stdout, 3, "natvi to be back")
+    assert exchange(client, remote, (SERVER, 5000)) == external
+    assert "taken natvi's programs off" in natvi.process.err
+
+
+def test_flushed_ruleset(tc):
+    """`nft flush ruleset` takes natvi's own table too: it is made again."""
+    natvi = tc.running()
+    before = tc.gateway.run("nft", "list", "ruleset").stdout
+    assert "natvi_" in before
+    tc.gateway.run("nft", "flush", "ruleset")
+    wait_for(lambda: tc.gateway.run("nft", "list", "ruleset").stdout == before, 3, "the table to be there again")
+    natvi.down()
+    assert tc.gateway.run("nft", "list", "ruleset").stdout == ""
+
+
+def test_xdp_mode_by_reload(lab):
+    """off, native, generic and off again, under a session."""
+    net = Topology(lab, "xdp")
+    natvi = net.running(config("tc"))
+    remote, client = net.outside.udp(SERVER, 5000), net.inside.udp(INSIDE)
+    external = exchange(client, remote, (SERVER, 5000))
+
+    def mode():
+        link = json.loads(net.gateway.run("ip", "-j", "link", "show", "wan0").stdout)[0]
+        return {0: "off", 1: "native", 2: "generic"}[link.get("xdp", {}).get("mode", 0)]
+    for wanted in ("native", "generic", "off", "native"):
+        natvi.reload(config("tc") | {"interfaces": [{"name": n, "xdp": wanted} for n in ("lan0", "wan0")]})
+        assert mode() == wanted
+        assert exchange(client, remote, (SERVER, 5000)) == external
+    natvi.down()
+    assert mode() == "off"
+
+
 def test_renamed_interface_is_left(tc):
     natvi = tc.running()
     tc.gateway.ip("link set wan0 down", "link set wan0 name other0", "link set other0 up")
@@ -357,15 +394,19 @@ def test_next_hop_that_moves(net):
 
 
 def test_next_hops_are_kept_alive(tc):
+    """Those of flows that have been resolved: from the second packet each way on."""
     natvi = tc.running()
-    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+    remote, client = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE)
 
     def managed():
-        return {n["dst"] for n in json.loads(tc.gateway.run("ip", "-j", "neigh").stdout) if "managed" in n}
+        return {line.split()[0] for line in tc.gateway.run("ip", "neigh").stdout.splitlines() if " managed" in line}
+    for _ in range(3):
+        exchange(client, remote, (SERVER, 5000))
     wait_for(lambda: managed() == {INSIDE, SERVER}, 12, "both next hops to be managed")
     natvi.cli("flush", "sessions")
     wait_for(lambda: not managed(), 15, "them to be let go")
-    exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5001), (SERVER, 5001))
+    for _ in range(3):
+        exchange(client, remote, (SERVER, 5000))
     wait_for(lambda: managed() == {INSIDE, SERVER}, 12, "them again")
     natvi.down()
     assert not managed()
