@@ -115,7 +115,7 @@ DP int env_icmp_room(struct pkt *p, __u32 ip_len)
 {
 	int partial = csum_is_partial(p);
 
-	if (ip_len < p->m->len && bpf_skb_change_tail(p->ctx, p->m->l3 + ip_len, 0))
+	if (p->m->l3 + ip_len < p->m->wire_len && bpf_skb_change_tail(p->ctx, p->m->l3 + ip_len, 0))
 		return -1;
 	if (bpf_skb_change_head(p->ctx, ICMP_ROOM_BYTES, 0))
 		return -1;

@@ -166,4 +166,57 @@ ENV_GLOBAL int port_claim(__u32 slot, __u32 proto_bits, __u32 want, __u32 preser
 	return class_claim(b, LOW_WORDS, NATVI_PORT_WORDS, want, random);
 }
 
+/* The first clear bit at or after port start among those of mask, going round within [lo, hi) words; or -1. */
+DP int class_next(struct portbits *b, __u32 lo, __u32 hi, __u64 mask, __u32 start)
+{
+	__u32 first = start >> 6, w = first;
+
+	for (__u32 i = 0; i < NATVI_CLAIM_TRIES; i++) {
+		int found = word_search(b, w, lo, hi);
+		__u64 open;
+
+		if (found < 0)
+			return -1;
+		w = (__u32)found & (NATVI_PORT_WORDS - 1);
+		open = ~b->word[w] & mask;
+		if (i == 0 && w == first)
+			open &= ~0ULL << (start & 63);
+		if (open)
+			return (w << 6) + lowest_bit(open);
+		w = w + 1 < hi ? w + 1 : lo;
+	}
+	return -1;
+}
+
+#define PORT_ANYWHERE	0x10000u
+
+/*
+ * A port that may be shared between remotes: neither reserved nor a forward's, and not claimed here.
+ * after: the last one that did not do, so that tries in turn see different ones; PORT_ANYWHERE: want
+ * itself, or a random one. Returns it, host order, or -1: none.
+ */
+ENV_GLOBAL int port_pick(__u32 slot, __u32 proto_bits, __u32 want, __u32 after, __u32 any_parity)
+{
+	struct portbits *b = env_portbits(slot * PORTBITS_PROTOS + proto_bits);
+	__u64 mask = any_parity ? ~0ULL : want & 1 ? ~EVEN_PORTS : EVEN_PORTS;
+	__u32 random = env_random(), start = after + 1;
+	int port = -1;
+
+	if (!b || proto_bits >= PORTBITS_PROTOS || want > 0xffff)
+		return -1;
+	if (after >= PORT_ANYWHERE && !(b->word[(want >> 6) & (NATVI_PORT_WORDS - 1)] & (1ULL << (want & 63))))
+		return want;
+	if (proto_bits != PORTBITS_ICMP && want < 1024) {
+		if (after >= PORT_ANYWHERE || start >= LOW_WORDS * 64)
+			start = random % (LOW_WORDS * 64);
+		port = class_next(b, 0, LOW_WORDS, mask, start);
+		start = after + 1;
+	}
+	if (port >= 0)
+		return port;
+	if (after >= PORT_ANYWHERE || start < LOW_WORDS * 64 || start > 0xffff)
+		start = LOW_WORDS * 64 + random % ((NATVI_PORT_WORDS - LOW_WORDS) * 64);
+	return class_next(b, LOW_WORDS, NATVI_PORT_WORDS, mask, start);
+}
+
 #endif

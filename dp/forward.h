@@ -11,16 +11,30 @@
 #include "route.h"
 #include "session.h"
 
-/* Translated, the rest is the kernel's: it counts the hop, finds the neighbour, cuts fragments. */
-DP enum stage forward_slow(struct pkt *p, const struct flow *f, enum verdict why)
+/* A packet on the slow road is known to natvi's nftables table by its mark. */
+DP void mark_slow(struct pkt *p)
 {
 	const struct settings *set = env_settings(p->control->active);
 
 	if (set && (set->flags & SETTINGS_MARK_SLOW))
 		env_mark_slow(p, set->slow_mark);
+}
+
+/* Translated, the rest is the kernel's: it counts the hop, finds the neighbour, cuts fragments. */
+DP enum stage forward_slow(struct pkt *p, const struct flow *f, enum verdict why)
+{
+	mark_slow(p);
 	if (!rewrite_l3(p, f, 0) || !rewrite_l4(p, f))
 		return drop(p, VERDICT_TRUNCATED);
 	return kernel(p, why);
+}
+
+/* Why does a flow always take the slow road? */
+DP enum verdict forward_slow_why(const struct pkt *p)
+{
+	const struct settings *set = env_settings(p->control->active);
+
+	return set && (set->flags & SETTINGS_POLICY) ? VERDICT_SLOW_POLICY : VERDICT_SLOW_LINK;
 }
 
 /* Look the way out up again: the flow's copy is older than what the daemon has seen since. */
@@ -74,7 +88,7 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, __u16 peer_zone, e
 	if (*slow != VERDICT_FORWARD)
 		;
 	else if (f->flags & FLOW_SLOW)
-		*slow = (p->port->flags & PORT_NO_L2) ? VERDICT_SLOW_LINK : VERDICT_SLOW_POLICY;
+		*slow = forward_slow_why(p);
 	else if (p->m->flags & PKT_OPTIONS)
 		*slow = VERDICT_SLOW_OPTIONS;
 	else if (p->m->seg_len > f->mtu && !(p->m->flags & PKT_DF))

@@ -88,6 +88,7 @@ DP bool icmp_send(struct pkt *p, __u8 type, __u8 code, __u16 mtu)
 {
 	__u32 quoted = p->m->len < NATVI_ICMP_QUOTE_BYTES ? p->m->len : NATVI_ICMP_QUOTE_BYTES;
 	__u32 field = p->m->key.proto == IPPROTO_TCP ? 16 : 6;
+	const struct iphdr *quoted_ip = (const struct iphdr *)p->cpu->quote;
 	struct icmp_error_headers h = {};
 	struct ethhdr eth;
 	int fill;
@@ -100,7 +101,7 @@ DP bool icmp_send(struct pkt *p, __u8 type, __u8 code, __u16 mtu)
 		h.eth.h_proto = __builtin_bswap16(ETH_P_IP);
 	}
 	__builtin_memset(p->cpu->quote, 0, sizeof(p->cpu->quote));
-	if (env_load(p, p->m->l3, p->cpu->quote, quoted))
+	if (env_load(p, p->m->l3, p->cpu->quote, quoted) || (quoted_ip->frag_off & IP_FRAG_OFFSET))
 		return false;
 	fill = env_icmp_room(p, quoted);
 	if (fill < 0)

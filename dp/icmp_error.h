@@ -163,7 +163,7 @@ DP enum stage icmp_error(struct pkt *p)
 	if (!quoted_parse(p, &q))
 		return icmp_error_unknown(p, VERDICT_BAD_ICMP);
 	handle = table_find(&p->cpu->draft.reply);
-	if (handle >= 0)
+	if (handle >= 0 && !session_stale(handle, p->cpu))
 		b = handle_bucket(handle, &slot);
 	if (!b)
 		return icmp_error_unknown(p, VERDICT_ICMP_UNRELATED);
@@ -175,7 +175,7 @@ DP enum stage icmp_error(struct pkt *p)
 	if (f->generation != p->control->generation && forward_reroute(p, f, &slow) == DONE)
 		return DONE;
 	if (slow == VERDICT_FORWARD && (f->flags & FLOW_SLOW))
-		slow = VERDICT_SLOW_LINK;
+		slow = forward_slow_why(p);
 	if (slow == VERDICT_FORWARD && !rewrite_l2(p, f))
 		return drop(p, VERDICT_TRUNCATED);
 	if (!outer_translate(p, f, slow == VERDICT_FORWARD ? CSUM_TTL_DELTA : 0))
@@ -184,8 +184,10 @@ DP enum stage icmp_error(struct pkt *p)
 	if (q.len < 28 || q.len > QUOTE_BYTES || env_store(p, q.at, p->cpu->quote, q.len) ||
 	    !env_l4_csum(p, p->m->l4 + 2, 0, change, false))
 		return drop(p, VERDICT_BAD_ICMP);
-	if (slow != VERDICT_FORWARD)
+	if (slow != VERDICT_FORWARD) {
+		mark_slow(p);
 		return kernel(p, slow);
+	}
 	return sent(p, VERDICT_FORWARD, env_redirect(p, f->oif));
 }
 

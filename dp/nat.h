@@ -169,38 +169,40 @@ DP enum stage translate_ei(struct pkt *p, const struct pool *pool)
 
 	mapping_inside_key(&draft->key, &p->m->key.src, p->m->key.sport, p->m->key.zone, p->m->key.proto, draft->pool);
 	m = env_mapping(&draft->key);
+	draft->filtering = pool->filtering;
 	if (m && mapping_hold(m)) {
 		draft->out.src = m->addr;
 		draft->out.sport = m->port;
 		draft->slot = m->slot;
+		draft->filtering = m->filtering;	/* a forward has its own */
 	} else if (mapping_new(p, pool) == DONE) {
+		draft_release(p);
 		return DONE;
 	}
 	draft->held |= COLD_SRC_MAPPED;
 	if (p->m->key.proto == IPPROTO_ICMP)
 		draft->out.dport = draft->out.sport;
-	draft->filtering = pool->filtering;
-	if (pool->filtering == FILTER_AD && permit_hold(draft, p->m->now_s))
+	if (draft->filtering == FILTER_AD && permit_hold(draft, p->m->now_s))
 		draft->held |= COLD_PERMIT;
 	return NEXT;
 }
 
-/* A port that is free towards this remote; reserved ones are not to be had. */
-DP void apd_port(struct pkt *p, const struct pool_addr *pa, __u32 bits, __u32 try)
+/*
+ * The source gets a port of pa that may be free towards this remote: another one with each try, in the
+ * end without regard to parity. Returns it, or -1: pa has none to give.
+ */
+DP int apd_port(struct pkt *p, const struct pool_addr *pa, __u32 bits, __u32 try, __u32 last)
 {
-	__u32 want = __builtin_bswap16(p->m->key.sport), port = want;
-	struct portbits *b = env_portbits(pa->slot * PORTBITS_PROTOS + bits);
 	struct draft *draft = &p->cpu->draft;
+	int port = port_pick(pa->slot, bits, __builtin_bswap16(p->m->key.sport), try ? last : PORT_ANYWHERE,
+			     try >= NATVI_REMOTE_TRIES / 2);
 
-	for (__u32 i = 0; i < 8; i++) {
-		if (try || i)
-			port = ((env_random() & 0xfffe) | (want & 1)) | (want >= 1024 ? 1024 : 0);
-		if (b && !(b->word[(port >> 6) & (NATVI_PORT_WORDS - 1)] & (1ULL << (port & 63))))
-			break;
-	}
+	if (port < 0)
+		return -1;
 	draft->out.sport = __builtin_bswap16(port);
 	if (p->m->key.proto == IPPROTO_ICMP)
 		draft->out.dport = draft->out.sport;
+	return port;
 }
 
 /* The pool that draft->pool names, in the half in force; NULL: it has no address. */
@@ -234,8 +236,10 @@ DP enum stage translate(struct pkt *p)
 	if (has_ports(p) && pool->mapping == MAPPING_EI)
 		return translate_ei(p, pool);
 	pa = pool_pick(p, pool, 0);
-	if (!pa)
+	if (!pa) {
+		draft_release(p);
 		return drop(p, VERDICT_INTERNAL);
+	}
 	draft->out.src = pa->addr;
 	draft->held |= COLD_REMOTE;
 	return NEXT;
@@ -269,6 +273,7 @@ DP __s64 insert_by_remote(struct pkt *p, const struct pool *pool)
 	int bits = has_ports(p) ? portbits_proto(p->m->key.proto) : -1;
 	struct draft *draft = &p->cpu->draft;
 	__s64 handle = -EREPLY_;
+	int port = -1;
 
 	for (__u32 i = 0; i < NATVI_REMOTE_TRIES && handle == -EREPLY_; i++) {
 		const struct pool_addr *pa = pool_pick(p, pool, bits < 0 && i < pool->n_addrs ? i : 0);
@@ -276,8 +281,13 @@ DP __s64 insert_by_remote(struct pkt *p, const struct pool *pool)
 		if (!pa || (bits < 0 && (i >= NATVI_POOL_TRIES || i >= pool->n_addrs)))
 			break;
 		draft->out.src = pa->addr;
-		if (bits >= 0)
-			apd_port(p, pa, bits, i);
+		if (bits >= 0) {
+			port = apd_port(p, pa, bits, i, port);
+			if (port < 0)
+				break;
+			if (port_is_local(p, pa, port))
+				continue;
+		}
 		tuple_reverse(&draft->reply, &draft->out);
 		draft->reply.zone = draft->route.zone;
 		handle = session_insert(p->cpu);

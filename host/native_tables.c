@@ -162,7 +162,8 @@ void native_route(struct native *n, uint32_t in_ifindex, const struct tuple *t, 
 	if (!out)
 		return;
 	r->oif = out->ifindex;
-	r->mtu = best->mtu ? best->mtu : out->mtu;
+	if (best->has_mac)	/* the kernel tells no MTU with "no neighbour" */
+		r->mtu = best->mtu ? best->mtu : out->mtu;
 	memcpy(r->dmac, best->mac, sizeof(r->dmac));
 	memcpy(r->smac, out->mac, sizeof(r->smac));
 }
