@@ -118,7 +118,11 @@ CASES = [
          sends("lan0", udp(A + ":4000", S + ":53"), "wan0", udp(P + ":4000", S + ":53"), "new-forward"),
          hairpin(A + ":4001", P + ":4000", P + ":4001", A + ":4000"),
          hairpin(A + ":4000", P + ":4001", P + ":4000", A + ":4001", "forward")),
-    case("forward-to-box", "a forward to the box's own address",
+    case("hairpin-itself", "a port to itself by its outside face: both flows would be one, so there is no session", pool(),
+         sends("lan0", udp(A + ":4000", S + ":53"), "wan0", udp(P + ":4000", S + ":53"), "new-forward"),
+         drops("lan0", udp(A + ":4000", P + ":4000"), "race"),
+         state(sessions=1, mappings=1), advance(302), sweep(ended=1), advance(122), sweep(mappings_freed=1)),
+    case("forward-to-box", "a forward leads to other hosts, not to the box itself",
          masquerade(forwards='[{proto: tcp, external: "%s:443", internal: "198.18.0.1:8443"}]' % P),
-         passes("wan0", tcp(S + ":5000", P + ":443"), "slow-local", tcp(S + ":5000", "198.18.0.1:8443"))),
+         answers("wan0", tcp(S + ":5000", P + ":443"), "no-route", 3, 0), state(sessions=0)),
 ]

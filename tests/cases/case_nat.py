@@ -103,6 +103,10 @@ CASES = [
          [out("198.18.2.%d:4000" % i, S + ":53", P + ":$p%d" % i, **{"p%d" % i: port(5000, 5009)}) for i in range(1, 4)],
          [sends("lan0", tcp("198.18.2.%d:70" % i, S + ":53"), "wan0", tcp(P + ":$t%d" % i, S + ":53"), "new-forward",
                 **{"t%d" % i: port(5000, 5009)}) for i in range(1, 4)]),
+    case("apd-few-ports", "with few ports all of them are found, both parities", pool(settings=APD_MAPPING + ", ports: 5000-5007"),
+         [out("198.18.2.%d:4000" % i, S + ":53", P + ":$p%d" % i, **{"p%d" % i: port(5000, 5007, but=["p%d" % n for n in range(1, i)])})
+          for i in range(1, 9)],
+         answers("lan0", udp("198.18.2.9:4000", S + ":53"), "no-port", 3, 13)),
     case("apd-exhausted", "no port is left towards this remote; another remote is no trouble",
          pool(settings=APD_MAPPING + ", ports: 5000-5001"),
          out("198.18.2.1:5000", S + ":53", P + ":5000"),

@@ -106,6 +106,12 @@ CASES = [
                big(tcp(X + ":4000", S + ":80", "A"), 3000, flags="DF"), gso=1460),
          sends("lan0", big(tcp(A + ":4000", S + ":80", "A"), 3400, flags="DF"), "wan0",
                big(tcp(X + ":4000", S + ":80", "A"), 3400, flags="DF"), gso=500),
+         sends("lan0", tcp(A + ":4000", NARROW + ":80"), "wan0", tcp(X + ":4000", NARROW + ":80"), "new-forward"),
+         answers("lan0", big(tcp(A + ":4000", NARROW + ":80", "A"), 3000, flags="DF"), "too-big", 3, 4, 1400, gso=1361),
+         sends("lan0", big(tcp(A + ":4000", NARROW + ":80", "A"), 3000, flags="DF"), "wan0",
+               big(tcp(X + ":4000", NARROW + ":80", "A"), 3000, flags="DF"), gso=1360),
+         passes("lan0", big(tcp(A + ":4000", NARROW + ":80", "A"), 3000), "slow-too-big",
+                big(tcp(X + ":4000", NARROW + ":80", "A"), 3000), gso=1361),
          hosts=("tc",), only="GSO packets are tc's alone"),
 
     # Fragments

@@ -38,7 +38,7 @@ CASES = [
     case("tcp-established", "established once both have acknowledged", POOL, HANDSHAKE, back("A"), out("PA"), idle(7440)),
     case("tcp-half-open", "a SYN alone and a SYN with its answer are transitory", POOL,
          out("S", "new-forward"), out("S"), idle(240), back("SA"), back("SA"), idle(240),
-         advance(242), drops("wan0", tcp(R, CX, "RA"), "no-mapping"), state(sessions=0)),
+         advance(242), drops("wan0", tcp(R, CX, "S"), "no-mapping"), state(sessions=0)),
     case("tcp-fin-one", "a FIN one way leaves it established", POOL, HANDSHAKE, out("FA"), idle(7440), back("A"), idle(7440)),
     case("tcp-fin-both", "FIN both ways is transitory; stragglers are still translated", POOL, HANDSHAKE,
          out("FA"), back("FA"), idle(240), out("A"), back("A"), idle(240), advance(242), sweep(ended=1)),
@@ -65,8 +65,8 @@ CASES = [
          state(sessions=5, idle={"%s > %s" % (C, R): 20, "%s:9 > %s:9" % (A, S): 5, "%s:0 > %s:0" % (A, S): 7,
                                  "%s:4001 > %s" % (A, R): 10, "%s:4002 > %s" % (A, R): 100}),
          advance(4), sweep(ended=0, live=5),
-         advance(3), sweep(ended=1, live=4),       # echo
-         advance(2), sweep(ended=1, live=3),       # ESP
+         advance(2), sweep(ended=1, live=4),       # echo
+         advance(3), sweep(ended=1, live=3),       # ESP
          advance(3), sweep(ended=1, live=2),       # half-open TCP
          advance(10), sweep(ended=1, live=1),      # UDP
          advance(80), sweep(ended=1, live=0),
@@ -84,7 +84,8 @@ CASES = [
          state(sessions=0),
          udp_out("new-forward"), udp_back(), state(sessions=1, mappings=1)),
     case("expired-tcp", "an established connection lives for two hours and four minutes", POOL, HANDSHAKE,
-         advance(7439), back("A"), advance(7439), out("A"), advance(7442), drops("wan0", tcp(R, CX, "R"), "no-mapping")),
+         advance(7439), back("A"), advance(7439), out("A"), advance(7442),
+         drops("wan0", tcp(R, CX, "R"), "no-state"), drops("wan0", tcp(R, CX, "S"), "no-mapping"), state(sessions=0)),
     case("expired-icmp", "an echo for a minute", POOL,
          sends("lan0", echo(A, S, 9), "wan0", echo(P, S, 9), "new-forward"), advance(59),
          sends("wan0", echo_reply(S, P, 9), "lan0", echo_reply(S, A, 9)), advance(62),

@@ -235,9 +235,9 @@ def drops(into, packet, verdict, gso=0):
     return Step("packet", into, packet, "drop", (verdict,), gso=gso)
 
 
-def answers(into, packet, verdict, kind, code, mtu=0):
+def answers(into, packet, verdict, kind, code, mtu=0, gso=0):
     """Dropped for a reason, and the sender is told."""
-    return Step("packet", into, packet, "send", (verdict, "icmp-sent"), into, error=(kind, code, mtu))
+    return Step("packet", into, packet, "send", (verdict, "icmp-sent"), into, error=(kind, code, mtu), gso=gso)
 
 
 def advance(seconds):

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * test_dp_rule.c - prefixes bit by bit, and the first of many random rules against a plain search.
+ */
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "host/env_native.h"
+
+#include "dp/rule.h"
+
+#define ROUNDS	20000
+#define RULES	200
+
+static struct native box;
+static struct cpu cpu;
+static struct pkt packet = { .cpu = &cpu, .control = &box.control, .m = &cpu.meta };
+static struct settings settings;
+
+static int setup(void **state)
+{
+	memset(&box, 0, sizeof(box));
+	memset(&cpu, 0, sizeof(cpu));
+	box.rules = calloc(2 * NATVI_MAX_RULES, sizeof(*box.rules));
+	native_current = &box;
+	srand(7);
+	return !box.rules;
+}
+
+static int teardown(void **state)
+{
+	free(box.rules);
+	return 0;
+}
+
+static int bit(const union addr *a, unsigned int i)
+{
+	return a->byte[i / 8] >> (7 - i % 8) & 1;
+}
+
+static bool naive_prefix(const union addr *a, const union addr *net, unsigned int len)
+{
+	for (unsigned int i = 0; i < len; i++)
+		if (bit(a, i) != bit(net, i))
+			return false;
+	return true;
+}
+
+/* An address that shares some number of leading bits with another one. */
+static void near(union addr *to, const union addr *from, unsigned int shared)
+{
+	*to = *from;
+	if (shared < 128)
+		to->byte[shared / 8] ^= 0x80 >> shared % 8;
+	for (unsigned int i = shared + 1; i < 128; i++)
+		to->byte[i / 8] ^= rand() & (0x80 >> i % 8);
+}
+
+static void test_prefix(void **state)
+{
+	union addr a, net;
+
+	for (int i = 0; i < 16; i++)
+		net.byte[i] = rand();
+	for (unsigned int shared = 0; shared <= 128; shared++)
+		for (unsigned int len = 0; len <= 128; len++) {
+			near(&a, &net, shared);
+			assert_int_equal(prefix_match(&a, &net, len), naive_prefix(&a, &net, len));
+			assert_int_equal(prefix_match(&a, &net, len), shared >= len);
+		}
+}
+
+/* Rules of few different values, so that many match. */
+
+static uint16_t few_ports(void)
+{
+	static const uint16_t ports[] = { 0, 1, 53, 80, 1023, 1024, 65535 };
+
+	return ports[rand() % 7];
+}
+
+static void few_addresses(union addr *a)
+{
+	memset(a, 0, sizeof(*a));
+	a->byte[10] = a->byte[11] = 0xff;
+	a->byte[12] = 198;
+	a->byte[13] = 18 + rand() % 2;
+	a->byte[15] = rand() % 4;
+}
+
+static void random_rule(struct rule *r, uint16_t id)
+{
+	memset(r, 0, sizeof(*r));
+	r->in_ifindex = rand() % 3;
+	r->out_ifindex = rand() % 8 ? (uint32_t)rand() % 3 : IFINDEX_ABSENT;
+	few_addresses(&r->src);
+	few_addresses(&r->dst);
+	r->src_len = rand() % 3 ? 96 + rand() % 33 : 0;
+	r->dst_len = rand() % 3 ? 96 + rand() % 33 : 0;
+	r->proto = rand() % 2 ? 0 : 6 + 11 * (rand() % 2);
+	r->sport_hi = r->dport_hi = 65535;
+	if (rand() % 3 == 0) {
+		r->dport_lo = few_ports();
+		r->dport_hi = few_ports();
+	}
+	if (rand() % 5 == 0)
+		r->sport_lo = few_ports();
+	r->id = id;
+}
+
+static bool naive_match(const struct rule *r, const struct meta *m, uint32_t out)
+{
+	uint16_t sport = ntohs(m->key.sport), dport = ntohs(m->key.dport);
+	bool any_ports = m->flags & PKT_FRAGMENT;
+
+	return (!r->in_ifindex || r->in_ifindex == m->ifindex) &&
+	       (!r->out_ifindex || r->out_ifindex == out || out == OUT_ANY) && (!r->proto || r->proto == m->key.proto) &&
+	       (any_ports || (sport >= r->sport_lo && sport <= r->sport_hi && dport >= r->dport_lo && dport <= r->dport_hi)) &&
+	       naive_prefix(&m->key.src, &r->src, r->src_len) && naive_prefix(&m->key.dst, &r->dst, r->dst_len);
+}
+
+static void random_packet(struct meta *m)
+{
+	m->ifindex = 1 + rand() % 2;
+	m->flags = rand() % 8 ? 0 : PKT_FRAGMENT;
+	few_addresses(&m->key.src);
+	few_addresses(&m->key.dst);
+	m->key.sport = htons(few_ports());
+	m->key.dport = htons(few_ports());
+	m->key.proto = rand() % 2 ? 6 : 17;
+}
+
+static void test_first_match(void **state)
+{
+	int hits = 0, misses = 0;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		uint32_t out = rand() % 8 ? 1 + (uint32_t)rand() % 2 : OUT_ANY, base, n;
+		const struct rule *want = NULL, *got;
+
+		box.control.active = rand() % 2;
+		base = box.control.active * NATVI_MAX_RULES;
+		if (round % 100 == 0)
+			for (int i = 0; i < RULES; i++) {
+				random_rule(&box.rules[i], 1 + i);
+				random_rule(&box.rules[NATVI_MAX_RULES + i], 1001 + i);
+			}
+		n = settings.n_rules = rand() % 30;
+		random_packet(&cpu.meta);
+		for (uint32_t i = 0; i < n && !want; i++)
+			if (naive_match(&box.rules[base + i], &cpu.meta, out))
+				want = &box.rules[base + i];
+		got = rule_match(&packet, &settings, out);
+		assert_ptr_equal(got, want);
+		*(want ? &hits : &misses) += 1;
+	}
+	assert_true(hits > ROUNDS / 10 && misses > ROUNDS / 10);
+}
+
+/* All of a full list is looked at, and nothing behind it. */
+static void test_whole_list(void **state)
+{
+	for (uint32_t i = 0; i < 2 * NATVI_MAX_RULES; i++) {
+		random_rule(&box.rules[i], 1);
+		box.rules[i].in_ifindex = IFINDEX_ABSENT;
+	}
+	random_packet(&cpu.meta);
+	cpu.meta.flags = 0;
+	box.control.active = 0;
+	settings.n_rules = NATVI_MAX_RULES;
+	assert_null(rule_match(&packet, &settings, 1));
+	memset(&box.rules[NATVI_MAX_RULES], 0, sizeof(struct rule));	/* the other half's first matches all */
+	box.rules[NATVI_MAX_RULES].sport_hi = box.rules[NATVI_MAX_RULES].dport_hi = 65535;
+	assert_null(rule_match(&packet, &settings, 1));
+	box.rules[NATVI_MAX_RULES - 1] = box.rules[NATVI_MAX_RULES];
+	assert_ptr_equal(rule_match(&packet, &settings, 1), &box.rules[NATVI_MAX_RULES - 1]);
+	settings.n_rules--;
+	assert_null(rule_match(&packet, &settings, 1));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_prefix, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_first_match, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_whole_list, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("dp_rule", tests, NULL, NULL);
+}
