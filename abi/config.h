@@ -28,7 +28,7 @@
  *   addrs       HASH  struct addr_key -> struct addr_info own and pool addresses
  *   portbits    ARRAY [slots * PORTBITS_PROTOS] struct portbits, mmapable
  *   flows       ARRAY [control.n_buckets] struct bucket, mmapable
- *   mappings    HASH  struct mapping_key -> struct mapping
+ *   mappings    ARRAY [control.n_mapping_buckets] struct mapping_bucket, mmapable
  *   cpu         PERCPU_ARRAY [2] struct cpu               0: packets, 1: SYSCALL programs
  *   events      RINGBUF struct event
  */
@@ -51,7 +51,7 @@ struct control {
 	__u32 max_mappings;	/* limits.mappings likewise */
 	__u32 heartbeat_s;	/* coarse monotonic second of the daemon's last sign of life */
 	__u32 events_until_s;	/* events are made until then; a reader renews it, at most 10 s ahead */
-	__u32 pad;
+	__u32 n_mapping_buckets;
 };
 NATVI_ASSERT_SIZE(struct control, 64);
 

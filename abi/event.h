@@ -47,7 +47,7 @@ _Static_assert(VERDICT_COUNT <= 64, "struct counters has room for 64 verdicts");
 struct sweep_args {
 	__u32 first_bucket;	/* in */
 	__u32 n_buckets;	/* in */
-	__u32 mappings;		/* in: 1: sweep the mapping table too */
+	__u32 mappings;		/* in: 0: of the flow table; 1: of the mapping table */
 	__u32 live;		/* out: sessions seen alive */
 	__u32 ended;		/* out: sessions ended */
 	__u32 freed;		/* out: slots freed */
@@ -71,6 +71,20 @@ struct unmap_args {
 	__u32 pad;
 };
 NATVI_ASSERT_SIZE(struct unmap_args, 32);
+
+/*
+ * Argument of natvi_mapping: one entry of the mapping table, for forwards. LOOK copies the
+ * value out; PUT inserts a new key; SET changes all of the value but refs and since_s; CUT removes it.
+ */
+enum mapping_op { MAPPING_LOOK = 0, MAPPING_PUT = 1, MAPPING_SET = 2, MAPPING_CUT = 3 };
+
+struct mapping_args {
+	struct mapping value;	/* in and out */
+	struct mapping_key key;
+	__u32 op;
+	__s32 result;		/* out: 0, -2 (ENOENT), -17 (EEXIST), -28 (ENOSPC) */
+};
+NATVI_ASSERT_SIZE(struct mapping_args, 72);
 
 /*
  * Argument of natvi_adopt: leave a connection that the kernel already translates to the

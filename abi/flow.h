@@ -94,7 +94,7 @@ NATVI_ASSERT_SIZE(struct flow_cold, 12);
 
 struct bucket {
 	__u32 tag[NATVI_BUCKET_SLOTS];
-	__u32 pad;
+	__u32 spilled;		/* 1: a key that prefers this bucket stands in its other one */
 	struct flow_cold cold[NATVI_BUCKET_SLOTS];
 	__u8 pad2[12];
 	struct flow flow[NATVI_BUCKET_SLOTS];

@@ -20,7 +20,8 @@
 #define NATVI_MAX_VLAN_TAGS	2
 
 #define NATVI_BUCKET_SLOTS	7	/* flows in a bucket of the flow table */
-#define NATVI_BUCKET_BYTES	1024
+#define NATVI_MAPPING_SLOTS	15	/* mapping entries in a bucket of the mapping table */
+#define NATVI_BUCKET_BYTES	1024	/* of both: a look-up touches one page */
 
 #define NATVI_PORT_WORDS	1024	/* 65,536 ports in 64-bit words */
 #define NATVI_PORT_SUMMARY	16	/* one bit a word */

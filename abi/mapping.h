@@ -17,6 +17,7 @@
 #ifndef NATVI_ABI_MAPPING_H
 #define NATVI_ABI_MAPPING_H
 
+#include "limits.h"
 #include "types.h"
 
 enum mapping_kind { MAPPING_INSIDE = 1, MAPPING_OUTSIDE = 2, MAPPING_PERMIT = 3 };
@@ -52,5 +53,29 @@ struct mapping {
 	__u8 pad[5];
 };
 NATVI_ASSERT_SIZE(struct mapping, 40);
+
+/* One entry of the table. A mapping is two: INSIDE and OUTSIDE. */
+struct map_entry {
+	struct mapping_key key;
+	struct mapping value;
+};
+NATVI_ASSERT_SIZE(struct map_entry, 64);
+
+/*
+ * The table is an array of these, kept as the flow table is: abi/flow.h has the tags and the
+ * life of a slot.
+ */
+struct mapping_bucket {
+	__u32 tag[NATVI_MAPPING_SLOTS];
+	__u32 spilled;		/* as in struct bucket */
+	struct map_entry entry[NATVI_MAPPING_SLOTS];
+};
+NATVI_ASSERT_SIZE(struct mapping_bucket, NATVI_BUCKET_BYTES);
+
+/* Buckets for a number of entries: at most four fifths of the slots are used. */
+static inline __u32 natvi_mapping_buckets_for(__u32 entries)
+{
+	return (__u32)(((__u64)entries * 5 / 4 + NATVI_MAPPING_SLOTS - 1) / NATVI_MAPPING_SLOTS) + 2;
+}
 
 #endif

@@ -48,6 +48,7 @@ ENV_ARRAY(env_pool, pools, const struct pool)
 ENV_ARRAY(env_pool_addr, pool_addrs, const struct pool_addr)
 ENV_ARRAY(env_portbits, portbits, struct portbits)
 ENV_ARRAY(env_bucket, flows, struct bucket)
+ENV_ARRAY(env_mapping_bucket, mappings, struct mapping_bucket)
 ENV_ARRAY(env_cpu, cpu, struct cpu)
 
 DP struct control *env_control(void)
@@ -67,21 +68,6 @@ DP struct usage *env_usage(void)
 DP const struct addr_info *env_addr(const struct addr_key *k)
 {
 	return bpf_map_lookup_elem(&addrs, k);
-}
-
-DP struct mapping *env_mapping(const struct mapping_key *k)
-{
-	return bpf_map_lookup_elem(&mappings, k);
-}
-
-DP int env_mapping_insert(const struct mapping_key *k, const struct mapping *m)
-{
-	return bpf_map_update_elem(&mappings, k, m, BPF_NOEXIST);
-}
-
-DP int env_mapping_delete(const struct mapping_key *k)
-{
-	return bpf_map_delete_elem(&mappings, k);
 }
 
 DP void env_loop(__u32 n, long (*fn)(__u32, void *), void *arg)

@@ -24,6 +24,7 @@ NATVI_ARRAY(pool_addrs, struct pool_addr, 2, 0);
 NATVI_ARRAY(ports, struct port, NATVI_MAX_PORTS, 0);
 NATVI_ARRAY(portbits, struct portbits, PORTBITS_PROTOS, BPF_F_MMAPABLE);
 NATVI_ARRAY(flows, struct bucket, 1, BPF_F_MMAPABLE);
+NATVI_ARRAY(mappings, struct mapping_bucket, 1, BPF_F_MMAPABLE);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -31,13 +32,6 @@ struct {
 	__type(key, struct addr_key);
 	__type(value, struct addr_info);
 } addrs __weak SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, struct mapping_key);
-	__type(value, struct mapping);
-} mappings __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

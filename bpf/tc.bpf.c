@@ -3,8 +3,6 @@
 #include "env_tc.h"
 #include "dp/dp.h"
 
-struct bpf_map;
-
 SEC("tc")
 int natvi_tc_ingress(struct __sk_buff *skb)
 {
@@ -16,15 +14,11 @@ static inline struct cpu *syscall_cpu(void)
 {
 	struct cpu *c = env_cpu(1);
 
-	if (c)
-		c->meta.now_s = ns_to_s(bpf_ktime_get_ns());
+	if (!c)
+		return NULL;
+	OPAQUE(c);	/* no arithmetic on it before the check */
+	c->meta.now_s = ns_to_s(bpf_ktime_get_ns());
 	return c;
-}
-
-static long sweep_mapping_step(struct bpf_map *map, const struct mapping_key *key, struct mapping *m, struct sweep_state *s)
-{
-	sweep_mapping(key, m, s);
-	return 0;
 }
 
 /* One slice of a sweep; the daemon moves control.sweep before the first slice of a pass. */
@@ -33,17 +27,20 @@ int natvi_sweep(struct sweep_args *args)
 {
 	const struct control *c = env_control();
 	const struct settings *set = c ? env_settings(c->active) : NULL;
-	struct sweep_state s = { .cpu = syscall_cpu() };
+	struct cpu *cpu = syscall_cpu();
+	struct sweep_state s = {};
 
-	if (!c || !set || !s.cpu)
+	if (!cpu || !c || !set)
 		return -1;
-	s.now_s = s.cpu->meta.now_s;
+	s.cpu = cpu;
+	s.now_s = cpu->meta.now_s;
 	s.sweep = c->sweep;
 	s.rest_s = set->rest_s;
 	s.args.first_bucket = args->first_bucket;
-	bpf_loop(args->n_buckets, sweep_bucket, &s, 0);
 	if (args->mappings)
-		bpf_for_each_map_elem(&mappings, sweep_mapping_step, &s, 0);
+		bpf_loop(args->n_buckets, sweep_mapping_bucket, &s, 0);
+	else
+		bpf_loop(args->n_buckets, sweep_bucket, &s, 0);
 	args->live = s.args.live;
 	args->ended = s.args.ended;
 	args->freed = s.args.freed;
@@ -80,6 +77,37 @@ int natvi_unmap(struct unmap_args *args)
 		return 0;
 	cpu->draft.key = args->key;
 	args->result = mapping_delete(&cpu->draft.key, &cpu->draft.back);
+	return 0;
+}
+
+/* One entry of the mapping table: forwards. */
+SEC("syscall")
+int natvi_mapping(struct mapping_args *args)
+{
+	struct cpu *cpu = syscall_cpu();
+	struct mapping *m;
+
+	args->result = -ENOENT_;
+	if (!cpu)
+		return 0;
+	cpu->draft.key = args->key;
+	cpu->draft.value = args->value;
+	if (args->op == MAPPING_PUT) {
+		args->result = mapping_put(&cpu->draft.key, &cpu->draft.value);
+		return 0;
+	}
+	if (args->op == MAPPING_CUT) {
+		args->result = mapping_cut(&cpu->draft.key);
+		return 0;
+	}
+	m = mapping_get(&cpu->draft.key);
+	if (!m)
+		return 0;
+	if (args->op == MAPPING_SET)
+		mapping_set(m, &cpu->draft.value);
+	else
+		args->value = *m;
+	args->result = 0;
 	return 0;
 }
 

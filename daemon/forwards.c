@@ -4,7 +4,6 @@
  * no new dynamic mapping takes it.
  */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,7 +123,7 @@ static int remove_leftovers(const struct tables *tables, const struct plan *plan
 	/* No new session finds the forward; those that hold it let go of the inside entry while it stands. */
 	for (i = 0; i < left.n; i++)
 		if (left.list[i].kind == MAPPING_OUTSIDE)
-			bpf_map_delete_elem(tables->map[TABLE_MAPPINGS], &left.list[i]);
+			mapping_remove(tables, &left.list[i]);
 	qsort(left.list, left.n, sizeof(*left.list), compare_keys);
 	tables_grace();
 	ended = sessions_kill(tables, NULL, uses_leftover, &left, true);
@@ -133,7 +132,7 @@ static int remove_leftovers(const struct tables *tables, const struct plan *plan
 	err = ended < 0 ? ended : 0;
 	for (i = 0; i < left.n; i++)
 		if (left.list[i].kind == MAPPING_INSIDE)
-			bpf_map_delete_elem(tables->map[TABLE_MAPPINGS], &left.list[i]);
+			mapping_remove(tables, &left.list[i]);
 out:
 	free(left.list);
 	return err;
@@ -196,7 +195,7 @@ static int keep_entry(const struct tables *tables, const struct plan *plan, cons
 	next.since_s = there->since_s;
 	if (!memcmp(&next, there, sizeof(next)))
 		return 0;
-	return bpf_map_update_elem(tables->map[TABLE_MAPPINGS], key, &next, BPF_EXIST);
+	return mapping_change(tables, key, &next);
 }
 
 /* 0: the entry stands as it should, or the way was cleared (*again); or a negative errno. */
@@ -205,11 +204,11 @@ static int put_entry(const struct tables *tables, const struct plan *plan, const
 {
 	struct mapping there = { 0 };
 	struct mapping_key inside;
-	int err = bpf_map_update_elem(tables->map[TABLE_MAPPINGS], key, value, BPF_NOEXIST);
+	int err = mapping_add(tables, key, value);
 
 	if (err != -EEXIST)
 		return err;
-	if (bpf_map_lookup_elem(tables->map[TABLE_MAPPINGS], key, &there)) {
+	if (mapping_look(tables, key, &there)) {
 		*again = true;
 		return 0;
 	}
@@ -248,7 +247,7 @@ static int put_static(const struct tables *tables, const struct plan *plan, cons
 		err = -EBUSY;
 	if (err)
 		log_err("forward of %s:%u: cannot be put in force: %s", addr_print(&s->outside.addr, text),
-			ntohs(s->outside.port), err == -E2BIG ? "the mapping table is full (limits.mappings)" : strerror(-err));
+			ntohs(s->outside.port), err == -ENOSPC ? "the mapping table is full (limits.mappings)" : strerror(-err));
 	return err;
 }
 

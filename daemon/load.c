@@ -43,7 +43,7 @@ static const char *const map_names[TABLE_MAPS] = {
 
 static const char *const prog_names[TABLE_PROGS] = {
 	"natvi_tc_ingress", "natvi_tc_egress", "natvi_xdp", "natvi_sweep", "natvi_kill", "natvi_unmap",
-	"natvi_adopt",
+	"natvi_adopt", "natvi_mapping",
 };
 
 /* The file system */
@@ -115,8 +115,8 @@ static int set_sizes(struct bpf_object *object, const struct config *config)
 
 	err = set_size(object, TABLE_FLOWS, natvi_buckets_for(config->max_sessions));
 	if (!err)
-		err = set_size(object, TABLE_MAPPINGS, 2 * config->max_mappings + config->max_mappings / 8 +
-			       2 * (needs.statics + STATIC_HEADROOM));
+		err = set_size(object, TABLE_MAPPINGS, natvi_mapping_buckets_for(2 * config->max_mappings +
+			       config->max_mappings / 8 + 2 * (needs.statics + STATIC_HEADROOM)));
 	if (!err)
 		err = set_size(object, TABLE_POOL_ADDRS, 2 * addrs);
 	if (!err)
@@ -294,7 +294,7 @@ static int find_all(struct tables *tables)
 			return -ENOENT;
 		tables->map[i] = bpf_map__fd(map);
 		if (i == TABLE_MAPPINGS)
-			tables->max_mapping_entries = bpf_map__max_entries(map);
+			tables->max_mapping_entries = (bpf_map__max_entries(map) - 2) * NATVI_MAPPING_SLOTS / 5 * 4;
 		if (i == TABLE_ADDRS)
 			tables->max_addr_entries = bpf_map__max_entries(map);
 	}
@@ -379,6 +379,7 @@ static int begin_control(struct tables *tables, const struct config *config)
 		return -errno;
 	c->generation = 1;
 	c->n_buckets = entries_of(tables, TABLE_FLOWS);
+	c->n_mapping_buckets = entries_of(tables, TABLE_MAPPINGS);
 	c->n_pool_addrs = entries_of(tables, TABLE_POOL_ADDRS) / 2;
 	c->n_slots = entries_of(tables, TABLE_PORTBITS) / PORTBITS_PROTOS;
 	c->max_sessions = config->max_sessions;
@@ -500,9 +501,13 @@ static int prepare(struct tables *tables, const struct config *config)
 	err = maps_open(&tables->maps, tables->instance, err_text, sizeof(err_text));
 	if (err)
 		log_err("%s", err_text);
-	else if (tables->reused)
+	if (err)
+		return err;
+	tables->mappings = tables->maps->mappings;
+	tables->n_mapping_buckets = tables->maps->n_mapping_buckets;
+	if (tables->reused)
 		tell_differences(tables, config);
-	return err;
+	return 0;
 }
 
 int tables_open(struct tables **out, const char *instance, const struct config *config)

@@ -3,38 +3,66 @@
  * mappings.c - see mappings.h.
  */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "daemon/addrs.h"
 #include "daemon/mappings.h"
 
-#define BATCH	8192u	/* entries read with one system call */
+struct walk {
+	mapping_fn fn;
+	void *arg;
+};
+
+static int one_entry(const struct map_entry *entry, void *arg)
+{
+	const struct walk *walk = arg;
+
+	return walk->fn(&entry->key, &entry->value, walk->arg);
+}
 
 int mappings_each(const struct tables *tables, mapping_fn fn, void *arg)
 {
-	struct mapping_key *keys = malloc(BATCH * sizeof(*keys));
-	struct mapping *values = malloc(BATCH * sizeof(*values));
-	__u32 in = 0, out = 0, count, i;
-	bool first = true;
-	int err = keys && values ? 0 : -ENOMEM, end = 0;
+	struct walk walk = { .fn = fn, .arg = arg };
 
-	while (!err && !end) {
-		count = BATCH;
-		end = bpf_map_lookup_batch(tables->map[TABLE_MAPPINGS], first ? NULL : &in, &out, keys, values, &count, NULL);
-		if (end && end != -ENOENT) {
-			err = end;
-			break;
-		}
-		for (i = 0; i < count && !err; i++)
-			err = fn(&keys[i], &values[i], arg);
-		in = out;
-		first = false;
-	}
-	free(keys);
-	free(values);
-	return err;
+	return mapping_entries(tables->mappings, tables->n_mapping_buckets, one_entry, &walk);
+}
+
+static int run(const struct tables *tables, enum mapping_op op, const struct mapping_key *key, struct mapping *value)
+{
+	struct mapping_args args = { .key = *key, .op = op };
+	int err;
+
+	if (value)
+		args.value = *value;
+	err = tables_run(tables, PROG_MAPPING, &args, sizeof(args));
+	if (value)
+		*value = args.value;
+	return err ? err : args.result;
+}
+
+int mapping_look(const struct tables *tables, const struct mapping_key *key, struct mapping *value)
+{
+	return run(tables, MAPPING_LOOK, key, value);
+}
+
+int mapping_add(const struct tables *tables, const struct mapping_key *key, const struct mapping *value)
+{
+	struct mapping copy = *value;
+
+	return run(tables, MAPPING_PUT, key, &copy);
+}
+
+int mapping_change(const struct tables *tables, const struct mapping_key *key, const struct mapping *value)
+{
+	struct mapping copy = *value;
+
+	return run(tables, MAPPING_SET, key, &copy);
+}
+
+int mapping_remove(const struct tables *tables, const struct mapping_key *key)
+{
+	return run(tables, MAPPING_CUT, key, NULL);
 }
 
 struct reading {

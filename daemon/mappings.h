@@ -17,8 +17,17 @@
 /* Returns 0 to go on; anything else ends the walk and is returned. The entry is a copy. */
 typedef int (*mapping_fn)(const struct mapping_key *key, const struct mapping *value, void *arg);
 
-/* Every entry of every kind. Returns 0, a negative errno, or what ended the walk. */
+/* Every live entry of every kind. Returns 0, or what ended the walk. */
 int mappings_each(const struct tables *tables, mapping_fn fn, void *arg);
+
+/*
+ * One entry, for forwards. Return 0, -ENOENT, -EEXIST, -ENOSPC (the table is full) or another
+ * negative errno. mapping_change() leaves refs and since_s as they are.
+ */
+int mapping_look(const struct tables *tables, const struct mapping_key *key, struct mapping *value);
+int mapping_add(const struct tables *tables, const struct mapping_key *key, const struct mapping *value);
+int mapping_change(const struct tables *tables, const struct mapping_key *key, const struct mapping *value);
+int mapping_remove(const struct tables *tables, const struct mapping_key *key);
 
 /* Outside ports that mappings hold, as sorted numbers: slot << 18 | protocol << 16 | port. */
 struct held {

@@ -17,14 +17,13 @@
 #define SLICE_MAX	65536u
 #define PASS_CHEAP_S	0.1		/* a pass that takes less begins each second */
 #define PASS_MAX_S	5
-#define MAPPING_SHARE	20		/* the mapping table is swept for 1/20 of the time at most */
 
 struct sweep {
 	struct daemon *d;
 	ev_timer tick, second;
-	uint32_t next, slice;		/* buckets */
+	uint32_t next, slice;		/* buckets; those of the mapping table follow those of the flow table */
 	bool in_pass;
-	double pass_began, mappings_next;
+	double pass_began;
 	struct sweep_report now, last;
 	bool failed;			/* said once */
 };
@@ -56,10 +55,8 @@ static int run(struct sweep *s, uint32_t first, uint32_t n, bool mappings, doubl
 	s->now.freed += args.freed;
 	s->now.slices++;
 	s->now.seconds += *took;
-	if (mappings) {
-		s->now.mappings_live = args.mappings_live;
-		s->now.mappings_freed += args.mappings_freed;
-	}
+	s->now.mappings_live += args.mappings_live;
+	s->now.mappings_freed += args.mappings_freed;
 	return 0;
 }
 
@@ -67,22 +64,9 @@ static void begin_pass(struct sweep *s, double now)
 {
 	tables_set(s->d->tables, sweep, s->d->tables->control->sweep + 1);
 	memset(&s->now, 0, sizeof(s->now));
-	s->now.mappings_live = s->last.mappings_live;
 	s->pass_began = now;
 	s->next = 0;
 	s->in_pass = true;
-}
-
-static void end_pass(struct sweep *s, double now)
-{
-	double took;
-
-	if (now >= s->mappings_next) {
-		run(s, 0, 0, true, &took);
-		s->mappings_next = now + 1 + MAPPING_SHARE * took;
-	}
-	s->last = s->now;
-	s->in_pass = false;
 }
 
 /* Buckets for this tick: what fits the goal, and no less than ends the pass in time. */
@@ -105,26 +89,31 @@ static void adapt(struct sweep *s, uint32_t done, double took)
 static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct sweep *s = timer->data;
-	uint32_t total = s->d->tables->control->n_buckets, n;
+	uint32_t flows = s->d->tables->control->n_buckets, total = flows + s->d->tables->control->n_mapping_buckets, end, n;
 	double now = clock_s(), took;
+	bool mappings;
 
 	if (!s->in_pass) {
 		if (now - s->pass_began < (s->last.seconds < PASS_CHEAP_S ? 1 : PASS_MAX_S / 2.0))
 			return;
 		begin_pass(s, now);
 	}
+	mappings = s->next >= flows;
+	end = mappings ? total : flows;
 	n = slice_size(s, total);
-	if (n > total - s->next)
-		n = total - s->next;
-	if (run(s, s->next, n, false, &took)) {
+	if (n > end - s->next)
+		n = end - s->next;
+	if (run(s, mappings ? s->next - flows : s->next, n, mappings, &took)) {
 		s->in_pass = false;
 		return;
 	}
 	if (n >= SLICE_MIN)
 		adapt(s, n, took);
 	s->next += n;
-	if (s->next >= total)
-		end_pass(s, now);
+	if (s->next >= total) {
+		s->last = s->now;
+		s->in_pass = false;
+	}
 }
 
 static void on_second(struct ev_loop *loop, ev_timer *timer, int events)

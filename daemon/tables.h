@@ -25,7 +25,7 @@ enum table_map {
 	TABLE_ADDRS, TABLE_PORTBITS, TABLE_FLOWS, TABLE_MAPPINGS, TABLE_MAPS
 };
 
-enum table_prog { PROG_TC_INGRESS, PROG_TC_EGRESS, PROG_XDP, PROG_SWEEP, PROG_KILL, PROG_UNMAP, PROG_ADOPT, TABLE_PROGS };
+enum table_prog { PROG_TC_INGRESS, PROG_TC_EGRESS, PROG_XDP, PROG_SWEEP, PROG_KILL, PROG_UNMAP, PROG_ADOPT, PROG_MAPPING, TABLE_PROGS };
 
 struct tables {
 	char instance[NATVI_NAME_LEN];
@@ -35,6 +35,8 @@ struct tables {
 	struct control *control;	/* in memory, shared; write with tables_set() */
 	struct portbits *portbits;	/* in memory, shared */
 	size_t portbits_bytes;
+	const struct mapping_bucket *mappings;	/* in memory, read-only; of maps */
+	uint32_t n_mapping_buckets;
 	struct maps *maps;		/* for reading */
 	uint32_t max_mapping_entries;	/* what the mapping table was made for */
 	uint32_t max_addr_entries;

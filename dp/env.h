@@ -22,10 +22,8 @@
  *   const struct pool_addr *env_pool_addr(__u32 i)
  *   struct portbits *env_portbits(__u32 i)
  *   struct bucket *env_bucket(__u32 i)
+ *   struct mapping_bucket *env_mapping_bucket(__u32 i)
  *   const struct addr_info *env_addr(const struct addr_key *)
- *   struct mapping *env_mapping(const struct mapping_key *)
- *   int env_mapping_insert(key, value)			0, -EEXIST, -ENOMEM/-E2BIG (full)
- *   int env_mapping_delete(key)
  *   void env_loop(n, fn, arg)				fn(i, arg) for i < n until it returns 1
  *
  * The packet

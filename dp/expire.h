@@ -16,12 +16,6 @@ struct sweep_state {
 	__u32 rest_s;
 };
 
-/* A slot that was buried two passes ago is free. */
-DP bool slot_rested(__u32 tag, __u32 sweep)
-{
-	return tag == TAG_DEAD(sweep + 1);	/* (sweep - 2) mod 3 */
-}
-
 static inline long sweep_bucket(__u32 i, void *arg)
 {
 	struct sweep_state *s = arg;
@@ -31,15 +25,13 @@ static inline long sweep_bucket(__u32 i, void *arg)
 	if (!b)
 		return 1;
 	for (__u32 slot = 0; slot < NATVI_BUCKET_SLOTS; slot++) {
-		__u32 tag = b->tag[slot];
-		__u64 handle = (__u64)nb << 3 | slot;
+		__u64 handle = (__u64)nb << 4 | slot;
 
-		if (slot_rested(tag, s->sweep)) {
-			__sync_val_compare_and_swap(&b->tag[slot], tag, TAG_FREE);
+		if (tag_free(&b->tag[slot], s->sweep)) {
 			s->args.freed++;
 			continue;
 		}
-		if (!(tag & TAG_LIVE) || !(b->flow[slot].flags & FLOW_ORIG))
+		if (!(b->tag[slot] & TAG_LIVE) || !(b->flow[slot].flags & FLOW_ORIG))
 			continue;
 		if (session_stale(handle, s->cpu) && !session_end(handle, s->cpu))
 			s->args.ended++;
@@ -49,20 +41,34 @@ static inline long sweep_bucket(__u32 i, void *arg)
 	return 0;
 }
 
-/* One INSIDE mapping; true: it was deleted. */
-DP bool sweep_mapping(const struct mapping_key *key, const struct mapping *m, struct sweep_state *s)
+/* Nothing holds it, and it has rested: let it go. */
+DP void sweep_mapping(const struct map_entry *e, struct sweep_state *s)
 {
-	if (key->kind != MAPPING_INSIDE || (m->flags & MAPPING_STATIC))
-		return false;
+	if (e->key.kind != MAPPING_INSIDE || (e->value.flags & MAPPING_STATIC))
+		return;
 	s->args.mappings_live++;
-	if (m->refs || (__s32)(s->now_s - m->since_s) < (__s32)s->rest_s)
-		return false;
-	s->cpu->draft.key = *key;
+	if (e->value.refs || (__s32)(s->now_s - e->value.since_s) < (__s32)s->rest_s)
+		return;
+	s->cpu->draft.key = e->key;
 	if (mapping_delete(&s->cpu->draft.key, &s->cpu->draft.back))
-		return false;
+		return;
 	s->args.mappings_freed++;
 	s->args.mappings_live--;
-	return true;
+}
+
+static inline long sweep_mapping_bucket(__u32 i, void *arg)
+{
+	struct sweep_state *s = arg;
+	struct mapping_bucket *b = env_mapping_bucket(s->args.first_bucket + i);
+
+	if (!b)
+		return 1;
+	for (__u32 slot = 0; slot < NATVI_MAPPING_SLOTS; slot++) {
+		tag_free(&b->tag[slot], s->sweep);
+		if (b->tag[slot] & TAG_LIVE)
+			sweep_mapping(&b->entry[slot], s);
+	}
+	return 0;
 }
 
 #endif

@@ -12,8 +12,68 @@
 #include "claim.h"
 #include "table.h"
 
-#define ENOENT_	2
-#define EBUSY_	16
+ENV_GLOBAL __s64 mapping_find(const struct mapping_key *key)
+{
+	return find(MAPPINGS, key);
+}
+
+ENV_GLOBAL __s64 mapping_claim(const struct mapping_key *key)
+{
+	return claim(MAPPINGS, key);
+}
+
+DP struct mapping_bucket *mapping_bucket(__u64 handle, __u32 *slot)
+{
+	__u32 s = handle_slot(MAPPINGS, handle);
+
+	if (s >= NATVI_MAPPING_SLOTS)
+		return NULL;
+	*slot = s;
+	return env_mapping_bucket(handle >> 4);
+}
+
+/* The entry with this key, or NULL. */
+DP struct mapping *mapping_get(const struct mapping_key *key)
+{
+	__s64 handle = mapping_find(key);
+	struct mapping_bucket *b;
+	__u32 slot;
+
+	b = handle < 0 ? NULL : mapping_bucket(handle, &slot);
+	if (!b)
+		return NULL;
+	OPAQUE(b);	/* no arithmetic on it before the check */
+	return &b->entry[slot].value;
+}
+
+/* One new entry. 0, -EEXIST, or -ENOSPC: the table is full. */
+ENV_GLOBAL int mapping_put(const struct mapping_key *key, const struct mapping *value)
+{
+	__s64 handle = mapping_claim(key);
+	struct mapping_bucket *b;
+	__u32 slot;
+
+	if (handle < 0 || !value)
+		return handle < 0 ? handle : -ENOSPC_;
+	b = mapping_bucket(handle, &slot);
+	if (!b)
+		return -ENOSPC_;
+	b->entry[slot].value = *value;
+	tag_publish(&b->tag[slot]);
+	return 0;
+}
+
+/* Remove one entry; 0 or -ENOENT. */
+ENV_GLOBAL int mapping_cut(const struct mapping_key *key)
+{
+	const struct control *c = env_control();
+	__s64 handle = mapping_find(key);
+	struct mapping_bucket *b;
+	__u32 slot;
+
+	b = handle < 0 ? NULL : mapping_bucket(handle, &slot);
+	return b && c && tag_bury(&b->tag[slot], c->sweep) ? 0 : -ENOENT_;
+}
 
 /* Take hold of m for one session; false: the sweep is just deleting it. */
 DP bool mapping_hold(struct mapping *m)
@@ -27,7 +87,7 @@ DP bool mapping_hold(struct mapping *m)
 
 DP void mapping_release(const struct mapping_key *key, __u32 now_s)
 {
-	struct mapping *m = env_mapping(key);
+	struct mapping *m = mapping_get(key);
 
 	if (!m)
 		return;
@@ -78,7 +138,7 @@ DP int mapping_insert(struct draft *draft, const struct control *c, struct usage
 		err = -ENOSPC_;
 		goto uncount;
 	}
-	err = env_mapping_insert(&draft->key, &draft->value);
+	err = mapping_put(&draft->key, &draft->value);
 	if (err)
 		goto uncount;
 
@@ -86,10 +146,10 @@ DP int mapping_insert(struct draft *draft, const struct control *c, struct usage
 	draft->value.port = draft->key.port;
 	draft->value.zone = draft->key.zone;
 	draft->value.refs = 0;
-	err = env_mapping_insert(&draft->back, &draft->value);
+	err = mapping_put(&draft->back, &draft->value);
 	if (!err)
 		return 0;
-	env_mapping_delete(&draft->key);
+	mapping_cut(&draft->key);
 uncount:
 	__sync_fetch_and_sub(&u->mappings, 1);
 	return err == -EEXIST_ ? -EEXIST_ : -ENOSPC_;
@@ -101,7 +161,7 @@ uncount:
  */
 DP int mapping_delete(const struct mapping_key *key, struct mapping_key *back)
 {
-	struct mapping *m = env_mapping(key);
+	struct mapping *m = mapping_get(key);
 	struct usage *u = env_usage();
 	struct portbits *b;
 	__u32 slot, port;
@@ -114,8 +174,8 @@ DP int mapping_delete(const struct mapping_key *key, struct mapping_key *back)
 	slot = m->slot;
 	port = __builtin_bswap16(m->port);
 	mapping_outside_key(back, &m->addr, m->port, key->proto);
-	env_mapping_delete(back);
-	env_mapping_delete(key);
+	mapping_cut(back);
+	mapping_cut(key);
 	__sync_fetch_and_sub(&u->mappings, 1);
 	bits = portbits_proto(key->proto);
 	if (bits < 0)
@@ -126,30 +186,42 @@ DP int mapping_delete(const struct mapping_key *key, struct mapping_key *back)
 	return 0;
 }
 
+/* Change what a forward's entry says, and leave alone who holds it. */
+DP void mapping_set(struct mapping *m, const struct mapping *value)
+{
+	m->addr = value->addr;
+	m->port = value->port;
+	m->zone = value->zone;
+	m->slot = value->slot;
+	m->pool = value->pool;
+	m->flags = value->flags;
+	m->filtering = value->filtering;
+}
+
 /* Let the remote of draft in to the source's outside port; a session holds the permit. */
 DP bool permit_hold(struct draft *draft, __u32 now_s)
 {
 	struct mapping *m;
 
 	mapping_permit_key(&draft->back, &draft->out.dst, draft->out.sport, draft->slot, draft->out.proto);
-	m = env_mapping(&draft->back);
+	m = mapping_get(&draft->back);
 	if (m && mapping_hold(m))
 		return true;
 	__builtin_memset(&draft->value, 0, sizeof(draft->value));
 	draft->value.refs = 1;
 	draft->value.since_s = now_s;
 	draft->value.slot = draft->slot;
-	return env_mapping_insert(&draft->back, &draft->value) == 0;
+	return mapping_put(&draft->back, &draft->value) == 0;
 }
 
 /* The permit goes with the last session that holds it. */
 DP void permit_release(const struct mapping_key *key)
 {
-	struct mapping *m = env_mapping(key);
+	struct mapping *m = mapping_get(key);
 
 	if (m && __sync_fetch_and_sub(&m->refs, 1) == 1 &&
 	    __sync_val_compare_and_swap(&m->refs, 0, MAPPING_DEAD) == 0)
-		env_mapping_delete(key);
+		mapping_cut(key);
 }
 
 DP bool permit_given(struct draft *draft, const union addr *remote, __be16 port, __u32 slot, __u8 proto)
@@ -157,7 +229,7 @@ DP bool permit_given(struct draft *draft, const union addr *remote, __be16 port,
 	struct mapping *m;
 
 	mapping_permit_key(&draft->back, remote, port, slot, proto);
-	m = env_mapping(&draft->back);
+	m = mapping_get(&draft->back);
 	return m && m->refs && !(m->refs & MAPPING_DEAD);
 }
 

@@ -152,7 +152,7 @@ DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
 	b = env_portbits(pa->slot * PORTBITS_PROTOS + bits);
 	if (b)
 		port_free(b, port);
-	m = err == -EEXIST_ ? env_mapping(&draft->key) : NULL;
+	m = err == -EEXIST_ ? mapping_get(&draft->key) : NULL;
 	if (!m || !mapping_hold(m))
 		return err == -EEXIST_ ? drop(p, VERDICT_RACE) : refuse_exhausted(p, VERDICT_MAPPINGS_FULL);
 	draft->out.src = m->addr;	/* another CPU made it for the same source */
@@ -168,7 +168,7 @@ DP enum stage translate_ei(struct pkt *p, const struct pool *pool)
 	struct mapping *m;
 
 	mapping_inside_key(&draft->key, &p->m->key.src, p->m->key.sport, p->m->key.zone, p->m->key.proto, draft->pool);
-	m = env_mapping(&draft->key);
+	m = mapping_get(&draft->key);
 	draft->filtering = pool->filtering;
 	if (m && mapping_hold(m)) {
 		draft->out.src = m->addr;
@@ -341,7 +341,7 @@ DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const str
 	if (!has_ports(p) || p->m->key.proto == IPPROTO_ICMP)
 		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
 	mapping_outside_key(&draft->back, &p->m->key.dst, p->m->key.dport, p->m->key.proto);
-	m = env_mapping(&draft->back);
+	m = mapping_get(&draft->back);
 	if (!m)
 		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
 	if (!starts_session(p))
@@ -354,7 +354,7 @@ DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const str
 	    (m->filtering == FILTER_AD && !permit_given(draft, &p->m->key.src, p->m->key.dport, m->slot, p->m->key.proto)))
 		return drop(p, VERDICT_FILTERED);
 	mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, m->zone, p->m->key.proto, m->pool);
-	m = env_mapping(&draft->key);
+	m = mapping_get(&draft->key);
 	if (!m || (!(m->flags & MAPPING_STATIC) && !m->refs) || !mapping_hold(m))	/* none, or resting */
 		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
 	draft->held |= COLD_DST_MAPPED;

@@ -98,8 +98,8 @@ DP void session_publish(struct cpu *cpu, struct bucket *ob, __u32 os, struct buc
 	flow_begin_reply(&rb->flow[rs], draft, &ob->flow[os], now_s);
 	cold_begin(&rb->cold[rs], draft, draft->orig.zone, 0, now_s);
 	session_event(cpu, EVENT_SESSION_NEW, &ob->flow[os], &rb->flow[rs], draft->rule, now_s);
-	table_publish(rb, rs);
-	table_publish(ob, os);
+	tag_publish(&rb->tag[rs]);
+	tag_publish(&ob->tag[os]);
 }
 
 /*
@@ -137,7 +137,7 @@ ENV_GLOBAL __s64 session_insert(struct cpu *cpu)
 	return orig;
 withdraw:
 	if (rb)
-		table_withdraw(rb, rs);
+		tag_withdraw(&rb->tag[rs]);
 uncount:
 	__sync_fetch_and_sub(&u->sessions, 1);
 	return err;
@@ -151,7 +151,7 @@ DP void session_release(struct cpu *cpu, const struct flow *orig, const struct f
 
 	if (cold->flags & COLD_SRC_MAPPED) {
 		mapping_inside_key(k, &orig->key.src, orig->key.sport, orig->key.zone, orig->key.proto, cold->pool);
-		m = env_mapping(k);
+		m = mapping_get(k);
 		if (m && (cold->flags & COLD_PERMIT)) {
 			mapping_permit_key(&cpu->draft.back, &orig->new_dst, orig->new_sport, m->slot, orig->key.proto);
 			permit_release(&cpu->draft.back);
@@ -184,7 +184,7 @@ ENV_GLOBAL int session_end(__u64 handle, struct cpu *cpu)
 	flow_peer_key(&cpu->draft.reply, &b->flow[slot], b->cold[slot].peer_zone);
 	peer = table_find(&cpu->draft.reply);
 	if (peer < 0) {	/* half a session is none: bury what is left of it */
-		if (table_bury(b, slot, c->sweep) && (b->flow[slot].flags & FLOW_ORIG)) {
+		if (tag_bury(&b->tag[slot], c->sweep) && (b->flow[slot].flags & FLOW_ORIG)) {
 			session_release(cpu, &b->flow[slot], &b->cold[slot], cpu->meta.now_s);
 			__sync_fetch_and_sub(&u->sessions, 1);
 		}
@@ -202,9 +202,9 @@ ENV_GLOBAL int session_end(__u64 handle, struct cpu *cpu)
 		pb = swap;
 		pslot = swap_slot;
 	}
-	if (!table_bury(b, slot, c->sweep))
+	if (!tag_bury(&b->tag[slot], c->sweep))
 		return -ENOENT_;
-	table_bury(pb, pslot, c->sweep);
+	tag_bury(&pb->tag[pslot], c->sweep);
 	session_event(cpu, EVENT_SESSION_END, &b->flow[slot], &pb->flow[pslot], b->cold[slot].rule, cpu->meta.now_s);
 	session_release(cpu, &b->flow[slot], &b->cold[slot], cpu->meta.now_s);
 	__sync_fetch_and_sub(&u->sessions, 1);

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * table.h - the flow table: find, claim, publish, bury. abi/flow.h has its layout and
+ * table.h - the two tables, flows and mappings: find, claim, publish, bury. abi/flow.h has
  * the life of a slot.
+ *
+ * Both are arrays of 1,024-byte buckets that begin with their tags; a struct shape says how
+ * they differ. A key lives in one of the two buckets that its hash names, in the slot that
+ * its hash names if that was free. The second bucket is only looked at where the first one
+ * says that it has spilled, so that a miss costs one page too.
  *
  * Concurrency: any number of CPUs find and insert at once, without locks. A slot is
  * claimed by compare-and-swap; two CPUs that insert the same key both show it as
@@ -9,15 +14,32 @@
  * is never LIVE twice. Readers match LIVE tags only, and a buried slot is not reused
  * while a program may still read it.
  *
- * A handle names a slot: bucket << 3 | slot.
+ * A handle names a slot: bucket << 4 | slot.
  */
 #ifndef NATVI_DP_TABLE_H
 #define NATVI_DP_TABLE_H
 
 #include "env.h"
 
+#define ENOENT_	2
+#define EBUSY_	16
 #define EEXIST_	17
 #define ENOSPC_	28
+
+/* Always a constant, so that none of it is left after compilation. */
+struct shape {
+	bool mappings;		/* which table */
+	__u32 slots;
+	__u32 first;		/* offset of the first slot; a slot begins with its key */
+	__u32 stride;
+	__u32 quads;		/* of 8 bytes in a key */
+	__u32 full;		/* used slots from which on the other bucket is looked at */
+};
+
+#define FLOWS	((struct shape){ false, NATVI_BUCKET_SLOTS, __builtin_offsetof(struct bucket, flow), \
+				 sizeof(struct flow), sizeof(struct tuple) / 8, 4 })
+#define MAPPINGS ((struct shape){ true, NATVI_MAPPING_SLOTS, __builtin_offsetof(struct mapping_bucket, entry), \
+				  sizeof(struct map_entry), sizeof(struct mapping_key) / 8, 8 })
 
 struct spot {
 	__u32 bucket[2];	/* where a key can live, the preferred one first */
@@ -30,46 +52,62 @@ DP __u64 rotate32(__u64 x)
 	return x << 32 | x >> 32;
 }
 
-/* 64 bits over all of t; seed makes collisions unpredictable for those who choose addresses. */
-DP __u64 table_hash(const struct tuple *t, __u64 seed)
+/* 64 bits over a key; seed makes collisions unpredictable for those who choose addresses. */
+DP __u64 table_hash(const struct shape sh, const void *key, __u64 seed)
 {
-	const __u64 *w = (const __u64 *)t;
-	__u64 h;
+	static const __u64 odd[5] = {
+		0x9e3779b97f4a7c15ULL, 0xc2b2ae3d27d4eb4fULL, 0x165667b19e3779f9ULL, 0xd6e8feb86659fd93ULL, 0xa0761d6478bd642fULL,
+	};
+	const __u64 *w = key;
+	__u64 h = 0;
 
-	h = (w[0] ^ seed) * (0x9e3779b97f4a7c15ULL ^ (seed << 1));
-	h += (rotate32(w[1]) ^ seed) * (0xc2b2ae3d27d4eb4fULL ^ (seed << 2));
-	h += (w[2] ^ seed) * (0x165667b19e3779f9ULL ^ (seed << 3));
-	h += (rotate32(w[3]) ^ seed) * (0xd6e8feb86659fd93ULL ^ (seed << 4));
-	h += (w[4] ^ seed) * (0xa0761d6478bd642fULL ^ (seed << 5));
+#pragma GCC unroll 5
+	for (__u32 i = 0; i < sh.quads; i++)
+		h += ((i & 1 ? rotate32(w[i]) : w[i]) ^ seed) * (odd[i] ^ (seed << (i + 1)));
 	h ^= h >> 32;
 	h *= 0xe7037ed1a0b428dbULL;
 	h ^= h >> 29;
 	return h;
 }
 
-DP void table_spot(const struct tuple *t, const struct control *c, struct spot *s)
+DP void table_spot(const struct shape sh, const void *key, const struct control *c, struct spot *s)
 {
-	__u64 h = table_hash(t, c->seed);
-	__u64 n = c->n_buckets;
+	__u64 h = table_hash(sh, key, c->seed);
+	__u64 n = sh.mappings ? c->n_mapping_buckets : c->n_buckets;
 
 	s->bucket[0] = (h >> 32) * n >> 32;
 	s->bucket[1] = (h & 0xffffffff) * n >> 32;
 	s->tag = TAG_LIVE | ((h >> 17) & TAG_HASH);
-	s->slot = (h & 0xffff) * NATVI_BUCKET_SLOTS >> 16;
+	s->slot = (h & 0xffff) * sh.slots >> 16;
 }
 
 /* 0 if a and b are equal. */
-DP __u32 tuple_diff(const struct tuple *a, const struct tuple *b)
+DP __u32 key_diff(const struct shape sh, const void *a, const void *b)
 {
-	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
-	__u64 d = (x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]);
+	const __u64 *x = a, *y = b;
+	__u64 d = 0;
 
+#pragma GCC unroll 5
+	for (__u32 i = 0; i < sh.quads; i++)
+		d |= x[i] ^ y[i];
 	return (__u32)(d | d >> 32);
 }
 
-DP bool tuple_eq(const struct tuple *a, const struct tuple *b)
+/* The bucket, which begins with its tags; NULL: there is none of that number. */
+DP __u32 *table_bucket(const struct shape sh, __u32 nb)
 {
-	return !tuple_diff(a, b);
+	return sh.mappings ? (__u32 *)env_mapping_bucket(nb) : (__u32 *)env_bucket(nb);
+}
+
+/* Behind the tags: has the bucket sent a key to its other place? */
+DP __u32 *bucket_spilled(const struct shape sh, __u32 *tag)
+{
+	return &tag[sh.slots];
+}
+
+DP void *bucket_key(const struct shape sh, __u32 *tag, __u32 slot)
+{
+	return (void *)tag + sh.first + slot * sh.stride;
 }
 
 /* 1 if x is 0, else 0, without a branch: one path to verify, whatever slot matches. */
@@ -81,110 +119,88 @@ DP __u64 is_zero(__u32 x)
 	return (y - 1) >> 63;
 }
 
-/* Slot of a LIVE flow with this key in b, or -1. */
-DP int bucket_find(const struct bucket *b, __u32 tag, const struct tuple *key)
+/* Bit i: slot i's tag is wanted in the bits of care. */
+DP __u32 tags_mask(const struct shape sh, const __u32 *tag, __u32 wanted, __u32 care)
 {
-	__u64 slot = 0, hits = 0;
+	__u64 mask = 0;
 
-#pragma GCC unroll 7
-	for (__u64 i = 0; i < NATVI_BUCKET_SLOTS; i++) {
-		__u64 eq = is_zero(b->tag[i] ^ tag);
-
-		slot += i & -eq;
-		hits += eq;
-	}
-	if (!hits)
-		return -1;
-	if (unlikely(hits > 1)) {	/* two keys share 30 bits of hash: settle it by the keys */
-		slot = 0;
-		for (__u64 i = 0; i < NATVI_BUCKET_SLOTS; i++)
-			slot += i & -(is_zero(b->tag[i] ^ tag) & is_zero(tuple_diff(&b->flow[i].key, key)));
-	}
-	if (slot >= NATVI_BUCKET_SLOTS)
-		return -1;
-	return tuple_eq(&b->flow[slot].key, key) ? (int)slot : -1;
+#pragma GCC unroll 15
+	for (__u32 i = 0; i < sh.slots; i++)
+		mask |= is_zero((tag[i] ^ wanted) & care) << i;
+	return mask;
 }
 
-/* The bucket and slot of the LIVE flow with this key, or NULL. The hot path: all in line. */
-DP struct bucket *flow_lookup(const struct tuple *key, const struct control *c, __u32 *at)
+/* Number of the lowest set bit of a mask that is not 0 and below 2^16; no branches here either. */
+DP __u32 first_slot(__u32 mask)
 {
-	struct spot s;
-	struct bucket *b;
-	int slot;
-
-	table_spot(key, c, &s);
-	b = env_bucket(s.bucket[0]);
-	if (!b)
-		return NULL;
-	/* Mostly it is here: tag and flow are then fetched at the same time, not one after the other. */
-	if (likely(s.slot < NATVI_BUCKET_SLOTS && b->tag[s.slot] == s.tag && tuple_eq(&b->flow[s.slot].key, key))) {
-		*at = s.slot;
-		return b;
-	}
-	slot = bucket_find(b, s.tag, key);
-	if (slot < 0) {
-		b = env_bucket(s.bucket[1]);
-		if (!b)
-			return NULL;
-		slot = bucket_find(b, s.tag, key);
-		if (slot < 0)
-			return NULL;
-	}
-	*at = slot;
-	return b;
+	mask &= -mask;
+	return (1 - is_zero(mask & 0xff00)) * 8 + (1 - is_zero(mask & 0xf0f0)) * 4 +
+	       (1 - is_zero(mask & 0xcccc)) * 2 + (1 - is_zero(mask & 0xaaaa));
 }
 
-DP struct bucket *handle_bucket(__u64 handle, __u32 *slot)
-{
-	__u32 s = handle & 7;
+#define SAME_TAGS	3	/* keys of one bucket that share 30 bits of hash: more will not be met */
 
-	OPAQUE(s);	/* the verifier follows "less than 7", not "not 7" */
-	if (s >= NATVI_BUCKET_SLOTS)
-		return NULL;
-	*slot = s;
-	return env_bucket(handle >> 3);
+/* Slot of a LIVE key in a bucket, or -1. */
+DP int bucket_find(const struct shape sh, __u32 *tag, __u32 wanted, const void *key)
+{
+	__u32 mask = tags_mask(sh, tag, wanted, ~0u);
+
+	for (int n = 0; n < SAME_TAGS && mask; n++) {
+		__u32 slot = first_slot(mask);
+
+		if (slot < sh.slots && !key_diff(sh, bucket_key(sh, tag, slot), key))
+			return slot;
+		mask &= mask - 1;
+	}
+	return -1;
 }
 
-/* Handle of the LIVE flow with this key, or -1. For all roads but the hot one. */
-ENV_GLOBAL __s64 table_find(const struct tuple *key)
+/* Handle of a LIVE key, or -1. */
+DP __s64 find(const struct shape sh, const void *key)
 {
 	const struct control *c = env_control();
 	struct spot s;
 
 	if (!key || !c)
 		return -1;
-	table_spot(key, c, &s);
+	table_spot(sh, key, c, &s);
 	for (__u32 i = 0; i < 2; i++) {
-		struct bucket *b = env_bucket(s.bucket[i]);
+		__u32 *tag = table_bucket(sh, s.bucket[i]);
 		int slot;
 
-		if (!b)
+		if (!tag)
 			return -1;
-		slot = bucket_find(b, s.tag, key);
+		slot = bucket_find(sh, tag, s.tag, key);
 		if (slot >= 0)
-			return (__u64)s.bucket[i] << 3 | (__u32)slot;
+			return (__u64)s.bucket[i] << 4 | (__u32)slot;
+		if (!*bucket_spilled(sh, tag))
+			return -1;
 	}
 	return -1;
 }
 
-DP __u32 bucket_used(const struct bucket *b)
+DP __u32 bucket_used(const struct shape sh, const __u32 *tag)
 {
-	__u32 n = 0;
+	__u64 unused = 0;
 
-	for (__u32 i = 0; i < NATVI_BUCKET_SLOTS; i++)
-		n += b->tag[i] != TAG_FREE;
-	return n;
+#pragma GCC unroll 15
+	for (__u32 i = 0; i < sh.slots; i++)
+		unused += is_zero(tag[i]);
+	return sh.slots - unused;
 }
 
-/* A free slot of b made CLAIMED, wanted if it is one; or -1. */
-DP int bucket_claim(struct bucket *b, __u32 wanted)
+/* A free slot made CLAIMED, wanted if it is one; or -1: none, or other CPUs were faster three times. */
+DP int bucket_claim(const struct shape sh, __u32 *tag, __u32 wanted)
 {
-	if (wanted < NATVI_BUCKET_SLOTS && b->tag[wanted] == TAG_FREE &&
-	    __sync_val_compare_and_swap(&b->tag[wanted], TAG_FREE, TAG_CLAIMED) == TAG_FREE)
-		return wanted;
-	for (__u32 i = 0; i < NATVI_BUCKET_SLOTS; i++)
-		if (b->tag[i] == TAG_FREE && __sync_val_compare_and_swap(&b->tag[i], TAG_FREE, TAG_CLAIMED) == TAG_FREE)
-			return i;
+	for (int n = 0; n < 3; n++) {
+		__u32 mask = tags_mask(sh, tag, TAG_FREE, ~0u), slot;
+
+		if (!mask)
+			return -1;
+		slot = mask >> wanted & 1 ? wanted : first_slot(mask);
+		if (slot < sh.slots && __sync_val_compare_and_swap(&tag[slot], TAG_FREE, TAG_CLAIMED) == TAG_FREE)
+			return slot;
+	}
 	return -1;
 }
 
@@ -192,22 +208,23 @@ DP int bucket_claim(struct bucket *b, __u32 wanted)
  * Does another slot of bucket number nb show this key, so that ours (at handle) has to
  * withdraw? LIVE always wins; of two PENDING ones the lower handle does.
  */
-DP bool bucket_rival(__u32 nb, __u32 live_tag, const struct tuple *key, __u64 handle)
+DP bool bucket_rival(const struct shape sh, __u32 nb, __u32 live_tag, const void *key, __u64 handle)
 {
-	struct bucket *b = env_bucket(nb);
-	__u32 hash = live_tag & TAG_HASH;
+	__u32 *tag = table_bucket(sh, nb), mask;
 
-	if (!b)
+	if (!tag)
 		return true;
-	for (__u32 i = 0; i < NATVI_BUCKET_SLOTS; i++) {
-		__u32 tag = *(volatile __u32 *)&b->tag[i];
-		__u64 other = (__u64)nb << 3 | i;
+	mask = tags_mask(sh, tag, live_tag, TAG_HASH);
+	for (int n = 0; n < SAME_TAGS && mask; n++) {
+		__u32 slot = first_slot(mask);
+		__u64 other = (__u64)nb << 4 | slot;
 
-		if (tag < TAG_PENDING || (tag & TAG_HASH) != hash || other == handle)
+		if (slot >= sh.slots)
+			return true;
+		mask &= mask - 1;
+		if (other == handle || tag[slot] < TAG_PENDING || key_diff(sh, bucket_key(sh, tag, slot), key))
 			continue;
-		if (!tuple_eq(&b->flow[i].key, key))
-			continue;
-		if ((tag & TAG_LIVE) || other < handle)
+		if ((tag[slot] & TAG_LIVE) || other < handle)
 			return true;
 	}
 	return false;
@@ -217,61 +234,132 @@ DP bool bucket_rival(__u32 nb, __u32 live_tag, const struct tuple *key, __u64 ha
  * Take a slot for key; it is PENDING then: nobody else can insert the key, nobody finds it.
  * Returns its handle, -EEXIST (the key is taken) or -ENOSPC (both its buckets are full).
  */
-ENV_GLOBAL __s64 table_insert(const struct tuple *key)
+DP __s64 claim(const struct shape sh, const void *key)
 {
 	const struct control *c = env_control();
-	struct bucket *b, *b2;
+	__u32 *tag, *tag2, *first, nb, used;
 	struct spot s;
-	__u32 nb;
+	__u64 handle;
 	int slot;
 
 	if (!key || !c)
 		return -ENOSPC_;
-	table_spot(key, c, &s);
-	b = env_bucket(s.bucket[0]);
-	b2 = env_bucket(s.bucket[1]);
-	if (!b || !b2)
+	table_spot(sh, key, c, &s);
+	tag = table_bucket(sh, s.bucket[0]);
+	tag2 = table_bucket(sh, s.bucket[1]);
+	if (!tag || !tag2)
 		return -ENOSPC_;
+	first = tag;
 	nb = s.bucket[0];
-	if (bucket_used(b) > 3 && bucket_used(b2) < bucket_used(b)) {
-		b = b2;
+	used = bucket_used(sh, tag);
+	if (used >= sh.full && bucket_used(sh, tag2) < used) {
+		*(volatile __u32 *)bucket_spilled(sh, first) = 1;	/* before the key shows there */
+		tag = tag2;
 		nb = s.bucket[1];
 	}
-	slot = bucket_claim(b, s.slot);
-	if (slot < 0)	/* full in between: a race; the sender tries again */
+	slot = bucket_claim(sh, tag, s.slot);
+	if (slot < 0 || slot >= (int)sh.slots)
 		return -ENOSPC_;
-	OPAQUE(slot);
-	if (slot < 0 || slot >= NATVI_BUCKET_SLOTS)
-		return -ENOSPC_;
-	b->flow[slot].key = *key;
-	__sync_lock_test_and_set(&b->tag[slot], TAG_PENDING | (s.tag & TAG_HASH));
+	__builtin_memcpy(bucket_key(sh, tag, slot), key, sh.quads * 8);
+	__sync_lock_test_and_set(&tag[slot], TAG_PENDING | (s.tag & TAG_HASH));
 	asm volatile("" ::: "memory");	/* the exchange is a full barrier; this one is for the compiler */
-	if (bucket_rival(s.bucket[0], s.tag, key, (__u64)nb << 3 | (__u32)slot) ||
-	    bucket_rival(s.bucket[1], s.tag, key, (__u64)nb << 3 | (__u32)slot)) {
-		b->tag[slot] = TAG_FREE;
+	handle = (__u64)nb << 4 | (__u32)slot;
+	if (bucket_rival(sh, s.bucket[0], s.tag, key, handle) ||
+	    (*(volatile __u32 *)bucket_spilled(sh, first) && bucket_rival(sh, s.bucket[1], s.tag, key, handle))) {
+		tag[slot] = TAG_FREE;
 		return -EEXIST_;
 	}
-	return (__u64)nb << 3 | (__u32)slot;
+	return handle;
 }
 
 /* PENDING -> LIVE. */
-DP void table_publish(struct bucket *b, __u32 slot)
+DP void tag_publish(__u32 *tag)
 {
-	__sync_lock_test_and_set(&b->tag[slot], (b->tag[slot] & TAG_HASH) | TAG_LIVE);
+	__sync_lock_test_and_set(tag, (*tag & TAG_HASH) | TAG_LIVE);
 }
 
 /* PENDING -> FREE: nobody has seen it. */
-DP void table_withdraw(struct bucket *b, __u32 slot)
+DP void tag_withdraw(__u32 *tag)
 {
-	__sync_lock_test_and_set(&b->tag[slot], TAG_FREE);
+	__sync_lock_test_and_set(tag, TAG_FREE);
 }
 
 /* LIVE -> DEAD; true for the one caller that did it. */
-DP bool table_bury(struct bucket *b, __u32 slot, __u32 sweep)
+DP bool tag_bury(__u32 *at, __u32 sweep)
 {
-	__u32 tag = b->tag[slot];
+	__u32 tag = *at;
 
-	return (tag & TAG_LIVE) && __sync_val_compare_and_swap(&b->tag[slot], tag, TAG_DEAD(sweep)) == tag;
+	return (tag & TAG_LIVE) && __sync_val_compare_and_swap(at, tag, TAG_DEAD(sweep)) == tag;
+}
+
+/* DEAD -> FREE, if it was buried two passes ago. */
+DP bool tag_free(__u32 *at, __u32 sweep)
+{
+	__u32 tag = *at;
+
+	return tag == TAG_DEAD(sweep + 1) && __sync_val_compare_and_swap(at, tag, TAG_FREE) == tag;
+}
+
+/* Slot part of a handle, or slots: no such one. */
+DP __u32 handle_slot(const struct shape sh, __u64 handle)
+{
+	__u32 s = handle & 15;
+
+	OPAQUE(s);	/* the verifier follows "less than", not "not equal" */
+	return s < sh.slots ? s : sh.slots;
+}
+
+/* Flows */
+
+/* The bucket and slot of the LIVE flow with this key, or NULL. The hot path: all in line. */
+DP struct bucket *flow_lookup(const struct tuple *key, const struct control *c, __u32 *at)
+{
+	struct spot s;
+	struct bucket *b;
+	int slot;
+
+	table_spot(FLOWS, key, c, &s);
+	b = env_bucket(s.bucket[0]);
+	if (!b)
+		return NULL;
+	/* Mostly it is here: tag and flow are then fetched at the same time, not one after the other. */
+	if (likely(s.slot < NATVI_BUCKET_SLOTS && b->tag[s.slot] == s.tag && !key_diff(FLOWS, &b->flow[s.slot].key, key))) {
+		*at = s.slot;
+		return b;
+	}
+	slot = bucket_find(FLOWS, b->tag, s.tag, key);
+	if (slot < 0) {
+		b = b->spilled ? env_bucket(s.bucket[1]) : NULL;
+		if (!b)
+			return NULL;
+		slot = bucket_find(FLOWS, b->tag, s.tag, key);
+		if (slot < 0)
+			return NULL;
+	}
+	*at = slot;
+	return b;
+}
+
+DP struct bucket *handle_bucket(__u64 handle, __u32 *slot)
+{
+	__u32 s = handle_slot(FLOWS, handle);
+
+	if (s >= NATVI_BUCKET_SLOTS)
+		return NULL;
+	*slot = s;
+	return env_bucket(handle >> 4);
+}
+
+/* Handle of the LIVE flow with this key, or -1. For all roads but the hot one. */
+ENV_GLOBAL __s64 table_find(const struct tuple *key)
+{
+	return find(FLOWS, key);
+}
+
+/* As claim(). */
+ENV_GLOBAL __s64 table_insert(const struct tuple *key)
+{
+	return claim(FLOWS, key);
 }
 
 #endif

@@ -57,6 +57,7 @@ ENV_TABLE(env_pool, const struct pool, pools, 2 * NATVI_MAX_POOLS)
 ENV_TABLE(env_pool_addr, const struct pool_addr, pool_addrs, 2 * native()->control.n_pool_addrs)
 ENV_TABLE(env_portbits, struct portbits, portbits, native()->control.n_slots * PORTBITS_PROTOS)
 ENV_TABLE(env_bucket, struct bucket, buckets, native()->control.n_buckets)
+ENV_TABLE(env_mapping_bucket, struct mapping_bucket, mappings, native()->control.n_mapping_buckets)
 ENV_TABLE(env_cpu, struct cpu, cpu, 2)
 
 DP struct control *env_control(void)
@@ -72,21 +73,6 @@ DP struct usage *env_usage(void)
 DP const struct addr_info *env_addr(const struct addr_key *k)
 {
 	return native_addr_find(native(), k);
-}
-
-DP struct mapping *env_mapping(const struct mapping_key *k)
-{
-	return native_mapping_find(native(), k);
-}
-
-DP int env_mapping_insert(const struct mapping_key *k, const struct mapping *m)
-{
-	return native_mapping_insert(native(), k, m);
-}
-
-DP int env_mapping_delete(const struct mapping_key *k)
-{
-	return native_mapping_delete(native(), k);
 }
 
 DP void env_loop(__u32 n, long (*fn)(__u32, void *), void *arg)

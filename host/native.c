@@ -52,9 +52,12 @@ int native_new(const struct config *config, const struct native_net *net, struct
 	n->pools = calloc(2 * NATVI_MAX_POOLS, sizeof(*n->pools));
 	n->ports = calloc(NATVI_MAX_PORTS, sizeof(*n->ports));
 	n->buckets = calloc(n->control.n_buckets, sizeof(*n->buckets));
+	n->control.n_mapping_buckets = natvi_mapping_buckets_for(2 * config->max_mappings + config->max_mappings / 8 +
+								 2 * config_static_ports(config));
+	n->mappings = calloc(n->control.n_mapping_buckets, sizeof(*n->mappings));
 	n->cpu = calloc(2, sizeof(*n->cpu));
 	n->buffer = malloc(NATIVE_HEADROOM + NATIVE_MAX_FRAME);
-	if (!n->rules || !n->pools || !n->ports || !n->buckets || !n->cpu || !n->buffer)
+	if (!n->rules || !n->pools || !n->ports || !n->buckets || !n->mappings || !n->cpu || !n->buffer)
 		goto fail;
 	ret = native_setup(n, config, err, err_len);
 	if (ret)
@@ -80,6 +83,7 @@ void native_free(struct native *n)
 	free(n->ports);
 	free(n->portbits);
 	free(n->buckets);
+	free(n->mappings);
 	free(n->cpu);
 	free(n->buffer);
 	free(n);
@@ -125,9 +129,14 @@ void native_new_generation(struct native *n)
 	n->control.generation++;
 }
 
-static void sweep_mapping_step(const struct mapping_key *key, struct mapping *m, void *arg)
+int native_mapping_put(struct native *n, const struct mapping_key *k, const struct mapping *m)
 {
-	sweep_mapping(key, m, arg);
+	int ret;
+
+	native_current = n;
+	ret = mapping_put(k, m);
+	native_current = NULL;
+	return ret;
 }
 
 struct sweep_args native_sweep(struct native *n, uint32_t now_s)
@@ -141,7 +150,7 @@ struct sweep_args native_sweep(struct native *n, uint32_t now_s)
 	s.sweep = n->control.sweep;
 	s.rest_s = n->settings[n->control.active].rest_s;
 	env_loop(n->control.n_buckets, sweep_bucket, &s);
-	native_mappings_each(n, sweep_mapping_step, &s);
+	env_loop(n->control.n_mapping_buckets, sweep_mapping_bucket, &s);
 	native_current = NULL;
 	return s.args;
 }

@@ -8,7 +8,6 @@
 #include "dp/pkt.h"
 #include "host/native.h"
 
-struct native_mapping;
 struct native_addr;
 
 /* A frame under work, with room in front of it. */
@@ -33,8 +32,7 @@ struct native {
 	struct portbits *portbits;
 	struct bucket *buckets;
 	struct cpu *cpu;		/* [2] */
-	struct native_mapping *mappings;	/* uthash */
-	uint32_t n_mappings;		/* entries, two a mapping */
+	struct mapping_bucket *mappings;
 	struct native_addr *addrs;	/* uthash */
 	struct native_net net;		/* own copy */
 	uint32_t now_s;
@@ -48,12 +46,8 @@ extern struct native *native_current;
 
 const struct addr_info *native_addr_find(struct native *n, const struct addr_key *k);
 int native_addr_add(struct native *n, const struct addr_key *k, const struct addr_info *info);
-struct mapping *native_mapping_find(struct native *n, const struct mapping_key *k);
-/* 0, -EEXIST, or -E2BIG: the table is full. */
-int native_mapping_insert(struct native *n, const struct mapping_key *k, const struct mapping *m);
-int native_mapping_delete(struct native *n, const struct mapping_key *k);
-/* fn may delete any entry. */
-void native_mappings_each(struct native *n, void (*fn)(const struct mapping_key *k, struct mapping *m, void *arg), void *arg);
+/* One new entry, for forwards. 0, -EEXIST, or -ENOSPC: the table is full. */
+int native_mapping_put(struct native *n, const struct mapping_key *k, const struct mapping *m);
 void native_tables_free(struct native *n);
 
 void native_route(struct native *n, uint32_t in_ifindex, const struct tuple *t, struct route *r);

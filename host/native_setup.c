@@ -100,13 +100,13 @@ static int fill_statics(struct native *n, const struct plan *plan)
 		m.addr = s->inside.addr;
 		m.port = s->inside.port;
 		m.zone = s->inside.zone;
-		err = native_mapping_insert(n, &s->outside, &m);
+		err = native_mapping_put(n, &s->outside, &m);
 		if (err)
 			return err;
 		m.addr = s->outside.addr;
 		m.port = s->outside.port;
 		m.zone = 0;
-		err = native_mapping_insert(n, &s->inside, &m);
+		err = native_mapping_put(n, &s->inside, &m);
 		if (err && err != -EEXIST)	/* two forwards to one place: the first is its outside face */
 			return err;
 	}

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * native_tables.c - hash tables, routes and sockets of the native host.
- *
- * Entries are separate allocations, so a mapping keeps its address while it lives, as
- * entries of the kernel's hash tables do. Bounded as those are: a full table says so.
+ * native_tables.c - addresses, routes and sockets of the native host.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,12 +9,6 @@
 #include <uthash.h>
 
 #include "host/native_impl.h"
-
-struct native_mapping {
-	struct mapping_key key;
-	struct mapping value;
-	UT_hash_handle hh;
-};
 
 struct native_addr {
 	struct addr_key key;
@@ -45,79 +36,10 @@ int native_addr_add(struct native *n, const struct addr_key *k, const struct add
 	return 0;
 }
 
-static struct native_mapping *find(struct native *n, const struct mapping_key *k)
-{
-	struct native_mapping *m;
-
-	HASH_FIND(hh, n->mappings, k, sizeof(*k), m);
-	return m;
-}
-
-struct mapping *native_mapping_find(struct native *n, const struct mapping_key *k)
-{
-	struct native_mapping *m = find(n, k);
-
-	return m ? &m->value : NULL;
-}
-
-int native_mapping_insert(struct native *n, const struct mapping_key *k, const struct mapping *value)
-{
-	struct native_mapping *m;
-
-	if (find(n, k))
-		return -EEXIST;
-	if (n->n_mappings >= 2 * n->control.max_mappings + NATVI_MAX_RULES)
-		return -E2BIG;
-	m = calloc(1, sizeof(*m));
-	if (!m)
-		return -ENOMEM;
-	m->key = *k;
-	m->value = *value;
-	HASH_ADD(hh, n->mappings, key, sizeof(m->key), m);
-	n->n_mappings++;
-	return 0;
-}
-
-int native_mapping_delete(struct native *n, const struct mapping_key *k)
-{
-	struct native_mapping *m = find(n, k);
-
-	if (!m)
-		return -ENOENT;
-	HASH_DEL(n->mappings, m);
-	free(m);
-	n->n_mappings--;
-	return 0;
-}
-
-void native_mappings_each(struct native *n, void (*fn)(const struct mapping_key *k, struct mapping *m, void *arg), void *arg)
-{
-	struct mapping_key *keys = calloc(n->n_mappings + 1, sizeof(*keys));
-	struct native_mapping *m, *next;
-	size_t i = 0, count;
-
-	if (!keys)
-		return;
-	HASH_ITER(hh, n->mappings, m, next)
-		keys[i++] = m->key;
-	count = i;
-	for (i = 0; i < count; i++) {
-		m = find(n, &keys[i]);	/* may have gone with its other half */
-		if (m)
-			fn(&keys[i], &m->value, arg);
-	}
-	free(keys);
-}
-
 void native_tables_free(struct native *n)
 {
-	struct native_mapping *m, *m_next;
 	struct native_addr *a, *a_next;
 
-	HASH_ITER(hh, n->mappings, m, m_next) {
-		HASH_DEL(n->mappings, m);
-		free(m);
-	}
 	HASH_ITER(hh, n->addrs, a, a_next) {
 		HASH_DEL(n->addrs, a);
 		free(a);

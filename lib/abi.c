@@ -24,7 +24,7 @@
 	F(flow, packets) F(flow, bytes)
 #define FLOW_COLD(F) F(flow_cold, created_s) F(flow_cold, rule) F(flow_cold, peer_zone) F(flow_cold, flags) \
 	F(flow_cold, pool) F(flow_cold, dst_pool) F(flow_cold, pad)
-#define BUCKET(F) F(bucket, tag) F(bucket, pad) F(bucket, cold) F(bucket, pad2) F(bucket, flow)
+#define BUCKET(F) F(bucket, tag) F(bucket, spilled) F(bucket, cold) F(bucket, pad2) F(bucket, flow)
 #define MAPPING_KEY(F) F(mapping_key, addr) F(mapping_key, port) F(mapping_key, zone) F(mapping_key, proto) \
 	F(mapping_key, kind) F(mapping_key, pool)
 #define MAPPING(F) F(mapping, addr) F(mapping, port) F(mapping, zone) F(mapping, refs) F(mapping, since_s) \
@@ -32,7 +32,7 @@
 #define CONTROL(F) F(control, active) F(control, generation) F(control, seed) F(control, n_buckets) \
 	F(control, n_pool_addrs) F(control, n_slots) F(control, abi) F(control, abi_hash) F(control, sweep) \
 	F(control, max_sessions) F(control, max_mappings) F(control, heartbeat_s) \
-	F(control, events_until_s) F(control, pad)
+	F(control, events_until_s) F(control, n_mapping_buckets)
 #define USAGE(F) F(usage, sessions) F(usage, mappings) F(usage, pad)
 #define SETTINGS(F) F(settings, flags) F(settings, n_rules) F(settings, n_pools) F(settings, udp_idle_s) \
 	F(settings, tcp_established_s) F(settings, tcp_transitory_s) F(settings, icmp_idle_s) F(settings, other_idle_s) \
@@ -54,13 +54,18 @@
 #define SWEEP_ARGS(F) F(sweep_args, first_bucket) F(sweep_args, n_buckets) F(sweep_args, mappings) \
 	F(sweep_args, live) F(sweep_args, ended) F(sweep_args, freed) F(sweep_args, mappings_live) \
 	F(sweep_args, mappings_freed)
+#define MAP_ENTRY(F) F(map_entry, key) F(map_entry, value)
+#define MAPPING_BUCKET(F) F(mapping_bucket, tag) F(mapping_bucket, spilled) F(mapping_bucket, entry)
+#define MAPPING_ARGS(F) F(mapping_args, value) F(mapping_args, key) F(mapping_args, op) F(mapping_args, result)
+#define ADOPT_ARGS(F) F(adopt_args, orig) F(adopt_args, reply) F(adopt_args, idle_s) F(adopt_args, result)
 #define KILL_ARGS(F) F(kill_args, key) F(kill_args, result) F(kill_args, no_rest)
 #define UNMAP_ARGS(F) F(unmap_args, key) F(unmap_args, result) F(unmap_args, pad)
 
 #define STRUCTS(S) S(tuple, TUPLE) S(flow, FLOW) S(flow_cold, FLOW_COLD) S(bucket, BUCKET) S(mapping_key, MAPPING_KEY) \
 	S(mapping, MAPPING) S(control, CONTROL) S(usage, USAGE) S(settings, SETTINGS) S(rule, RULE) S(pool, POOL) \
 	S(pool_addr, POOL_ADDR) S(port, PORT) S(addr_key, ADDR_KEY) S(addr_info, ADDR_INFO) S(portbits, PORTBITS) \
-	S(event, EVENT) S(counters, COUNTERS) S(sweep_args, SWEEP_ARGS) S(kill_args, KILL_ARGS) S(unmap_args, UNMAP_ARGS)
+	S(event, EVENT) S(counters, COUNTERS) S(sweep_args, SWEEP_ARGS) S(kill_args, KILL_ARGS) S(unmap_args, UNMAP_ARGS) \
+	S(map_entry, MAP_ENTRY) S(mapping_bucket, MAPPING_BUCKET) S(mapping_args, MAPPING_ARGS) S(adopt_args, ADOPT_ARGS)
 
 #define FIELD_SIZE(s, f) + sizeof(((struct s *)0)->f)
 #define ALL_LISTED(s, fields) \

@@ -328,11 +328,11 @@ size_t config_static_ports(const struct config *config)
 
 uint64_t config_memory_bytes(const struct config *config)
 {
-	uint64_t entry = HASH_ELEMENT_BYTES + sizeof(struct mapping_key) + sizeof(struct mapping);
+	uint64_t entries = 2ull * config->max_mappings + config->max_mappings / 8 + 2 * config_static_ports(config);
 	uint64_t slots = config_pool_addresses(config) + config_masquerade_ways(config) + config->n_forwards;
 
 	/* A mapping has two keys; permits of address-dependent filtering come to an eighth on top. */
 	return (uint64_t)natvi_buckets_for(config->max_sessions) * sizeof(struct bucket) +
-	       entry * (2ull * config->max_mappings + config->max_mappings / 8 + 2 * config_static_ports(config)) +
+	       (uint64_t)natvi_mapping_buckets_for((uint32_t)entries) * sizeof(struct mapping_bucket) +
 	       slots * PORTBITS_PROTOS * sizeof(struct portbits);
 }

@@ -36,7 +36,7 @@ static const struct {
 	[MAPS_ADDRS] = { "addrs", sizeof(struct addr_info), sizeof(struct addr_key) },
 	[MAPS_PORTBITS] = { "portbits", sizeof(struct portbits), 4 },
 	[MAPS_FLOWS] = { "flows", sizeof(struct bucket), 4 },
-	[MAPS_MAPPINGS] = { "mappings", sizeof(struct mapping), sizeof(struct mapping_key) },
+	[MAPS_MAPPINGS] = { "mappings", sizeof(struct mapping_bucket), 4 },
 	[MAPS_CPU] = { "cpu", 0, 4 },
 };
 
@@ -76,7 +76,7 @@ static int instance_present(const char *instance, char *err, size_t err_len)
 static int open_map(struct maps *maps, enum maps_id id, struct bpf_map_info *info, char *err, size_t err_len)
 {
 	/* The kernel maps no array that is opened for reading only. */
-	bool in_memory = id == MAPS_FLOWS || id == MAPS_PORTBITS;
+	bool in_memory = id == MAPS_FLOWS || id == MAPS_MAPPINGS || id == MAPS_PORTBITS;
 	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = in_memory ? 0 : BPF_F_RDONLY);
 	char path[INSTANCE_PATH_LEN];
 	__u32 len = sizeof(*info);
@@ -140,11 +140,18 @@ static int open_all(struct maps *maps, char *err, size_t err_len)
 			return ret;
 		if (id == MAPS_FLOWS)
 			maps->n_buckets = info.max_entries;
+		if (id == MAPS_MAPPINGS)
+			maps->n_mapping_buckets = info.max_entries;
 		if (id == MAPS_PORTBITS)
 			maps->n_portbits = info.max_entries;
 	}
 	maps->flows_bytes = (size_t)maps->n_buckets * sizeof(struct bucket);
 	ret = map_memory(maps->fd[MAPS_FLOWS], maps->flows_bytes, (const void **)&maps->flows, "the flow table", err, err_len);
+	if (ret)
+		return ret;
+	maps->mappings_bytes = (size_t)maps->n_mapping_buckets * sizeof(struct mapping_bucket);
+	ret = map_memory(maps->fd[MAPS_MAPPINGS], maps->mappings_bytes, (const void **)&maps->mappings, "the mapping table",
+			 err, err_len);
 	if (ret)
 		return ret;
 	maps->portbits_bytes = (size_t)maps->n_portbits * sizeof(struct portbits);
@@ -180,6 +187,8 @@ void maps_close(struct maps *maps)
 		return;
 	if (maps->portbits)
 		munmap((void *)maps->portbits, maps->portbits_bytes);
+	if (maps->mappings)
+		munmap((void *)maps->mappings, maps->mappings_bytes);
 	if (maps->flows)
 		munmap((void *)maps->flows, maps->flows_bytes);
 	for (int id = 0; id < MAPS_COUNT; id++)
@@ -316,51 +325,52 @@ uint32_t maps_claimed(const struct maps *maps, uint32_t slot, enum portbits_prot
 	return n;
 }
 
-/* Buffers of one batch look-up. */
-struct batch {
-	struct mapping_key keys[BATCH];
-	struct mapping values[BATCH];
-};
+/* A copy of what a slot holds while it is LIVE; false: nothing, or it has just gone. */
+static bool copy_entry(const struct mapping_bucket *b, unsigned int slot, struct map_entry *out)
+{
+	uint32_t tag = __atomic_load_n(&b->tag[slot], __ATOMIC_ACQUIRE);
 
-static int each_in_batch(const struct batch *batch, uint32_t n, maps_mapping_fn fn, void *arg)
+	if (!(tag & TAG_LIVE))
+		return false;
+	*out = *(const volatile struct map_entry *)&b->entry[slot];
+	return __atomic_load_n(&b->tag[slot], __ATOMIC_ACQUIRE) == tag;
+}
+
+int mapping_entries(const struct mapping_bucket *buckets, uint32_t n, maps_mapping_fn fn, void *arg)
 {
 	struct map_entry entry;
 	int ret;
 
-	for (uint32_t i = 0; i < n; i++) {
-		if (batch->keys[i].kind != MAPPING_INSIDE || (batch->values[i].refs & MAPPING_DEAD))
-			continue;
-		entry.key = batch->keys[i];
-		entry.value = batch->values[i];
-		ret = fn(&entry, arg);
-		if (ret)
-			return ret;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		for (unsigned int slot = 0; slot < NATVI_MAPPING_SLOTS; slot++) {
+			if (!copy_entry(&buckets[i], slot, &entry))
+				continue;
+			ret = fn(&entry, arg);
+			if (ret)
+				return ret;
+		}
 	return 0;
+}
+
+struct inside_walk {
+	maps_mapping_fn fn;
+	void *arg;
+};
+
+static int inside_only(const struct map_entry *entry, void *arg)
+{
+	const struct inside_walk *walk = arg;
+
+	if (entry->key.kind != MAPPING_INSIDE || (entry->value.refs & MAPPING_DEAD))
+		return 0;
+	return walk->fn(entry, walk->arg);
 }
 
 int maps_each_mapping(const struct maps *maps, maps_mapping_fn fn, void *arg)
 {
-	struct batch *batch = malloc(sizeof(*batch));
-	__u32 in = 0, out = 0, n;
-	bool first = true, last = false;
-	int ret = 0;
+	struct inside_walk walk = { .fn = fn, .arg = arg };
 
-	if (!batch)
-		return -ENOMEM;
-	while (!last && !ret) {
-		n = BATCH;
-		last = bpf_map_lookup_batch(maps->fd[MAPS_MAPPINGS], first ? NULL : &in, &out, batch->keys, batch->values,
-					    &n, NULL) != 0;
-		if (last && errno != ENOENT)
-			ret = -errno;
-		else
-			ret = each_in_batch(batch, n, fn, arg);
-		first = false;
-		in = out;
-	}
-	free(batch);
-	return ret;
+	return mapping_entries(maps->mappings, maps->n_mapping_buckets, inside_only, &walk);
 }
 
 const char *mapping_state(const struct mapping *mapping)

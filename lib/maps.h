@@ -29,9 +29,11 @@ struct maps {
 	uint32_t active;		/* half in force then: control.active & 1 */
 	const struct bucket *flows;
 	uint32_t n_buckets;
+	const struct mapping_bucket *mappings;
+	uint32_t n_mapping_buckets;
 	const struct portbits *portbits;	/* slot * PORTBITS_PROTOS + enum portbits_proto */
 	uint32_t n_portbits;
-	size_t flows_bytes, portbits_bytes;
+	size_t flows_bytes, mappings_bytes, portbits_bytes;
 	int fd[MAPS_COUNT];		/* -1: not open */
 };
 
@@ -76,13 +78,11 @@ int maps_counters(const struct maps *maps, struct counters *out);
 /* Claimed or reserved ports of an address slot: 0-65536. A slot that does not exist has none. */
 uint32_t maps_claimed(const struct maps *maps, uint32_t slot, enum portbits_proto proto);
 
-/* One mapping with its two ends, as INSIDE entries have them. */
-struct map_entry {
-	struct mapping_key key;		/* inside end */
-	struct mapping value;		/* outside end and state */
-};
-
+/* One mapping as its INSIDE entry has it: the key is the inside end, the value the outside end and state. */
 typedef int (*maps_mapping_fn)(const struct map_entry *entry, void *arg);
+
+/* Entries of any kind in n buckets of a mapping table, as copies. Returns 0 or what ended the walk. */
+int mapping_entries(const struct mapping_bucket *buckets, uint32_t n, maps_mapping_fn fn, void *arg);
 
 /*
  * All mappings once each (INSIDE entries, dead ones left out). Entries that come or go during

@@ -31,6 +31,7 @@
 #include "tests/runner/runner.h"
 
 #define SESSIONS	1024u	/* room; a case with higher limits is told of less */
+#define MAPPING_BUCKETS	natvi_mapping_buckets_for(4 * SESSIONS)
 #define POOL_ADDRS	1024u
 #define SLOTS		256u
 #define SEED		0x6e61747669ULL
@@ -41,6 +42,7 @@ static const char *const map_names[TABLE_MAPS] = {
 
 static struct tables tables;
 static struct bucket *buckets;
+static struct mapping_bucket *mapping_buckets;
 static struct usage *usage;
 static struct plan plan;
 static struct native_net made;		/* of the namespace; interfaces and routes only */
@@ -83,7 +85,7 @@ static void *map_memory(const char *name, size_t bytes)
 static void set_sizes(void)
 {
 	bpf_map__set_max_entries(map_named("flows"), natvi_buckets_for(SESSIONS));
-	bpf_map__set_max_entries(map_named("mappings"), 4 * SESSIONS + 2 * NATVI_MAX_RULES);
+	bpf_map__set_max_entries(map_named("mappings"), MAPPING_BUCKETS);
 	bpf_map__set_max_entries(map_named("pool_addrs"), 2 * POOL_ADDRS);
 	bpf_map__set_max_entries(map_named("portbits"), SLOTS * PORTBITS_PROTOS);
 }
@@ -92,7 +94,7 @@ static int find_programs(void)
 {
 	static const char *const names[TABLE_PROGS] = {
 		[PROG_TC_INGRESS] = "natvi_tc_ingress", [PROG_XDP] = "natvi_xdp", [PROG_SWEEP] = "natvi_sweep",
-		[PROG_KILL] = "natvi_kill", [PROG_UNMAP] = "natvi_unmap",
+		[PROG_KILL] = "natvi_kill", [PROG_UNMAP] = "natvi_unmap", [PROG_MAPPING] = "natvi_mapping",
 	};
 
 	for (int i = 0; i < TABLE_PROGS; i++) {
@@ -110,7 +112,8 @@ static int find_maps(void)
 	for (int i = 0; i < TABLE_MAPS; i++)
 		tables.map[i] = bpf_map__fd(map_named(map_names[i]));
 	tables.max_addr_entries = bpf_map__max_entries(map_named("addrs"));
-	tables.max_mapping_entries = bpf_map__max_entries(map_named("mappings"));
+	mapping_buckets = map_memory("mappings", MAPPING_BUCKETS * sizeof(*mapping_buckets));
+	tables.mappings = mapping_buckets;
 	tables.control = map_memory("control", sizeof(*tables.control));
 	tables.portbits = map_memory("portbits", SLOTS * PORTBITS_PROTOS * sizeof(struct portbits));
 	usage = map_memory("usage", sizeof(*usage));
@@ -118,7 +121,7 @@ static int find_maps(void)
 	cpu_fd = bpf_map__fd(map_named("cpu"));
 	n_cpus = libbpf_num_possible_cpus();
 	cpus = n_cpus > 0 ? calloc((size_t)n_cpus, sizeof(*cpus)) : NULL;
-	return tables.control && tables.portbits && usage && buckets && cpus ? 0 : -ENOMEM;
+	return tables.control && tables.portbits && usage && buckets && mapping_buckets && cpus ? 0 : -ENOMEM;
 }
 
 static int bpf_open(char *err)
@@ -174,7 +177,7 @@ static void empty_tables(const struct config *config)
 	memset(usage, 0, sizeof(*usage));
 	memset(cpus, 0, (size_t)n_cpus * sizeof(*cpus));
 	bpf_map_update_elem(cpu_fd, &zero, cpus, BPF_ANY);
-	empty_hash(tables.map[TABLE_MAPPINGS], sizeof(struct mapping_key));
+	memset(mapping_buckets, 0, MAPPING_BUCKETS * sizeof(*mapping_buckets));
 	empty_hash(tables.map[TABLE_ADDRS], sizeof(struct addr_key));
 	for (uint32_t i = 0; i < NATVI_MAX_PORTS; i++)
 		tables_put(&tables, TABLE_PORTS, i, &no_port);
@@ -183,6 +186,8 @@ static void empty_tables(const struct config *config)
 	c->seed = SEED;
 	c->generation = 1;
 	c->n_buckets = natvi_buckets_for(config->max_sessions < SESSIONS ? config->max_sessions : SESSIONS);
+	c->n_mapping_buckets = MAPPING_BUCKETS;
+	tables.n_mapping_buckets = c->n_mapping_buckets;
 	c->n_pool_addrs = POOL_ADDRS;
 	c->n_slots = SLOTS;
 	c->abi = NATVI_ABI_VERSION;
@@ -429,23 +434,8 @@ static int bpf_packet(const struct native_interface *in, const uint8_t *frame, s
 
 /* Time */
 
-struct ageing {
-	uint32_t seconds;
-	int err;
-};
-
-static int age_mapping(const struct mapping_key *key, const struct mapping *value, void *arg)
-{
-	struct ageing *ageing = arg;
-	struct mapping older = *value;
-
-	older.since_s -= ageing->seconds;
-	return bpf_map_update_elem(tables.map[TABLE_MAPPINGS], key, &older, BPF_EXIST);
-}
-
 static int bpf_advance(uint32_t seconds, char *err)
 {
-	struct ageing ageing = { .seconds = seconds };
 	uint32_t zero = 0;
 	int ret;
 
@@ -454,9 +444,10 @@ static int bpf_advance(uint32_t seconds, char *err)
 			buckets[i].flow[slot].last_seen_s -= seconds;
 			buckets[i].cold[slot].created_s -= seconds;
 		}
-	ret = mappings_each(&tables, age_mapping, &ageing);
-	if (!ret)
-		ret = bpf_map_lookup_elem(cpu_fd, &zero, cpus);
+	for (uint32_t i = 0; i < tables.n_mapping_buckets; i++)
+		for (int slot = 0; slot < NATVI_MAPPING_SLOTS; slot++)
+			mapping_buckets[i].entry[slot].value.since_s -= seconds;
+	ret = bpf_map_lookup_elem(cpu_fd, &zero, cpus);
 	for (int c = 0; c < n_cpus && !ret; c++) {
 		cpus[c].icmp_second -= seconds;
 		cpus[c].exhausted_s -= seconds;
@@ -468,13 +459,18 @@ static int bpf_advance(uint32_t seconds, char *err)
 
 static int bpf_sweep(struct sweep_args *out, char *err)
 {
+	struct sweep_args mappings = { .mappings = 1 };
 	int ret;
 
 	memset(out, 0, sizeof(*out));
 	out->n_buckets = tables.control->n_buckets;
-	out->mappings = 1;
 	tables_set(&tables, sweep, tables.control->sweep + 1);
 	ret = tables_run(&tables, PROG_SWEEP, out, sizeof(*out));
+	mappings.n_buckets = tables.n_mapping_buckets;
+	if (!ret)
+		ret = tables_run(&tables, PROG_SWEEP, &mappings, sizeof(mappings));
+	out->mappings_live = mappings.mappings_live;
+	out->mappings_freed = mappings.mappings_freed;
 	return ret ? fail(err, ret, "natvi_sweep failed") : 0;
 }
 

@@ -63,9 +63,9 @@ static int native_generation(char *err)
 	return 0;
 }
 
-static void add(const struct mapping_key *key, struct mapping *value, void *arg)
+static int add(const struct map_entry *entry, void *arg)
 {
-	view_add(arg, key, value);
+	return view_add(arg, &entry->key, &entry->value);
 }
 
 static int native_view(struct view *out, char *err)
@@ -75,8 +75,7 @@ static int native_view(struct view *out, char *err)
 	out->buckets = native->buckets;
 	out->portbits = native->portbits;
 	out->counters = *native_counters(native);
-	native_mappings_each(native, add, out);
-	return 0;
+	return mapping_entries(native->mappings, native->control.n_mapping_buckets, add, out);
 }
 
 static void native_end(void)
