@@ -71,18 +71,23 @@ class Topology:
 
     def suit_xdp(self):
         """XDP cannot see that a checksum is still to be made, and a veth takes redirected frames with NAPI (GRO) only."""
+        self.send_plain()
         for namespace in (self.inside, self.outside):
-            namespace.run("ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off", "gro", "on")
+            namespace.run("ethtool", "-K", "eth0", "gro", "on")
+
+    def send_plain(self):
+        """Have the hosts send frames as they are on a wire: checksums made, none larger than the MTU."""
+        for namespace in (self.inside, self.outside):
+            namespace.run("ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off")
 
     def real_checksums(self):
-        """Have frames arrive with real checksums, for a capture to verify.
+        """Have frames arrive with real checksums, for a capture to verify, though the hosts do not make them.
 
-        On tc the hosts go on sending packets whose checksum is still to be made, TCP ones far larger than the MTU; it is
-        the gateway's own ports that must make the checksum at last, after translation.
+        They go on sending packets whose checksum is still to be made, TCP ones far larger than the MTU; it is the gateway's
+        own ports that must make the checksum at last, after translation.
         """
-        if self.hook == "tc":
-            for port in ("lan0", "wan0"):
-                self.gateway.run("ethtool", "-K", port, "tx", "off", "tso", "off", "gso", "off")
+        for port in ("lan0", "wan0"):
+            self.gateway.run("ethtool", "-K", port, "tx", "off", "tso", "off", "gso", "off")
 
     def natvi(self, instance=""):
         return Natvi(self, self.gateway, instance)

@@ -54,14 +54,22 @@ def test_upload(net):
     assert server.uploaded("up") == hashlib.sha256(data).hexdigest()
 
 
-def test_checksums_on_arrival(net):
-    """Of all that leaves the gateway, both ways: TCP bulk, UDP, ICMP."""
-    net.real_checksums()
+@pytest.mark.parametrize("hook,offload", [("tc", "on"), ("tc", "off"), ("xdp", "off")])
+def test_checksums_on_arrival(lab, hook, offload):
+    """Of all that leaves the gateway, both ways: TCP bulk, UDP, ICMP; from senders with and without offloads."""
+    net = Topology(lab, hook)
+    if offload == "off":
+        net.send_plain()
+    else:
+        net.real_checksums()
     net.running()
     server = Nginx(net.outside)
     wanted = server.file("file", MIB)
     captures = [Capture(net.outside), Capture(net.inside)]
     assert fetch(net.inside, "http://%s/file" % SERVER) == wanted
+    small = server.file("small", 100)
+    for _ in range(10):
+        assert fetch(net.inside, "http://%s/small" % SERVER) == small
     source, remote = net.inside.udp(INSIDE), net.outside.udp(SERVER, 5000)
     for length in (1, 2, 3, 511, 1472):
         exchange(source, remote, (SERVER, 5000), os.urandom(length))
