@@ -67,6 +67,8 @@ NATVI_ASSERT_SIZE(struct usage, 64);
 #define SETTINGS_EXHAUST_HOST	0x02	/* on exhaustion ICMP 3/1 (RFC 6888 req. 11), else 3/13 (RFC 5508 req. 8) */
 #define SETTINGS_MARK_SLOW	0x04	/* natvi's nftables table stands: mark slow-road packets for it */
 #define SETTINGS_POLICY		0x08	/* IPsec policies or mark rules exist: flows stay on the slow road */
+#define SETTINGS_ONE_ROUTE	0x10	/* only the three routing rules of every box: a route does not depend on the source */
+#define SETTINGS_MARK_ROUTES	0x20	/* routing rules ask for marks, and the kernel's look-up takes them (6.10) */
 
 struct settings {
 	__u32 flags;		/* SETTINGS_* */

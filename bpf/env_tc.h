@@ -14,6 +14,7 @@
 #include "env_bpf.h"
 
 #define ICMP_ROOM_BYTES	28	/* IPv4 and ICMP headers in front of what is quoted */
+#define FIB_LOOKUP_MARK	(1U << 5)	/* BPF_FIB_LOOKUP_MARK, kernel 6.10 */
 #define PULL_BYTES	(14 + 4 + 60 + 60)	/* the most that headers take */
 
 /* Headers are made linear. */
@@ -122,8 +123,9 @@ DP int env_icmp_room(struct pkt *p, __u32 ip_len)
 	return partial;
 }
 
-DP void env_route(struct pkt *p, const struct tuple *t, struct route *r)
+DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool mark)
 {
+	struct __sk_buff *skb = p->ctx;
 	struct bpf_fib_lookup fib = {
 		.family = AF_INET_,
 		.l4_protocol = t->proto,
@@ -137,7 +139,9 @@ DP void env_route(struct pkt *p, const struct tuple *t, struct route *r)
 
 	r->oif = 0;
 	r->mtu = 0;
-	switch (bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0)) {
+	if (mark)
+		__builtin_memcpy(fib.smac, &(__u32){ skb->mark }, sizeof(__u32));	/* the union's member `mark` of newer headers */
+	switch (bpf_fib_lookup(p->ctx, &fib, sizeof(fib), mark ? FIB_LOOKUP_MARK : 0)) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 		r->result = ROUTE_OK;
 		r->mtu = fib.mtu_result;

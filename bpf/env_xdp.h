@@ -70,7 +70,7 @@ DP void env_mark_slow(struct pkt *p, __u32 mark) {}
 DP int env_load(struct pkt *p, __u32 off, void *to, __u32 len) { return -1; }
 DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len) { return -1; }
 DP int env_icmp_room(struct pkt *p, __u32 ip_len) { return -1; }
-DP void env_route(struct pkt *p, const struct tuple *t, struct route *r) { r->result = ROUTE_NONE; }
+DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool mark) { r->result = ROUTE_NONE; }
 DP bool env_socket(struct pkt *p, const struct tuple *t) { return false; }
 
 #endif

@@ -63,6 +63,8 @@ static int build(struct change *c)
 		.places = c->d->places,
 		.links = &c->links,
 		.policy = c->d->policy,
+		.one_route = c->d->one_route,
+		.mark_routes = c->d->mark_routes,
 		.mark_slow = c->d->mark_slow,
 	};
 	int err = links_read(&c->d->nl, &c->links);

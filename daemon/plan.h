@@ -33,6 +33,8 @@ struct plan_input {
 	const struct links *links;
 	uint16_t local_lo, local_hi;	/* net.ipv4.ip_local_port_range */
 	bool policy;			/* IPsec policies or mark rules exist */
+	bool one_route;			/* only the three routing rules of every box */
+	bool mark_routes;		/* rules ask for marks, and the kernel's look-up takes them */
 	bool mark_slow;			/* natvi's nftables table stands */
 };
 

@@ -128,6 +128,10 @@ static void fill_settings(struct plan *plan, const struct plan_input *input)
 		s->flags |= SETTINGS_EXHAUST_HOST;
 	if (input->policy)
 		s->flags |= SETTINGS_POLICY;
+	if (input->one_route)
+		s->flags |= SETTINGS_ONE_ROUTE;
+	if (input->mark_routes)
+		s->flags |= SETTINGS_MARK_ROUTES;
 	if (input->mark_slow)
 		s->flags |= SETTINGS_MARK_SLOW;
 	s->n_rules = (uint32_t)plan->n_rules;

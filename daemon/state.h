@@ -60,6 +60,8 @@ struct daemon {
 	uint32_t retry_s;		/* when what could not be attached was tried last */
 	bool mark_slow;			/* natvi's nftables table stands */
 	bool policy;			/* see SETTINGS_POLICY */
+	bool one_route;			/* see SETTINGS_ONE_ROUTE */
+	bool mark_routes;		/* see SETTINGS_MARK_ROUTES */
 
 	struct config *fallback;	/* last confirmed configuration, while a confirmation is waited for */
 	ev_timer confirm_timer;

@@ -44,31 +44,51 @@ static bool kernel_honours_mark(void)
 	return major > 6 || (major == 6 && minor >= 10);
 }
 
+struct rules_seen {
+	bool marks;		/* some rule asks for a mark */
+	bool own;		/* there are others than the three of every box */
+	uint32_t priority;	/* of the rule under work */
+};
+
 static int rule_attr(const struct nlattr *attr, void *arg)
 {
+	struct rules_seen *seen = arg;
+
 	if (mnl_attr_get_type(attr) == FRA_FWMARK && mnl_attr_get_u32(attr))
-		*(bool *)arg = true;
+		seen->marks = true;
+	if (mnl_attr_get_type(attr) == FRA_PRIORITY)
+		seen->priority = mnl_attr_get_u32(attr);
 	return MNL_CB_OK;
 }
 
 static int take_rule(const struct nlmsghdr *msg, void *arg)
 {
-	if (msg->nlmsg_type == RTM_NEWRULE)
-		mnl_attr_parse(msg, sizeof(struct fib_rule_hdr), rule_attr, arg);
+	const struct fib_rule_hdr *rule = mnl_nlmsg_get_payload(msg);
+	struct rules_seen *seen = arg;
+
+	if (msg->nlmsg_type != RTM_NEWRULE)
+		return 0;
+	seen->priority = 0;
+	mnl_attr_parse(msg, sizeof(*rule), rule_attr, seen);
+	if (!(seen->priority == 0 && rule->table == RT_TABLE_LOCAL) &&
+	    !(seen->priority == 32766 && rule->table == RT_TABLE_MAIN) &&
+	    !(seen->priority == 32767 && rule->table == RT_TABLE_DEFAULT))
+		seen->own = true;
 	return 0;
 }
 
-static bool read_mark_rules(struct daemon *d)
+/* When in doubt, the kernel decides. */
+static struct rules_seen read_rules(struct daemon *d)
 {
 	char buf[NL_BUF_BYTES];
 	struct nlmsghdr *msg = nl_put(buf, RTM_GETRULE, NLM_F_DUMP);
 	struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(msg, sizeof(*rule));
-	bool found = false;
+	struct rules_seen seen = { 0 };
 
 	rule->family = AF_INET;
-	if (nl_talk(&d->nl, msg, take_rule, NULL, &found))
-		return true;	/* when in doubt, the kernel decides */
-	return found;
+	if (nl_talk(&d->nl, msg, take_rule, NULL, &seen))
+		return (struct rules_seen){ .marks = true, .own = true };
+	return seen;
 }
 
 /* IPsec policies for packets that leave or pass. */
@@ -100,17 +120,22 @@ static bool read_ipsec(void)
 /* Returns true when flows have to change roads. */
 static bool read_policy(struct watch *w, bool rules, bool policies)
 {
-	bool before = w->d->policy;
+	bool before = w->d->policy, one_route = w->d->one_route, mark_routes = w->d->mark_routes;
+	struct rules_seen seen;
 
-	if (rules)
-		w->mark_rules = !kernel_honours_mark() && read_mark_rules(w->d);
+	if (rules) {
+		seen = read_rules(w->d);
+		w->mark_rules = !kernel_honours_mark() && seen.marks;
+		w->d->mark_routes = kernel_honours_mark() && seen.marks;
+		w->d->one_route = !seen.own;
+	}
 	if (policies)
 		w->ipsec = read_ipsec();
 	w->d->policy = w->mark_rules || w->ipsec;
 	if (before != w->d->policy)
 		log_info(w->d->policy ? "%s exist: flows take the kernel's road" : "flows take the fast road%s",
 			 w->ipsec ? "IPsec policies" : w->d->policy ? "mark rules" : "");
-	return before != w->d->policy;
+	return before != w->d->policy || one_route != w->d->one_route || mark_routes != w->d->mark_routes;
 }
 
 /* Acting */

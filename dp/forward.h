@@ -52,7 +52,7 @@ DP enum stage forward_reroute(struct pkt *p, struct flow *f, enum verdict *slow)
 	draft->out.dport = f->new_dport;
 	draft->out.proto = f->key.proto;
 	draft->out.zone = f->key.zone;
-	route_find(p, &draft->out, &draft->route);
+	route_find(p, &draft->out, &draft->route, set);
 	if (draft->route.result == ROUTE_LOCAL) {
 		*slow = VERDICT_SLOW_LOCAL;
 		return NEXT;

@@ -141,7 +141,7 @@ DP enum stage icmp_error_unknown(struct pkt *p, enum verdict why)
 		return info->flags & ADDR_LOCAL ? kernel(p, VERDICT_LOCAL) : drop(p, why);
 	if (!set)
 		return drop(p, VERDICT_INTERNAL);
-	route_find(p, &p->m->key, &p->cpu->draft.route);
+	route_find(p, &p->m->key, &p->cpu->draft.route, set);
 	r = rule_match(p, set, p->cpu->draft.route.oif);
 	if (!r || r->action == ACTION_KERNEL)
 		return kernel(p, r ? VERDICT_RULE_KERNEL : VERDICT_NO_RULE);

@@ -36,6 +36,8 @@ DP void draft_begin(struct pkt *p, const struct settings *set)
 	draft->flow_flags = 0;
 	draft->filtering = FILTER_EI;
 	draft->slot = SLOT_NONE;
+	draft->routed = 0;
+	draft->generation = p->control->generation;
 }
 
 /* Let go of what the draft holds: there will be no session. */
@@ -245,13 +247,16 @@ DP enum stage translate(struct pkt *p)
 	return NEXT;
 }
 
-/* Stage 3: the second look-up, with the translated addresses and the original input interface. */
-DP enum stage route(struct pkt *p)
+/*
+ * Stage 3: the second look-up, with the translated addresses and the original input interface.
+ * Where no routing rule asks for the source the first one has said it all.
+ */
+DP enum stage route(struct pkt *p, const struct settings *set)
 {
 	struct draft *draft = &p->cpu->draft;
 
-	draft->generation = p->control->generation;
-	route_find(p, &draft->out, &draft->route);
+	if (!draft->routed || !(set->flags & SETTINGS_ONE_ROUTE))
+		route_find(p, &draft->out, &draft->route, set);
 	if (draft->route.result == ROUTE_LOCAL || draft->route.result == ROUTE_NONE) {
 		draft_release(p);
 		return refuse(p, VERDICT_NO_ROUTE, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
@@ -382,7 +387,8 @@ DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
 	draft->route.masq_pool = POOL_MASQUERADE;
 	draft->route.oif = 0;
 	if (set->flags & SETTINGS_NEED_OUT) {
-		route_find(p, &draft->orig, &draft->route);
+		route_find(p, &draft->orig, &draft->route, set);
+		draft->routed = 1;
 		if (draft->route.result == ROUTE_LOCAL || draft->route.result == ROUTE_NONE)
 			return kernel(p, VERDICT_LOCAL);
 	}
@@ -447,7 +453,7 @@ DP enum stage nat(struct pkt *p)
 		return DONE;
 	if (translate(p) == DONE)
 		return DONE;
-	if (route(p) == DONE)
+	if (route(p, set) == DONE)
 		return DONE;
 	return insert(p, set);
 }

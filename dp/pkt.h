@@ -149,7 +149,8 @@ struct draft {
 	__u8 dst_pool;		/* of the destination's mapping, or POOL_NONE */
 	__u8 flow_flags;	/* FLOW_* of the original flow */
 	__u8 filtering;		/* of the source's pool */
-	__u8 pad[3];
+	__u8 routed;		/* route is that of the untranslated packet */
+	__u8 pad[2];
 };
 
 /* Per-CPU: counters first (user space reads those), then scratch space that no program keeps between runs. */

@@ -12,14 +12,14 @@
 #include "port.h"
 
 /* Way out for a packet with tuple t that came in as p; r->enabled says whether natvi serves it. */
-DP void route_find(struct pkt *p, const struct tuple *t, struct route *r)
+DP void route_find(struct pkt *p, const struct tuple *t, struct route *r, const struct settings *set)
 {
 	const struct port *out;
 
 	r->enabled = 0;
 	r->masq_pool = POOL_MASQUERADE;
 	r->out_flags = 0;
-	env_route(p, t, r);
+	env_route(p, t, r, set->flags & SETTINGS_MARK_ROUTES);
 	if (r->result != ROUTE_OK && r->result != ROUTE_NO_NEIGHBOUR)
 		return;
 	out = port_lookup(r->oif, 0);

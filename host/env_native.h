@@ -179,7 +179,7 @@ DP int env_icmp_room(struct pkt *p, __u32 ip_len)
 	return 0;
 }
 
-DP void env_route(struct pkt *p, const struct tuple *t, struct route *r)
+DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool mark)
 {
 	native_route(native(), p->m->ifindex, t, r);
 }
