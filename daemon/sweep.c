@@ -57,6 +57,8 @@ static int run(struct sweep *s, uint32_t first, uint32_t n, bool mappings, doubl
 	s->now.seconds += *took;
 	s->now.mappings_live += args.mappings_live;
 	s->now.mappings_freed += args.mappings_freed;
+	if (args.mappings_freed)
+		engine_freed(s->d);
 	return 0;
 }
 
