@@ -10,7 +10,7 @@
  *
  * Concurrency: any number of CPUs find and insert at once, without locks. A slot is
  * claimed by compare-and-swap; two CPUs that insert the same key both show it as
- * PENDING, then look for each other, and the one in the higher slot withdraws, so a key
+ * PENDING, then look for each other, and who sees the other withdraws, so a key
  * is never LIVE twice. Readers match LIVE tags only, and a buried slot is not reused
  * while a program may still read it.
  *
@@ -206,7 +206,9 @@ DP int bucket_claim(const struct shape sh, __u32 *tag, __u32 wanted)
 
 /*
  * Does another slot of bucket number nb show this key, so that ours (at handle) has to
- * withdraw? LIVE always wins; of two PENDING ones the lower handle does.
+ * withdraw? A PENDING one may have looked before ours was there and be on its way to LIVE: it
+ * counts as much. Two that see each other both withdraw, and the sender's next packet finds one
+ * or makes it.
  */
 DP bool bucket_rival(const struct shape sh, __u32 nb, __u32 live_tag, const void *key, __u64 handle)
 {
@@ -224,8 +226,7 @@ DP bool bucket_rival(const struct shape sh, __u32 nb, __u32 live_tag, const void
 		mask &= mask - 1;
 		if (other == handle || tag[slot] < TAG_PENDING || key_diff(sh, bucket_key(sh, tag, slot), key))
 			continue;
-		if ((tag[slot] & TAG_LIVE) || other < handle)
-			return true;
+		return true;
 	}
 	return false;
 }
