@@ -63,7 +63,7 @@ static int take_option(struct run_words *w, int opt, char **argv)
 		w->instance = optarg;
 		if (instance_name_ok(optarg))
 			return CLI_OK;
-		return cli_error(CLI_USAGE, "--instance \"%s\": right would be letters, digits, \"-\", \"_\" and \".\", at most %d, "
+		return cli_error(CLI_USAGE, "--instance \"%s\": right would be letters, digits, - and _, at most %d, "
 				 "the first one a letter or digit", optarg, NATVI_NAME_LEN - 1);
 	case 'l':
 		if (log_level_parse(optarg, &level))

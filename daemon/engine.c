@@ -129,9 +129,9 @@ static int attach_one(struct change *c, struct served *s, const struct link *lin
 	int err = attach_port(&c->d->attach, c->d->tables, link, s->asked, &s->attached, text, sizeof(text));
 
 	s->up = !err;
+	if (s->attached.made_clsact)
+		sysctl_note_clsact(c->d->instance, link->name);
 	if (!err) {
-		if (s->attached.made_clsact)
-			sysctl_note_clsact(c->d->instance, link->name);
 		log_info("%s: attached, %s%s%s", s->name, xdp_word(s->attached.xdp), s->attached.why_off[0] ? "; no XDP: " : "",
 			 s->attached.why_off);
 		s->trouble[0] = '\0';

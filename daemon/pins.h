@@ -16,7 +16,7 @@
 
 #define PIN_PROG_PREFIX	"prog_"
 #define PIN_NEW_SUFFIX	"_new"		/* of programs that not all ports run yet */
-#define PIN_OLD_SUFFIX	".old"		/* the same, of a start that was cut off */
+#define PIN_OLD_SUFFIX	"_old"		/* the same, of a start that was cut off */
 
 struct pin {
 	char instance[NATVI_NAME_LEN];

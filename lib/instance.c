@@ -30,7 +30,7 @@ bool instance_name_ok(const char *instance)
 	if (!len || len >= NATVI_NAME_LEN || !isalnum((unsigned char)instance[0]))
 		return false;
 	for (i = 1; i < len; i++)
-		if (!isalnum((unsigned char)instance[i]) && !strchr("_-.", instance[i]))
+		if (!isalnum((unsigned char)instance[i]) && !strchr("_-", instance[i]))
 			return false;
 	return true;
 }

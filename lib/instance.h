@@ -28,7 +28,7 @@ enum instance_file {
 	INSTANCE_SYSCTL,	/* values of sysctls before natvi */
 };
 
-/* Names are 1-31 letters, digits, '_', '-' or '.', the first one a letter or digit. */
+/* Names are 1-31 letters, digits, '_' or '-', the first one a letter or digit. (A BPF file system admits no dots.) */
 bool instance_name_ok(const char *instance);
 
 /* The path of an instance's file, or of one of its pins (pin "": the directory). Never longer than INSTANCE_PATH_LEN. */

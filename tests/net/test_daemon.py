@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """The daemon: death and restart, reload, interfaces and addresses that come and go, other instances, refusals."""
+import contextlib
 import json
 import os
 import pathlib
@@ -120,6 +121,82 @@ def test_second_daemon_is_refused(tc):
     done = natvi.cli("run", "lan0", "wan0", "--masquerade", "wan0", check=False)
     assert done.returncode == 1 and "runs already (pid %d)" % natvi.process.pid in done.stderr
     exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+
+
+class Flood:
+    """New and old flows from inside, one packet a millisecond, and what arrives outside with an inside source."""
+
+    def __init__(self, net):
+        self.tap = net.tap("outside")
+        self.running, self.leaked, self.sent, self.arrived = True, [], 0, 0
+        self.socks = [net.inside.udp(INSIDE, 20000 + n) for n in range(64)]
+        self.threads = [threading.Thread(target=f) for f in (self.send, self.watch)]
+        for thread in self.threads:
+            thread.start()
+        net.lab.defer(self.stop)
+
+    def send(self):
+        while self.running:
+            with contextlib.suppress(OSError):
+                self.socks[self.sent % 64].sendto(b"x", (SERVER, 5000 + self.sent % 1000))
+            self.sent += 1
+            time.sleep(0.001)
+
+    def watch(self):
+        while self.running:
+            if not select.select([self.tap.sock], [], [], 0.05)[0]:
+                continue
+            frame = self.tap.sock.recv(2000)
+            if frame[12:14] != b"\x08\x00" or frame[23] != 17:
+                continue
+            source = socket.inet_ntoa(frame[26:30])
+            self.arrived += 1
+            if source.startswith("198.18."):
+                self.leaked.append(source)
+
+    def stop(self):
+        self.running = False
+        for thread in self.threads:
+            thread.join()
+
+    def wait(self, packets):
+        """Until so many more have arrived."""
+        until = self.arrived + packets
+        wait_for(lambda: self.arrived >= until, 10, "packets to arrive outside")
+
+
+def test_nothing_leaves_untranslated(net):
+    """Start, reload, interfaces that go down and away, stop, death, restart, down: never a packet with an inside source outside."""
+    flood = Flood(net)
+    natvi = net.running()
+    flood.wait(300)
+    for n in range(3):
+        natvi.reload(config(net.hook, timeouts={"udp": 300 + n}))
+        natvi.cli("flush", "sessions")
+    flood.wait(100)
+    net.gateway.ip("link set lan0 down", "link set lan0 up")
+    flood.wait(100)
+    net.gateway.ip("addr del %s/24 dev wan0" % EXTERNAL, "addr add 203.0.113.77/24 dev wan0")
+    flood.wait(100)
+    natvi.stop()
+    flood.wait(100)
+    natvi.start(config(net.hook))
+    restart(natvi, config(net.hook))
+    flood.wait(100)
+    natvi.kill()
+    net.gateway.ip("link del lan0")
+    veth(net.gateway, "lan0", net.inside, "eth0")
+    net.gateway.ip("addr add 198.18.0.1/24 dev lan0")
+    net.inside.ip(*["addr add %s/24 dev eth0" % INSIDE, "route add default via 198.18.0.1"])
+    time.sleep(0.5)     # nobody is there to attach to the new interface
+    before = flood.arrived
+    natvi.start(config("tc"))
+    flood.wait(100)
+    natvi.down()
+    time.sleep(0.3)
+    flood.stop()
+    assert not flood.leaked, "%d of %d packets" % (len(flood.leaked), flood.arrived)
+    assert before > 800
 
 
 # Reload
@@ -261,6 +338,16 @@ def test_forward_takes_a_port_from_a_mapping(tc):
     assert asked(tc.outside.udp(SERVER, 4000), server, (EXTERNAL, 700))
     moved = exchange(lucky, remote, (SERVER, 5000))
     assert moved[0] == EXTERNAL and moved[1] != 700
+
+
+def test_forward_of_an_address_of_its_own(net):
+    """An outside address that is in no pool and on no interface, towards two hosts."""
+    natvi = net.running(config(net.hook, forwards=[forward("192.0.2.14:700", INSIDE + ":7000"),
+                                                   forward("192.0.2.14:701", INSIDE2 + ":7000")]))
+    for port, host in ((700, INSIDE), (701, INSIDE2)):
+        assert asked(net.outside.udp(SERVER, 4000 + port), net.inside.udp(host, 7000), ("192.0.2.14", port))
+    assert not answered(net.outside.udp(SERVER, 4002), net.inside.udp(INSIDE, 7001), ("192.0.2.14", 702))
+    assert {m["outside"]["port"] for m in natvi.show("mappings")} == {700, 701}
 
 
 def test_forwarded_port_is_the_servers_own_face(tc):
@@ -542,6 +629,22 @@ def test_start_that_was_cut_off_is_cleared(tc):
                    "entries", 1, "name", "flows")
     natvi.start(config("tc"))
     exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
+
+
+def test_start_cut_off_between_ports(tc):
+    """Programs that a start pinned but could not settle are still known as natvi's own, and replaced."""
+    natvi = tc.running()
+    remote, client = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE)
+    external = exchange(client, remote, (SERVER, 5000))
+    for _ in range(2):
+        natvi.kill()
+        for pin in list((PINS / natvi.instance).glob("prog_*")):
+            pin.rename(pin.with_name(pin.name + "_new"))
+        natvi.start(config("tc"))
+        filters = json.loads(tc.gateway.run("tc", "-j", "filter", "show", "dev", "wan0", "ingress").stdout)
+        assert len([f for f in filters if "options" in f]) == 1
+        assert not [p for p in (PINS / natvi.instance).glob("prog_*_*") if p.name.endswith(("_new", "_old"))]
+        assert exchange(client, remote, (SERVER, 5000)) == external
 
 
 @pytest.mark.parametrize("capability", ["bpf", "net_admin", "perfmon"])
