@@ -18,6 +18,7 @@
 
 #include "daemon/caps.h"
 #include "daemon/control.h"
+#include "daemon/handover.h"
 #include "daemon/guard.h"
 #include "daemon/netns.h"
 #include "daemon/nft.h"
@@ -148,7 +149,8 @@ static void leave_existing(struct daemon *d)
 
 	if (d->tables->reused || links_read(&d->nl, &links))
 		return;
-	adopt_existing(d->tables, &links);
+	if (adopt_existing(d->tables, &links) <= 0)
+		handover_end(d->instance);
 	links_free(&links);
 }
 

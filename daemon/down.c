@@ -16,6 +16,7 @@
 
 #include "daemon/attach.h"
 #include "daemon/daemon.h"
+#include "daemon/handover.h"
 #include "daemon/netns.h"
 #include "daemon/nft.h"
 #include "daemon/pins.h"
@@ -146,6 +147,7 @@ int daemon_down(const char *instance)
 	if (!gone) {
 		if (sysctl_restore(instance, ""))
 			log_warn("not every sysctl could be put back");
+		handover(instance);
 		err = detach_all(instance);
 		nft_table_remove(instance);
 	}

@@ -14,7 +14,7 @@
 
 #define PRIORITY	-310	/* before connection tracking (-200) and the user's raw chains (-300) */
 
-static int run(const char *commands, bool tell)
+int nft_run(const char *commands, bool tell)
 {
 	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	int ret;
@@ -77,7 +77,7 @@ int nft_table_make(const char *instance, uint32_t mark, const struct nft_guard *
 	if (!out)
 		return -ENOMEM;
 	put_table(out, instance, mark, guard);
-	ret = fclose(out) ? -ENOMEM : run(commands, true);
+	ret = fclose(out) ? -ENOMEM : nft_run(commands, true);
 	free(commands);
 	return ret;
 }
@@ -87,7 +87,7 @@ bool nft_table_present(const char *instance)
 	char commands[128];
 
 	snprintf(commands, sizeof(commands), "list table inet natvi_%s\n", instance);
-	return !run(commands, false);
+	return !nft_run(commands, false);
 }
 
 void nft_table_remove(const char *instance)
@@ -95,5 +95,5 @@ void nft_table_remove(const char *instance)
 	char commands[128];
 
 	snprintf(commands, sizeof(commands), "delete table inet natvi_%s\n", instance);
-	run(commands, false);
+	nft_run(commands, false);
 }

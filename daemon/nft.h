@@ -25,6 +25,9 @@ struct nft_guard {
 	size_t n_served;
 };
 
+/* Run nft commands; tell: say why not, at level debug. Returns 0 or a negative errno. */
+int nft_run(const char *commands, bool tell);
+
 /* Make the table, or make it anew, at one go. Returns 0, or a negative errno when this kernel has no nftables. */
 int nft_table_make(const char *instance, uint32_t mark, const struct nft_guard *guard);
 
