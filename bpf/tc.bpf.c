@@ -116,24 +116,8 @@ SEC("syscall")
 int natvi_adopt(struct adopt_args *args)
 {
 	struct cpu *cpu = syscall_cpu();
-	struct draft *draft;
-	__s64 handle;
 
-	args->result = -ENOSPC_;
-	if (!cpu)
-		return 0;
-	draft = &cpu->draft;
-	__builtin_memset(draft, 0, sizeof(*draft));
-	draft->orig = args->orig;
-	draft->reply = args->reply;
-	tuple_reverse(&draft->out, &draft->reply);
-	draft->out.zone = draft->orig.zone;
-	draft->idle_s = args->idle_s;
-	draft->pool = POOL_NONE;
-	draft->dst_pool = POOL_NONE;
-	draft->flow_flags = FLOW_KERNEL;
-	handle = session_insert(cpu);
-	args->result = handle == -EREPLY_ ? -EEXIST_ : handle < 0 ? handle : 0;
+	args->result = cpu ? session_adopt(cpu, args) : -ENOSPC_;
 	return 0;
 }
 

@@ -143,6 +143,25 @@ uncount:
 	return err;
 }
 
+/* A session whose packets are the kernel's own: 0, -EEXIST or -ENOSPC. */
+DP int session_adopt(struct cpu *cpu, const struct adopt_args *args)
+{
+	struct draft *draft = &cpu->draft;
+	__s64 handle;
+
+	__builtin_memset(draft, 0, sizeof(*draft));
+	draft->orig = args->orig;
+	draft->reply = args->reply;
+	tuple_reverse(&draft->out, &draft->reply);
+	draft->out.zone = draft->orig.zone;
+	draft->idle_s = args->idle_s;
+	draft->pool = POOL_NONE;
+	draft->dst_pool = POOL_NONE;
+	draft->flow_flags = FLOW_KERNEL;
+	handle = session_insert(cpu);
+	return handle == -EREPLY_ ? -EEXIST_ : handle < 0 ? handle : 0;
+}
+
 /* Let go of what the session of this original flow held. */
 DP void session_release(struct cpu *cpu, const struct flow *orig, const struct flow_cold *cold, __u32 now_s)
 {

@@ -139,6 +139,18 @@ int native_mapping_put(struct native *n, const struct mapping_key *k, const stru
 	return ret;
 }
 
+int native_adopt(struct native *n, const struct adopt_args *args, uint32_t now_s)
+{
+	int ret;
+
+	native_current = n;
+	n->now_s = now_s;
+	n->cpu[1].meta.now_s = now_s;
+	ret = session_adopt(&n->cpu[1], args);
+	native_current = NULL;
+	return ret;
+}
+
 struct sweep_args native_sweep(struct native *n, uint32_t now_s)
 {
 	struct sweep_state s = { .cpu = &n->cpu[1], .now_s = now_s };

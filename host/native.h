@@ -82,6 +82,9 @@ struct native_result native_run(struct native *n, uint32_t ifindex, const void *
 /* The routes' generation moves, as when the kernel's routes have changed. */
 void native_new_generation(struct native *n);
 
+/* Leave a connection to the kernel: 0, -EEXIST or -ENOSPC. */
+int native_adopt(struct native *n, const struct adopt_args *args, uint32_t now_s);
+
 /* One whole sweep at now_s. */
 struct sweep_args native_sweep(struct native *n, uint32_t now_s);
 

@@ -2,7 +2,7 @@
 """The slow road, MTU, TTL, fragments, and natvi's own ICMP errors."""
 from scapy.layers.inet import IPOption_Router_Alert
 
-from frames import (advance, answers, case, drops, echo, icmp_error, interface, net, new_generation, other, passes, route,
+from frames import (adopt, advance, answers, case, drops, echo, icmp_error, interface, net, new_generation, other, passes, route,
                     sends, state, tcp, udp)
 from world import A, B, D, LAN, MASQ, NARROW, NOBODY, P, S, S2, X, masquerade, pool, rules
 
@@ -58,6 +58,19 @@ CASES = [
          passes("lan0", OUT, "slow-link", OUT_X),
          answers("wan0", IN_X.but(ttl=1), "ttl-exceeded", 11, 0),
          net=TUN, hosts=("native",), only="a test run always has Ethernet"),
+
+    case("kernels-own", "a connection that the kernel translates stays the kernel's, both ways, whatever the rules say", MASQ,
+         adopt(6, A + ":4000 > " + S + ":80", S + ":80 > " + X + ":4000", 100),
+         passes("lan0", tcp(A + ":4000", S + ":80", "A"), "kernel-flow"),
+         passes("wan0", tcp(S + ":80", X + ":4000", "A"), "kernel-flow"),
+         passes("lan0", tcp(A + ":4000", S + ":80", "A", ttl=1), "kernel-flow"),
+         passes("lan0", big(tcp(A + ":4000", S + ":80", "A"), 2000, flags="DF"), "kernel-flow"),
+         passes("lan0", tcp(A + ":4000", S + ":80", "A", options=[IPOption_Router_Alert()]), "kernel-flow"),
+         passes("wan0", icmp_error(S, X, 3, 1, tcp(X + ":4000", S + ":80", "A")), "kernel-flow"),
+         state(sessions=1, mappings=0),
+         advance(99), passes("wan0", tcp(S + ":80", X + ":4000", "A"), "kernel-flow"),
+         advance(99), passes("lan0", tcp(A + ":4000", S + ":80", "A"), "kernel-flow"),
+         advance(102), sends("lan0", tcp(A + ":4000", S + ":80", "A"), "wan0", tcp(X + ":4000", S + ":80", "A"), "new-forward")),
 
     # TTL
     case("ttl", "a TTL that runs out here, both ways, with and without a session", MASQ,

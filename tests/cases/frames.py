@@ -199,7 +199,7 @@ def address(*among):
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    kind: str               # packet, advance, sweep, generation, state
+    kind: str               # packet, advance, sweep, generation, adopt, state
     into: str = None
     packet: object = None
     action: str = None      # send, kernel, drop
@@ -251,6 +251,11 @@ def sweep(times=1, **wanted):
 
 def new_generation():
     return Step("generation")
+
+
+def adopt(proto, orig, reply, idle=300):
+    """The kernel's conntrack has this connection: both directions as their packets come in."""
+    return Step("adopt", number=proto, wanted=(("orig", orig), ("reply", reply), ("idle", idle)))
 
 
 def state(**wanted):

@@ -263,6 +263,8 @@ class Run:
             self.runner.ask("advance", seconds=step.number)
         elif step.kind == "generation":
             self.runner.ask("generation")
+        elif step.kind == "adopt":
+            self.runner.ask("adopt", proto=step.number, **dict(step.wanted))
         elif step.kind == "state":
             self.tables(step.wanted)
         elif step.kind == "sweep":

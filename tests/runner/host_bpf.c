@@ -95,6 +95,7 @@ static int find_programs(void)
 	static const char *const names[TABLE_PROGS] = {
 		[PROG_TC_INGRESS] = "natvi_tc_ingress", [PROG_XDP] = "natvi_xdp", [PROG_SWEEP] = "natvi_sweep",
 		[PROG_KILL] = "natvi_kill", [PROG_UNMAP] = "natvi_unmap", [PROG_MAPPING] = "natvi_mapping",
+		[PROG_ADOPT] = "natvi_adopt",
 	};
 
 	for (int i = 0; i < TABLE_PROGS; i++) {
@@ -480,6 +481,14 @@ static int bpf_generation(char *err)
 	return 0;
 }
 
+static int bpf_adopt(const struct adopt_args *args, char *err)
+{
+	struct adopt_args copy = *args;
+	int ret = tables_run(&tables, PROG_ADOPT, &copy, sizeof(copy));
+
+	return ret || copy.result ? fail(err, ret ? ret : copy.result, "natvi_adopt") : 0;
+}
+
 static int add(const struct mapping_key *key, const struct mapping *value, void *arg)
 {
 	return view_add(arg, key, value);
@@ -501,7 +510,7 @@ static int bpf_view(struct view *out, char *err)
 #define HOST_BPF(variable, hook)                                                                  \
 	const struct host variable = {                                                           \
 		.name = #hook, .open = hook##_open, .begin = bpf_begin, .packet = bpf_packet,  \
-		.advance = bpf_advance, .sweep = bpf_sweep, .generation = bpf_generation,      \
+		.advance = bpf_advance, .sweep = bpf_sweep, .generation = bpf_generation, .adopt = bpf_adopt,      \
 		.view = bpf_view, .end = bpf_end, .close = bpf_close,                          \
 	}
 

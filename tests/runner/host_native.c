@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/native_impl.h"
+#include "lib/maps.h"
 #include "tests/runner/runner.h"
 
 #define BEGIN_S		1000000	/* some second of uptime */
@@ -63,6 +64,15 @@ static int native_generation(char *err)
 	return 0;
 }
 
+static int native_do_adopt(const struct adopt_args *args, char *err)
+{
+	int ret = native_adopt(native, args, now_s);
+
+	if (ret)
+		snprintf(err, RUNNER_ERR_LEN, "adopt: %s", strerror(-ret));
+	return ret;
+}
+
 static int add(const struct map_entry *entry, void *arg)
 {
 	return view_add(arg, &entry->key, &entry->value);
@@ -96,6 +106,7 @@ const struct host host_native = {
 	.advance = native_advance,
 	.sweep = native_do_sweep,
 	.generation = native_generation,
+	.adopt = native_do_adopt,
 	.view = native_view,
 	.end = native_end,
 	.close = native_close,

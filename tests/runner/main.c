@@ -7,16 +7,19 @@
  *   {"op": "packet", "in": NAME, "hex": FRAME, "gso": BYTES}
  *   {"op": "advance", "seconds": N}                   time passes (everything that is there gets older)
  *   {"op": "sweep"}, {"op": "generation"}
+ *   {"op": "adopt", "proto": N, "orig": "A:p > B:q", "reply": "B:q > X:r", "idle": SECONDS}
  *   {"op": "state"}                                   tables; "broken" says what must not be
  *   {"op": "end"}
  *
  * An answer with "error" names what went wrong; with "skip" as well, this host cannot run here.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/addr.h"
 #include "lib/verdict.h"
 #include "tests/runner/runner.h"
 
@@ -121,6 +124,33 @@ static json_t *do_sweep(char *err)
 			 "mappings_live", args.mappings_live, "mappings_freed", args.mappings_freed);
 }
 
+/* "A:p > B:q" */
+static int read_tuple(const json_t *request, const char *key, uint8_t proto, struct tuple *t)
+{
+	const char *text = json_string_value(json_object_get(request, key));
+	char src[64], dst[64];
+	unsigned int sport, dport;
+
+	if (!text || sscanf(text, "%63[^:]:%u > %63[^:]:%u", src, &sport, dst, &dport) != 4)
+		return -EINVAL;
+	t->sport = htons((uint16_t)sport);
+	t->dport = htons((uint16_t)dport);
+	t->proto = proto;
+	return addr_parse(src, &t->src) || addr_parse(dst, &t->dst) ? -EINVAL : 0;
+}
+
+static int do_adopt(const json_t *request, char *err)
+{
+	struct adopt_args args = { .idle_s = (uint32_t)json_integer_value(json_object_get(request, "idle")) };
+	uint8_t proto = (uint8_t)json_integer_value(json_object_get(request, "proto"));
+
+	if (read_tuple(request, "orig", proto, &args.orig) || read_tuple(request, "reply", proto, &args.reply)) {
+		snprintf(err, RUNNER_ERR_LEN, "adopt: orig and reply are not understood");
+		return -EINVAL;
+	}
+	return host->adopt(&args, err);
+}
+
 static void end_case(void)
 {
 	host->end();
@@ -149,6 +179,8 @@ static json_t *answer(const json_t *request, char *err)
 		ret = host->advance((uint32_t)json_integer_value(json_object_get(request, "seconds")), err);
 	} else if (!strcmp(op, "generation")) {
 		ret = host->generation(err);
+	} else if (!strcmp(op, "adopt")) {
+		ret = do_adopt(request, err);
 	} else if (!strcmp(op, "end")) {
 		end_case();
 		ret = 0;

@@ -58,6 +58,7 @@ struct host {
 	int (*advance)(uint32_t seconds, char *err);
 	int (*sweep)(struct sweep_args *out, char *err);
 	int (*generation)(char *err);
+	int (*adopt)(const struct adopt_args *args, char *err);
 	int (*view)(struct view *out, char *err);
 	void (*end)(void);
 	void (*close)(void);
