@@ -68,31 +68,33 @@ $(BUILD)/tests/case-runner: $(call obj,$(RUNNER_SRC)) $(BUILD)/tests/natvi.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 $(BUILD)/tests/natvi.a: $(call obj,$(LIB_SRC) $(HOST_SRC) $(DAEMON_SRC))
 	@mkdir -p $(@D) && rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 $(call obj,$(RUNNER_SRC)): $(BUILD)/natvi.skel.h
 
 $(SAN_DIR)/shared.a: $(patsubst %.c,$(SAN_DIR)/%.o,$(SHARED_SRC))
 $(FUZZ_DIR)/shared.a: $(patsubst %.c,$(FUZZ_DIR)/%.o,$(SHARED_SRC))
 $(SAN_DIR)/shared.a $(FUZZ_DIR)/shared.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 
 # Some of what a test links includes the skeleton of the BPF object.
 $(SAN_DIR)/%.o: %.c | $(BUILD)/natvi.skel.h
 	@mkdir -p $(@D)
-	$(SAN_CC) $(TEST_CFLAGS) $(SAN_FLAGS) -c -o $@ $<
+	@echo "  SAN   $<"
+	@$(SAN_CC) $(TEST_CFLAGS) $(SAN_FLAGS) -c -o $@ $<
 
 $(FUZZ_DIR)/%.o: %.c | $(BUILD)/natvi.skel.h
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(TEST_CFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
+	@echo "  FUZZ  $<"
+	@$(FUZZ_CC) $(TEST_CFLAGS) $(FUZZ_FLAGS) -c -o $@ $<
 
 define unit_rule
 $(SAN_DIR)/$(1): $(SAN_DIR)/tests/unit/$(1).o $(call links,tests/unit/$(1).c,$(SAN_DIR)) $(SAN_DIR)/shared.a
-	$$(SAN_CC) $$(SAN_FLAGS) -o $$@ $$^ $$(PKG_LIBS) -lcmocka
+	@$$(SAN_CC) $$(SAN_FLAGS) -o $$@ $$^ $$(PKG_LIBS) -lcmocka
 endef
 define fuzz_rule
 $(FUZZ_DIR)/$(1): $(FUZZ_DIR)/tests/fuzz/$(1).o $(call links,tests/fuzz/$(1).c,$(FUZZ_DIR)) $(FUZZ_DIR)/shared.a
-	$$(FUZZ_CC) $$(FUZZ_FLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(PKG_LIBS)
+	@$$(FUZZ_CC) $$(FUZZ_FLAGS) -fsanitize=fuzzer -o $$@ $$^ $$(PKG_LIBS)
 endef
 $(foreach t,$(UNIT_SRC:tests/unit/%.c=%),$(eval $(call unit_rule,$(t))))
 $(foreach t,$(FUZZ_SRC:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
