@@ -44,6 +44,12 @@ DP __u16 csum_add(__u16 a, __u16 b)
 	return csum_fold((__u64)a + b);
 }
 
+/* "No change" as 0, never as -0: the checksum of nothing but zeros, which is 0xffff, stays then (RFC 1624 section 3). */
+DP __u16 csum_plain(__u16 delta)
+{
+	return delta == 0xffff ? 0 : delta;
+}
+
 /* A checksum field after the words that it covers have changed by two deltas. */
 DP __u16 csum_apply2(__u16 check, __u16 delta, __u16 more)
 {

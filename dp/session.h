@@ -39,10 +39,11 @@ DP void flow_begin_orig(struct flow *f, const struct draft *draft, __u32 now_s)
 	f->new_dst = to->dst;
 	f->new_sport = to->sport;
 	f->new_dport = to->dport;
-	f->addr_delta = csum_add(csum_delta_addr(&from->src, &to->src), csum_delta_addr(&from->dst, &to->dst));
+	f->addr_delta = csum_plain(csum_add(csum_delta_addr(&from->src, &to->src), csum_delta_addr(&from->dst, &to->dst)));
 	f->port_delta = csum_delta16(from->sport, to->sport);
 	if (from->proto != IPPROTO_ICMP)	/* there both are the one identifier */
 		f->port_delta = csum_add(f->port_delta, csum_delta16(from->dport, to->dport));
+	f->port_delta = csum_plain(f->port_delta);
 }
 
 /* The reply undoes what the original does. */
@@ -53,8 +54,8 @@ DP void flow_begin_reply(struct flow *f, const struct draft *draft, const struct
 	f->new_dst = draft->orig.src;
 	f->new_sport = draft->orig.dport;
 	f->new_dport = draft->orig.sport;
-	f->addr_delta = (__u16)~orig->addr_delta;
-	f->port_delta = (__u16)~orig->port_delta;
+	f->addr_delta = csum_plain(~orig->addr_delta);
+	f->port_delta = csum_plain(~orig->port_delta);
 }
 
 DP void cold_begin(struct flow_cold *cold, const struct draft *draft, __u16 peer_zone, __u8 held, __u32 now_s)

@@ -56,7 +56,7 @@ int native_new(const struct config *config, const struct native_net *net, struct
 								 2 * config_static_ports(config));
 	n->mappings = calloc(n->control.n_mapping_buckets, sizeof(*n->mappings));
 	n->cpu = calloc(2, sizeof(*n->cpu));
-	n->buffer = malloc(NATIVE_HEADROOM + NATIVE_MAX_FRAME);
+	n->buffer = malloc(NATIVE_HEADROOM + 2 + NATIVE_MAX_FRAME);
 	if (!n->rules || !n->pools || !n->ports || !n->buckets || !n->mappings || !n->cpu || !n->buffer)
 		goto fail;
 	ret = native_setup(n, config, err, err_len);
@@ -101,9 +101,18 @@ static enum verdict counted(const struct counters *before, const struct counters
 	return found;
 }
 
+/* Bytes in front of a frame that put its IP header at a multiple of four, as drivers do. */
+static size_t room_before(const struct native *n, uint32_t ifindex)
+{
+	for (size_t i = 0; i < n->net.n_interfaces; i++)
+		if (n->net.interfaces[i].ifindex == ifindex && n->net.interfaces[i].no_l2)
+			return NATIVE_HEADROOM;
+	return NATIVE_HEADROOM + 2;
+}
+
 struct native_result native_run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)
 {
-	struct native_frame f = { .room = n->buffer, .data = n->buffer + NATIVE_HEADROOM, .ifindex = ifindex };
+	struct native_frame f = { .room = n->buffer, .data = n->buffer + room_before(n, ifindex), .ifindex = ifindex };
 	struct counters before = n->cpu[0].counters;
 	struct native_result r = {};
 

@@ -163,6 +163,11 @@ CASES = [
          [sends("lan0", UDP_OUT.but(payload=ZERO_SUM), "wan0", UDP_OUT_X.but(payload=ZERO_SUM, l4_chksum=0xffff), verdict)
           for verdict in ("new-forward", "forward")]),
 
+    case("checksum-of-zeros", "an ICMP message of zeros, whose checksum is 0xffff, keeps it", MASQ,
+         sends("lan0", echo(A, S, 0), "wan0", echo(X, S, 0), "new-forward"),
+         [sends("wan0", echo_reply(S, X, 0, l4_seq=0, payload=b"\0" * 8), "lan0", echo_reply(S, A, 0, l4_seq=0, payload=b"\0" * 8),
+                at=at) for at in ("tc", "xdp")]),
+
     case("wrong-checksums", "checksums are changed by difference: a wrong one stays wrong by as much", MASQ,
          sends("lan0", UDP_OUT.but(l4_chksum=0x1234), "wan0",
                UDP_OUT_X.but(l4_chksum=(lambda old, new: (0x1234 - old + new) % 0xffff)(

@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * fuzz_packet.c - libFuzzer target: the input chooses a configuration and a series of packets, answers to
+ * what came out, pauses and sweeps. After each of them:
+ *
+ *   - exactly one verdict was counted, and it is not "internal"
+ *   - what is left to the kernel untranslated is as it came in
+ *   - checksums that were right still are; natvi's own ICMP errors are right, short, and about nothing they must not be
+ *   - nothing that natvi translates leaves by the outside port with an inside source
+ *   - the tables agree with each other (tests/runner/view.c)
+ */
+/* links: tests/runner/view.c */
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dp/pkt.h"
+#include "host/native_impl.h"
+#include "lib/maps.h"
+#include "lib/verdict.h"
+#include "tests/runner/runner.h"
+
+#define IFS	"interfaces: [lan0, lan1, wan0]\nlimits: {sessions: 24, mappings: 20, icmp-rate: 20}\n"
+#define LAN	"from: {interface: [lan0, lan1]}, to: {interface: wan0}"
+#define MASQ	"rules: [{" LAN ", action: masquerade}]\n"
+#define POOL(settings) "pools: [{name: p, addresses: 203.0.113.16/31" settings "}]\nrules: [{" LAN ", action: {snat: p}}]\n"
+#define WEB	"forwards: [{proto: [tcp, udp], external: \"203.0.113.1:443\", internal: \"198.18.0.2:4000\"}, " \
+		"{proto: udp, external: \"203.0.113.16:80-83\", internal: \"198.18.0.3:500-503\", filtering: address-dependent}]\n"
+#define SHORT	"timeouts: {udp: 4, tcp-established: 9, tcp-transitory: 3, icmp: 2, other: 5, port-rest: 6}\n"
+
+static const char *const configs[] = {
+	IFS MASQ,
+	IFS MASQ WEB SHORT,
+	IFS POOL(", filtering: address-dependent") WEB SHORT,
+	IFS POOL(", filtering: address-and-port-dependent, ports: [80, 4000-4005]"),
+	IFS POOL(", mapping: address-and-port-dependent, ports: [80, 4000-4005]") SHORT,
+	IFS "masquerade: {mapping: address-and-port-dependent}\n" MASQ WEB,
+	IFS "rules:\n- {from: {interface: lan0}, to: {interface: lan1}, action: accept}\n"
+	"- {from: {interface: lan0}, to: {port: 53}, proto: udp, action: reject}\n"
+	"- {" LAN ", proto: esp, action: drop}\n- {to: {interface: wan0, destination: 192.0.2.10}, action: kernel}\n"
+	"- {" LAN ", action: masquerade}\n" WEB "on-exhaustion: host-unreachable\n",
+};
+
+#define N_CONFIGS	(sizeof(configs) / sizeof(configs[0]))
+#define WAN		3
+
+#define IP4(a, b, c, d)	((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+#define MAC(n)		{ 2, 0, 0, 0, 0, n }
+
+static struct native_interface interfaces[] = {
+	{ "lan0", 1, MAC(1), 1500, IP4(198, 18, 0, 1), 16, false },
+	{ "lan1", 2, MAC(2), 1500, IP4(198, 19, 0, 1), 16, false },
+	{ "wan0", WAN, MAC(3), 1500, IP4(203, 0, 113, 1), 24, false },
+	{ "off0", 4, MAC(4), 1500, IP4(198, 51, 100, 1), 24, false },
+};
+
+static struct native_route routes[] = {
+	{ IP4(198, 18, 0, 0), 16, 1, 0, true, MAC(11) },
+	{ IP4(198, 19, 0, 0), 16, 2, 0, true, MAC(12) },
+	{ 0, 0, WAN, 0, true, MAC(13) },
+	{ IP4(192, 0, 2, 64), 27, WAN, 0, false, {} },
+	{ IP4(192, 0, 2, 128), 27, WAN, 600, true, MAC(14) },
+	{ IP4(198, 51, 100, 0), 24, 4, 0, true, MAC(15) },
+	{ IP4(192, 0, 2, 96), 27, 0, 0, false, {} },
+};
+
+static struct native_socket sockets[] = { { IPPROTO_TCP, 0, 80 }, { IPPROTO_UDP, 0, 4001 } };
+
+static const uint32_t addrs[] = {
+	IP4(198, 18, 0, 2), IP4(198, 18, 0, 3), IP4(198, 19, 0, 2), IP4(192, 0, 2, 9), IP4(192, 0, 2, 10), IP4(192, 0, 2, 65),
+	IP4(192, 0, 2, 129), IP4(203, 0, 113, 1), IP4(203, 0, 113, 16), IP4(203, 0, 113, 17), IP4(198, 18, 0, 1), IP4(192, 0, 2, 97),
+	IP4(198, 51, 100, 9), IP4(224, 0, 0, 1), IP4(198, 18, 0, 4), IP4(192, 0, 2, 11),
+};
+
+static const uint16_t l4_ports[] = { 4000, 4001, 80, 443, 500, 53, 0, 65535 };
+
+/* Input */
+
+struct reader {
+	const uint8_t *at, *end;
+};
+
+static uint8_t u8(struct reader *r)
+{
+	return r->at < r->end ? *r->at++ : 0;
+}
+
+/* Frames */
+
+static uint8_t frame[NATIVE_MAX_FRAME], before[NATIVE_MAX_FRAME], last[NATIVE_MAX_FRAME];
+static size_t before_len, last_len;
+static uint32_t last_out;
+
+static uint32_t sum(const uint8_t *p, size_t len, uint32_t start)
+{
+	uint32_t s = start;
+
+	for (size_t i = 0; i < len; i++) {
+		s += i & 1 ? p[i] : p[i] << 8;
+		s = (s & 0xffff) + (s >> 16);
+	}
+	return s;
+}
+
+static uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)get16(p) << 16 | get16(p + 2);
+}
+
+static void put16(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	put16(p, v >> 16);
+	put16(p + 2, v & 0xffff);
+}
+
+/* The IPv4 packet in a frame, whole as its length says; NULL: there is none. */
+static uint8_t *ip_of(uint8_t *f, size_t len, size_t *ip_len)
+{
+	size_t at = 12;
+
+	for (int i = 0; i < 2 && len >= at + 2 && (get16(f + at) == 0x8100 || get16(f + at) == 0x88a8); i++)
+		at += 4;
+	if (len < at + 2 + 20 || get16(f + at) != 0x0800)
+		return NULL;
+	f += at + 2;
+	*ip_len = get16(f + 2);
+	if (f[0] >> 4 != 4 || (f[0] & 15) < 5 || *ip_len > len - at - 2 || *ip_len < (f[0] & 15) * 4u)
+		return NULL;
+	return f;
+}
+
+static uint32_t pseudo(const uint8_t *ip, size_t l4_len)
+{
+	return ip[9] == IPPROTO_ICMP ? 0 : sum(ip + 12, 8, ip[9] + (uint32_t)l4_len);
+}
+
+static bool header_right(const uint8_t *ip)
+{
+	return sum(ip, (ip[0] & 15) * 4u, 0) == 0xffff;
+}
+
+/* Where the L4 checksum stands; 0: there is none to judge. */
+static size_t check_at(const uint8_t *ip, size_t ip_len)
+{
+	size_t head = (ip[0] & 15) * 4u;
+	size_t at = ip[9] == IPPROTO_TCP ? 16 : ip[9] == IPPROTO_UDP ? 6 : ip[9] == IPPROTO_ICMP ? 2 : 0;
+
+	if (!at || (get16(ip + 6) & 0x3fff) || head + at + 2 > ip_len)
+		return 0;
+	return ip[9] == IPPROTO_UDP && !get16(ip + head + at) ? 0 : head + at;
+}
+
+/* ICMP of nothing but zeros may have become so: RFC 1624 section 3 knows no better. */
+static bool l4_right(const uint8_t *ip, size_t ip_len)
+{
+	size_t head = (ip[0] & 15) * 4u;
+	uint32_t s;
+
+	if (!check_at(ip, ip_len))
+		return true;
+	s = sum(ip + head, ip_len - head, pseudo(ip, ip_len - head));
+	return s == 0xffff || (s == 0 && ip[9] == IPPROTO_ICMP);
+}
+
+/* Make all checksums right. */
+static void set_checks(uint8_t *f, size_t len)
+{
+	size_t ip_len, at;
+	uint8_t *ip = ip_of(f, len, &ip_len);
+
+	if (!ip)
+		return;
+	put16(ip + 10, 0);
+	put16(ip + 10, ~sum(ip, (ip[0] & 15) * 4u, 0));
+	at = check_at(ip, ip_len);
+	if (!at)
+		return;
+	put16(ip + at, 0);
+	put16(ip + at, ~sum(ip + (ip[0] & 15) * 4u, ip_len - (ip[0] & 15) * 4u, pseudo(ip, ip_len - (ip[0] & 15) * 4u)));
+	if (ip[9] == IPPROTO_UDP && !get16(ip + at))
+		put16(ip + at, 0xffff);
+}
+
+/* L4 of a kind with a checksum field that is not 0; its length. */
+static size_t put_l4(struct reader *r, uint8_t kind, uint8_t *l4, size_t payload)
+{
+	uint16_t sport = l4_ports[u8(r) & 7], dport = l4_ports[u8(r) & 7];
+
+	if (last_len >= 38 && (sport == 0 || dport == 0)) {	/* as natvi chose it */
+		sport = sport ? sport : get16(last + 34);
+		dport = dport ? dport : get16(last + 34);
+	}
+	put16(l4, sport);
+	put16(l4 + 2, dport);
+	switch (kind) {
+	case IPPROTO_TCP:
+		l4[12] = 0x50;
+		l4[13] = u8(r);
+		put16(l4 + 16, 1);
+		return 20 + payload;
+	case IPPROTO_UDP:
+		put16(l4 + 4, 8 + (uint32_t)payload);
+		put16(l4 + 6, 1);
+		return 8 + payload;
+	case IPPROTO_ICMP:
+		l4[0] = (uint8_t[]){ 8, 0, 13, 14, 3, 11, 12, 17 }[u8(r) & 7];
+		l4[1] = 0;
+		put16(l4 + 2, 1);
+		put16(l4 + 4, sport);
+		return 8 + payload;
+	default:
+		return payload;
+	}
+}
+
+static size_t put_packet(struct reader *r, uint32_t ifindex)
+{
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMP, IPPROTO_TCP, 50, 47 };
+	uint8_t proto = protos[u8(r) & 7], what = u8(r), ends = u8(r), sizes = u8(r);
+	size_t head = what & 0x40 ? 24 : 20, payload = sizes & 0x80 ? (sizes & 0x7f) * 16u : sizes & 0x3f, at = 12;
+	uint8_t *ip;
+
+	memset(frame, 0, 14 + 8 + 60 + 60 + payload);
+	memcpy(frame, interfaces[ifindex - 1].mac, 6);
+	memcpy(frame + 6, routes[0].mac, 6);
+	if (what & 0x20) {
+		put16(frame + at, 0x8100);
+		put16(frame + at + 2, sizes & 0x40 ? 5 : 0);
+		at += 4;
+	}
+	put16(frame + at, 0x0800);
+	ip = frame + at + 2;
+	ip[0] = (uint8_t)(0x40 | head / 4);
+	if (head > 20)
+		put32(ip + 20, 0x94040000);
+	ip[8] = what & 1 ? what >> 1 & 3 : 64;
+	put16(ip + 6, what & 8 ? 0x4000 : what & 0x10 ? (uint32_t)(what & 0x80 ? 0x2000 : 0x0010) : 0);
+	ip[9] = proto;
+	put32(ip + 12, addrs[ends & 15]);
+	put32(ip + 16, addrs[ends >> 4]);
+	put16(ip + 2, (uint32_t)(head + put_l4(r, proto, ip + head, payload)));
+	set_checks(frame, (size_t)(ip - frame) + get16(ip + 2));
+	return (size_t)(ip - frame) + get16(ip + 2) + (what & 0x80 && !(what & 0x10) ? 5 : 0);
+}
+
+/* The answer to the last frame that was sent, from where it went; error: an ICMP error about it. */
+static size_t put_answer(struct reader *r, bool error)
+{
+	size_t ip_len, head, quote;
+	uint8_t *ip = ip_of(last, last_len, &ip_len), *to = frame + 14;
+
+	if (!ip)
+		return 0;
+	head = (ip[0] & 15) * 4u;
+	memcpy(frame, last + 6, 6);
+	memcpy(frame + 6, last, 6);
+	put16(frame + 12, 0x0800);
+	if (error) {
+		quote = u8(r) < ip_len ? ip_len - u8(r) % ip_len : ip_len;
+		memset(to, 0, 28);
+		to[0] = 0x45;
+		to[8] = 60;
+		to[9] = IPPROTO_ICMP;
+		put16(to + 2, 28 + (uint32_t)quote);
+		put32(to + 12, u8(r) & 1 ? get32(ip + 16) : addrs[15]);
+		put32(to + 16, get32(ip + 12));
+		to[20] = (uint8_t[]){ 3, 11, 12, 4 }[u8(r) & 3];
+		put16(to + 22, 1);
+		memcpy(to + 28, ip, quote);
+		set_checks(frame, 42 + quote);
+		return 42 + quote;
+	}
+	memcpy(to, ip, ip_len);
+	put32(to + 12, get32(ip + 16));
+	put32(to + 16, get32(ip + 12));
+	if (ip_len >= head + 4 && (ip[9] == IPPROTO_TCP || ip[9] == IPPROTO_UDP)) {
+		put16(to + head, get16(ip + head + 2));
+		put16(to + head + 2, get16(ip + head));
+	}
+	if (ip_len >= head + 14 && ip[9] == IPPROTO_TCP)
+		to[head + 13] = u8(r);
+	if (ip_len > head && ip[9] == IPPROTO_ICMP && (to[head] == 8 || to[head] == 13))
+		to[head] = to[head] == 8 ? 0 : 14;
+	to[8] = 64;
+	set_checks(frame, 14 + ip_len);
+	return 14 + ip_len;
+}
+
+/* What must hold */
+
+static void print(const char *what, const uint8_t *f, size_t len)
+{
+	fprintf(stderr, "%s ", what);
+	for (size_t i = 0; i < len; i++)
+		fprintf(stderr, "%02x", f[i]);
+	fprintf(stderr, "\n");
+}
+
+static void die(const char *what, const struct native_result *r)
+{
+	fprintf(stderr, "fuzz_packet: %s\n", what);
+	print("last in", before, before_len);
+	if (r) {
+		fprintf(stderr, "verdict %s, action %d, out by %u\n", verdict_name(r->verdict), r->action, r->out_ifindex);
+		print("out", r->frame, r->len);
+	}
+	abort();
+}
+
+static bool may_leave;	/* a rule forwards untranslated, or the packet came from outside with such a source */
+
+static bool is_inside(uint32_t addr)
+{
+	return addr >> 17 == IP4(198, 18, 0, 0) >> 17;
+}
+
+static bool is_translated(enum verdict v)
+{
+	return v == VERDICT_FORWARD || v == VERDICT_NEW_FORWARD || (v >= VERDICT_SLOW_NEIGHBOUR && v <= VERDICT_SLOW_LOCAL);
+}
+
+static void check_own_icmp(const struct native_result *r, const uint8_t *in, size_t in_len)
+{
+	size_t ip_len, out_len;
+	uint8_t *ip = ip_of((uint8_t *)in, in_len, &ip_len), *out = ip_of((uint8_t *)r->frame, r->len, &out_len);
+
+	if (!ip || !out || !header_right(out) || !l4_right(out, out_len) || out_len > 28 + NATVI_ICMP_QUOTE_BYTES)
+		die("an ICMP error of natvi's own is wrong", r);
+	if (get32(out + 16) != get32(ip + 12) || r->len != 14 + out_len)
+		die("an ICMP error of natvi's own goes elsewhere, or has something behind it", r);
+	if (memcmp(out + 28, ip, out_len - 28))
+		die("an ICMP error of natvi's own quotes another packet", r);
+	if (get16(ip + 6) & 0x1fff)
+		die("an ICMP error about a later fragment", r);
+	if (ip[9] == IPPROTO_ICMP && !(get16(ip + 6) & 0x3fff) && ip_len > (ip[0] & 15) * 4u &&
+	    (ip[(ip[0] & 15) * 4] == 3 || ip[(ip[0] & 15) * 4] == 11 || ip[(ip[0] & 15) * 4] == 12 || ip[(ip[0] & 15) * 4] == 4))
+		die("an ICMP error about an ICMP error", r);
+}
+
+static void check_translated(const struct native_result *r, const uint8_t *in, size_t in_len)
+{
+	size_t ip_len, out_len;
+	uint8_t *ip = ip_of((uint8_t *)in, in_len, &ip_len), *out = ip_of((uint8_t *)r->frame, r->len, &out_len);
+
+	if (!ip || !out || r->len != in_len || out_len != ip_len)
+		die("what was translated has another length, or is no IPv4", r);
+	if (header_right(ip) && !header_right(out))
+		die("the IP header's checksum has become wrong", r);
+	if (l4_right(ip, ip_len) && !l4_right(out, out_len))
+		die("an L4 checksum has become wrong", r);
+	if (out[8] != ip[8] - (r->action == NATIVE_SEND))
+		die("another TTL", r);
+	if (!may_leave && r->action == NATIVE_SEND && r->out_ifindex == WAN && is_inside(get32(out + 12)))
+		die("an inside source leaves by the outside port", r);
+	if (!may_leave && r->action == NATIVE_KERNEL && is_inside(get32(out + 12)) && !is_inside(get32(out + 16)))
+		die("an inside source goes outside by the slow road", r);
+	if (r->action == NATIVE_SEND && (r->out_ifindex == 4 || memcmp(r->frame + 6, interfaces[r->out_ifindex - 1].mac, 6)))
+		die("sent by another interface than its link-layer address says", r);
+}
+
+static void check_result(const struct native_result *r, const uint8_t *in, size_t in_len)
+{
+	if (r->verdict == VERDICT_INTERNAL)
+		die("verdict internal", r);
+	if (r->action == NATIVE_DROP)
+		return;
+	if (r->icmp)
+		check_own_icmp(r, in, in_len);
+	else if (is_translated(r->verdict))
+		check_translated(r, in, in_len);
+	else if (r->action != NATIVE_KERNEL || r->len != in_len || memcmp(r->frame, in, in_len) || r->mark)
+		die("what is the kernel's has been changed", r);
+}
+
+static void check_counters(const struct counters *was, const struct counters *now, const struct native_result *r)
+{
+	uint64_t n = 0;
+
+	for (int v = 0; v < VERDICT_COUNT; v++)
+		n += now->packets[v] - was->packets[v];
+	if (n != 1u + r->icmp)
+		die("not exactly one verdict was counted", r);
+}
+
+static int add(const struct map_entry *entry, void *arg)
+{
+	return view_add(arg, &entry->key, &entry->value);
+}
+
+static void check_tables(struct native *n)
+{
+	struct view view = { .control = &n->control, .usage = &n->usage, .buckets = n->buckets, .portbits = n->portbits };
+	const char *broken;
+
+	mapping_entries(n->mappings, n->control.n_mapping_buckets, add, &view);
+	broken = view_broken(&view);
+	free(view.entries);
+	if (broken)
+		die(broken, NULL);
+}
+
+/* Running */
+
+static bool accepts;	/* the configuration has a rule that forwards untranslated */
+
+static void run(struct native *n, uint32_t ifindex, size_t len, uint32_t now_s)
+{
+	struct counters was = *native_counters(n);
+	struct native_result r;
+
+	if (!len)
+		return;
+	memcpy(before, frame, len);
+	before_len = len;
+	may_leave = accepts || ifindex == WAN;
+	r = native_run(n, ifindex, frame, len, now_s);
+	check_counters(&was, native_counters(n), &r);
+	check_result(&r, before, len);
+	if (r.action != NATIVE_SEND)
+		return;
+	memcpy(last, r.frame, r.len);
+	last_len = r.len;
+	last_out = r.out_ifindex;
+}
+
+static void mutate(struct reader *r, size_t *len)
+{
+	uint8_t how = u8(r);
+
+	for (int i = 0; i < (how & 3) && *len; i++) {
+		size_t at = u8(r);
+
+		frame[at % *len] ^= u8(r);
+	}
+	if (how & 4)
+		*len -= *len > 1 ? u8(r) % *len : 0;
+	if (how & 8)
+		set_checks(frame, *len);
+}
+
+static void step(struct native *n, struct reader *r, uint32_t *now_s)
+{
+	uint8_t op = u8(r);
+	uint32_t ifindex = 1 + (op >> 4 & 3);
+	size_t len;
+
+	switch (op & 15) {
+	case 0:
+		*now_s += u8(r);
+		break;
+	case 1:
+		native_sweep(n, *now_s);
+		break;
+	case 2:
+		native_new_generation(n);
+		break;
+	case 3:		/* anything at all */
+		for (len = 0; len < u8(r) && r->at < r->end; len++)
+			frame[len] = u8(r);
+		run(n, ifindex, len, *now_s);
+		break;
+	case 4:
+	case 5:
+	case 6:
+		len = put_answer(r, (op & 15) == 4);
+		if (op & 0x80)
+			mutate(r, &len);
+		run(n, last_out ? last_out : ifindex, len, *now_s);
+		break;
+	default:
+		len = put_packet(r, ifindex);
+		if (op & 0x80)
+			mutate(r, &len);
+		run(n, ifindex, len, *now_s);
+	}
+	check_tables(n);
+}
+
+/* Making a datapath takes far longer than a run: each configuration has one, which is made as new again. */
+
+static struct kept {
+	struct native *n;
+	struct native fresh;
+	struct portbits *portbits;
+	struct mapping_bucket *mappings;
+} kept[2 * N_CONFIGS];
+
+static void *copy(const void *from, size_t size)
+{
+	void *to = malloc(size);
+
+	if (!to)
+		abort();
+	return memcpy(to, from, size);
+}
+
+static void make(struct kept *k, const char *text, bool policy)
+{
+	struct native_net net = {
+		.interfaces = interfaces, .n_interfaces = 4, .routes = routes, .n_routes = sizeof(routes) / sizeof(routes[0]),
+		.sockets = sockets, .n_sockets = 2, .local_lo = 32768, .local_hi = 60999, .policy = policy,
+	};
+	struct cfg_errors errors;
+	struct config *config;
+	char err[256] = "a configuration of fuzz_packet is wrong";
+
+	if (config_read_text(text, strlen(text), "config", &config, &errors) ||
+	    native_new(config, &net, &k->n, err, sizeof(err)))
+		die(err, NULL);
+	config_free(config);
+	cfg_errors_free(&errors);
+	k->fresh = *k->n;
+	k->portbits = copy(k->n->portbits, k->n->control.n_slots * PORTBITS_PROTOS * sizeof(struct portbits));
+	k->mappings = copy(k->n->mappings, k->n->control.n_mapping_buckets * sizeof(struct mapping_bucket));
+}
+
+static void renew(struct kept *k)
+{
+	struct native *n = k->n;
+
+	*n = k->fresh;
+	memset(n->buckets, 0, n->control.n_buckets * sizeof(*n->buckets));
+	memset(n->cpu, 0, 2 * sizeof(*n->cpu));
+	memcpy(n->portbits, k->portbits, n->control.n_slots * PORTBITS_PROTOS * sizeof(struct portbits));
+	memcpy(n->mappings, k->mappings, n->control.n_mapping_buckets * sizeof(struct mapping_bucket));
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	for (size_t i = 0; i < 2 * N_CONFIGS; i++)
+		make(&kept[i], configs[i % N_CONFIGS], i >= N_CONFIGS);
+	return 0;
+}
+
+/* The first byte: configuration, policy routing, and a clock that is about to go round. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct reader r = { data, data + size };
+	uint8_t first = u8(&r);
+	struct kept *k = &kept[first % N_CONFIGS + (first & 0x40 ? N_CONFIGS : 0)];
+	uint32_t now_s = first & 0x80 ? 0xfffffff0 : 1000;
+
+	renew(k);
+	accepts = strstr(configs[first % N_CONFIGS], "accept");
+	last_len = 0;
+	last_out = 0;
+	while (r.at < r.end)
+		step(k->n, &r, &now_s);
+	return 0;
+}
