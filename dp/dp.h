@@ -9,6 +9,7 @@
 #ifndef NATVI_DP_DP_H
 #define NATVI_DP_DP_H
 
+#include "arp.h"
 #include "env.h"
 #include "expire.h"
 #include "forward.h"
@@ -47,6 +48,8 @@ DP enum stage dp_stages(struct pkt *p)
 	if (parse(p) == DONE)
 		return DONE;
 	settle();
+	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
+		return arp(p);
 	if (p->m->flags & PKT_ICMP_ERROR)
 		return icmp_error(p);
 	if (!may_have_flow(p) || !flow_find(p)) {

@@ -198,6 +198,8 @@ DP enum stage parse(struct pkt *p)
 		return DONE;
 	if (unlikely(p->m->flags & PKT_TAGGED) && !port_find(p))
 		return kernel(p, VERDICT_NOT_ENABLED);
+	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
+		return NEXT;
 	if (p->m->eth_proto != __builtin_bswap16(ETH_P_IP))
 		return kernel(p, VERDICT_NOT_IPV4);
 	return parse_ipv4(p);
