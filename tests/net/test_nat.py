@@ -422,7 +422,6 @@ def test_unmapped_pool_port(net):
     assert silent(service, 0.2)
 
 
-@pytest.mark.xfail(strict=True, reason="the datapath does not answer ARP for pool addresses yet")
 def test_pool_on_the_link(net):
     """Addresses of a pool that lie in the outside link's own network: natvi answers ARP for them."""
     natvi = pooled(net, addresses=["203.0.113.32-203.0.113.35"])
