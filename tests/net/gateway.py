@@ -21,6 +21,7 @@ from wire import Tap
 
 NATVI = os.environ.get("NATVI") or str(pathlib.Path(__file__).resolve().parents[2] / "build" / "natvi")
 PINS = pathlib.Path("/sys/fs/bpf/natvi")
+RUN = pathlib.Path("/run/natvi")
 
 INSIDE = "198.18.0.10"
 INSIDE2 = "198.18.0.11"
@@ -122,6 +123,7 @@ class Natvi:
                 self.process.stop()
             done = self.cli("down", check=False)
             left = PINS / self.instance
+            (RUN / (self.instance + ".lock")).unlink(missing_ok=True)
             if left.exists():
                 shutil.rmtree(left, ignore_errors=True)
                 raise AssertionError("natvi down left %s: %s%s" % (left, done.stdout, done.stderr))
@@ -131,9 +133,9 @@ class Natvi:
         path.write_text(configuration if isinstance(configuration, str) else yaml.safe_dump(configuration, sort_keys=False))
         return path
 
-    def start(self, configuration=None, *arguments, ready=True):
-        """`natvi run` in the background, until it says that it forwards."""
-        words = [NATVI, "run", "--instance", self.instance]
+    def start(self, configuration=None, *arguments, ready=True, wrapper=()):
+        """`natvi run` in the background, until it says that it forwards. wrapper: a command that runs it."""
+        words = [*wrapper, NATVI, "run", "--instance", self.instance]
         if configuration is not None:
             words += ["-c", self._config_file(configuration)]
         self.started += 1

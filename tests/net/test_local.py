@@ -244,6 +244,17 @@ def test_capabilities_after_start(net):
     assert not others, "capabilities still held: %s" % others
 
 
+def test_capabilities_of_the_unit_suffice(net):
+    """What packaging/natvi.service leaves to the daemon is enough to start, to forward and to end."""
+    unit = (pathlib.Path(__file__).parents[2] / "packaging" / "natvi.service").read_text()
+    assert "NoNewPrivileges=yes" in unit
+    names = re.search(r"^CapabilityBoundingSet=(.*)$", unit, re.M).group(1).lower().replace("cap_", "+").split()
+    natvi = net.natvi()
+    natvi.start(config(net.hook), wrapper=["setpriv", "--no-new-privs", "--bounding-set=-all," + ",".join(names), "--inh-caps=-all"])
+    exchange(net.inside.udp(INSIDE), net.outside.udp(SERVER, 5000), (SERVER, 5000))
+    natvi.down()
+
+
 def test_control_socket_is_root_only(net):
     natvi = net.running()
     path = pathlib.Path("/run/natvi/%s.sock" % natvi.instance)
