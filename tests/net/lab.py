@@ -264,14 +264,15 @@ def leftovers(pid):
 
 
 def remove_orphans():
-    """Namespaces and pins of test runs that were killed outright."""
-    names = [n.name for n in NETNS_DIR.iterdir()] if NETNS_DIR.is_dir() else []
-    for name in names:
-        match = re.match(PREFIX + r"(\d+)-", name)
-        if match and not pathlib.Path("/proc", match.group(1)).exists():
-            run(["ip", "netns", "del", name], check=False)
-    pins = pathlib.Path("/sys/fs/bpf/natvi")
-    for pin in pins.iterdir() if pins.is_dir() else []:
-        match = re.match(PREFIX + r"(\d+)-", pin.name)
-        if match and not pathlib.Path("/proc", match.group(1)).exists():
-            shutil.rmtree(pin, ignore_errors=True)
+    """Namespaces, pins and run-time files of test runs that were killed outright."""
+    def orphans(directory):
+        for path in directory.iterdir() if directory.is_dir() else []:
+            match = re.match(PREFIX + r"(\d+)-", path.name)
+            if match and not pathlib.Path("/proc", match.group(1)).exists():
+                yield path
+    for path in orphans(NETNS_DIR):
+        run(["ip", "netns", "del", path.name], check=False)
+    for path in orphans(pathlib.Path("/sys/fs/bpf/natvi")):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in orphans(pathlib.Path("/run/natvi")):
+        path.unlink(missing_ok=True)
