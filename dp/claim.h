@@ -120,13 +120,34 @@ DP int word_take(struct portbits *b, __u32 w, __u64 mask, __u32 random)
 }
 
 /*
+ * A random word in [lo, hi), mostly one that is not full: a search from inside a range that is
+ * withheld would always end behind it, at the same few ports (RFC 6056 section 3.1).
+ */
+DP __u32 word_random(struct portbits *b, __u32 lo, __u32 hi, __u32 random)
+{
+	__u32 w = lo;
+
+	for (__u32 i = 0; i < 4; i++) {
+		__u32 s;
+
+		w = lo + (random >> 8) % (hi - lo);
+		s = w >> 6;
+		OPAQUE(s);
+		if (!(b->summary[s & (NATVI_PORT_SUMMARY - 1)] & (1ULL << (w & 63))))
+			break;
+		random = env_random();
+	}
+	return w;
+}
+
+/*
  * A port in [lo, hi) words, of want's parity where that is to be had.
  * Bounded: NATVI_CLAIM_TRIES words, the last quarter of them without regard to parity.
  */
 DP int class_claim(struct portbits *b, __u32 lo, __u32 hi, __u32 want, __u32 random)
 {
 	__u64 parity = want & 1 ? ~EVEN_PORTS : EVEN_PORTS;
-	__u32 w = lo + (random >> 8) % (hi - lo);
+	__u32 w = word_random(b, lo, hi, random);
 
 	for (__u32 i = 0; i < NATVI_CLAIM_TRIES; i++) {
 		int found = word_search(b, w, lo, hi);
@@ -208,14 +229,14 @@ ENV_GLOBAL int port_pick(__u32 slot, __u32 proto_bits, __u32 want, __u32 after, 
 		return want;
 	if (proto_bits != PORTBITS_ICMP && want < 1024) {
 		if (after >= PORT_ANYWHERE || start >= LOW_WORDS * 64)
-			start = random % (LOW_WORDS * 64);
+			start = word_random(b, 0, LOW_WORDS, random) * 64 + (random & 63);
 		port = class_next(b, 0, LOW_WORDS, mask, start);
 		start = after + 1;
 	}
 	if (port >= 0)
 		return port;
 	if (after >= PORT_ANYWHERE || start < LOW_WORDS * 64 || start > 0xffff)
-		start = LOW_WORDS * 64 + random % ((NATVI_PORT_WORDS - LOW_WORDS) * 64);
+		start = word_random(b, LOW_WORDS, NATVI_PORT_WORDS, random) * 64 + (random & 63);
 	return class_next(b, LOW_WORDS, NATVI_PORT_WORDS, mask, start);
 }
 

@@ -320,7 +320,11 @@ static void die(const char *what, const struct native_result *r)
 	abort();
 }
 
-static bool may_leave;	/* a rule forwards untranslated, or the packet came from outside with such a source */
+/*
+ * Inside sources may be seen outside: a rule forwards untranslated, or a source has been on the wrong
+ * side, which is for rp_filter or the rules to prevent.
+ */
+static bool may_leave;
 
 static bool is_inside(uint32_t addr)
 {
@@ -414,7 +418,15 @@ static void check_tables(struct native *n)
 
 /* Running */
 
-static bool accepts;	/* the configuration has a rule that forwards untranslated */
+static bool trace;	/* FUZZ_TRACE is set: say what happens */
+/* Sources of one side that come in by the other. */
+static bool is_misplaced(uint32_t ifindex, size_t len)
+{
+	size_t ip_len;
+	uint8_t *ip = ip_of(frame, len, &ip_len);
+
+	return ip && is_inside(get32(ip + 12)) != (ifindex == 1 || ifindex == 2);
+}
 
 static void run(struct native *n, uint32_t ifindex, size_t len, uint32_t now_s)
 {
@@ -425,8 +437,13 @@ static void run(struct native *n, uint32_t ifindex, size_t len, uint32_t now_s)
 		return;
 	memcpy(before, frame, len);
 	before_len = len;
-	may_leave = accepts || ifindex == WAN;
+	may_leave |= is_misplaced(ifindex, len);
 	r = native_run(n, ifindex, frame, len, now_s);
+	if (trace) {
+		fprintf(stderr, "%u s, by %u: %s, action %d, out by %u\n", now_s, ifindex, verdict_name(r.verdict), r.action, r.out_ifindex);
+		print("in ", before, len);
+		print("out", r.frame, r.len);
+	}
 	check_counters(&was, native_counters(n), &r);
 	check_result(&r, before, len);
 	if (r.action != NATIVE_SEND)
@@ -543,6 +560,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	trace = getenv("FUZZ_TRACE");
 	for (size_t i = 0; i < 2 * N_CONFIGS; i++)
 		make(&kept[i], configs[i % N_CONFIGS], i >= N_CONFIGS);
 	return 0;
@@ -557,7 +575,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint32_t now_s = first & 0x80 ? 0xfffffff0 : 1000;
 
 	renew(k);
-	accepts = strstr(configs[first % N_CONFIGS], "accept");
+	may_leave = strstr(configs[first % N_CONFIGS], "accept");
 	last_len = 0;
 	last_out = 0;
 	while (r.at < r.end)

@@ -51,7 +51,7 @@ static struct cpu *cpus;		/* [n_cpus] */
 static bool xdp;
 static uint8_t out_frame[RUNNER_MAX_FRAME + 256];
 
-static char words[4096];
+static char words[1 << 20];
 
 static int keep_words(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -62,9 +62,17 @@ static int keep_words(enum libbpf_print_level level, const char *format, va_list
 	return 0;
 }
 
+/* What the verifier says last is what matters. */
+static const char *last_words(void)
+{
+	size_t len = strlen(words);
+
+	return len > 700 ? words + len - 700 : words;
+}
+
 static int fail(char *err, int code, const char *what)
 {
-	snprintf(err, RUNNER_ERR_LEN, "%s: %s%s%.700s", what, strerror(-code), words[0] ? ": " : "", words);
+	snprintf(err, RUNNER_ERR_LEN, "%s: %s%s%s", what, strerror(-code), words[0] ? ": " : "", last_words());
 	return code;
 }
 
