@@ -38,7 +38,7 @@ struct counters {
 	__u64 xdp_hits;		/* of FORWARD: how many left at XDP */
 	__u64 events_lost;
 	__u64 icmp_suppressed;	/* own ICMP errors over the rate limit */
-	__u64 neighbour_races;	/* spare */
+	__u64 pad;
 };
 NATVI_ASSERT_SIZE(struct counters, 1056);
 _Static_assert(VERDICT_COUNT <= 64, "struct counters has room for 64 verdicts");
@@ -60,7 +60,7 @@ NATVI_ASSERT_SIZE(struct sweep_args, 32);
 struct kill_args {
 	struct tuple key;
 	__s32 result;		/* out: 0, or -2 (ENOENT) */
-	__u32 no_rest;		/* in: 1: the mapping does not rest; it goes with its last session */
+	__u32 pad;
 };
 NATVI_ASSERT_SIZE(struct kill_args, 48);
 

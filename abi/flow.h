@@ -42,7 +42,6 @@
 #define FLOW_VLAN	0x10	/* vlan_tci is to be put on the frame */
 #define FLOW_ACCEL	0x20	/* derived from the kernel's conntrack */
 #define FLOW_WIRE	0x40	/* link-layer learning */
-#define FLOW_CLOSING	0x80	/* TCP: FIN both ways or RST */
 
 /* tcp_seen: TCP flags of this direction so far */
 #define SEEN_FIN	0x01

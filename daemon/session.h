@@ -15,8 +15,8 @@
 /* End sessions for which this is true. */
 typedef bool (*session_pick)(const struct session *session, void *arg);
 
-/* no_rest: their mappings are not kept for a while. Returns how many ended, or a negative errno. */
-int sessions_kill(const struct tables *tables, const struct filter *filter, session_pick pick, void *arg, bool no_rest);
+/* Their mappings rest, unless mappings_drop() follows. Returns how many ended, or a negative errno. */
+int sessions_kill(const struct tables *tables, const struct filter *filter, session_pick pick, void *arg);
 
 /* Mappings without sessions for which this is true go. */
 typedef bool (*mapping_pick)(const struct map_entry *entry, void *arg);

@@ -68,7 +68,6 @@ enum stage { NEXT, DONE };
 #define PKT_FRAGMENT	0x02	/* any fragment, the first one included */
 #define PKT_DF		0x04
 #define PKT_GSO		0x08
-#define PKT_SLOW	0x10	/* translated, but this packet takes the kernel's way */
 #define PKT_NO_PORTS	0x20	/* protocol without ports, or a later fragment */
 #define PKT_ICMP_ERROR	0x40
 #define PKT_TAGGED	0x80	/* VLAN tags in the packet itself */

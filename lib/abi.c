@@ -50,7 +50,7 @@
 #define EVENT(F) F(event, kind) F(event, time_s) F(event, orig) F(event, reply) F(event, packets) F(event, bytes) \
 	F(event, rule) F(event, verdict) F(event, pad)
 #define COUNTERS(F) F(counters, packets) F(counters, bytes) F(counters, xdp_hits) F(counters, events_lost) \
-	F(counters, icmp_suppressed) F(counters, neighbour_races)
+	F(counters, icmp_suppressed) F(counters, pad)
 #define SWEEP_ARGS(F) F(sweep_args, first_bucket) F(sweep_args, n_buckets) F(sweep_args, mappings) \
 	F(sweep_args, live) F(sweep_args, ended) F(sweep_args, freed) F(sweep_args, mappings_live) \
 	F(sweep_args, mappings_freed)
@@ -58,7 +58,7 @@
 #define MAPPING_BUCKET(F) F(mapping_bucket, tag) F(mapping_bucket, spilled) F(mapping_bucket, entry)
 #define MAPPING_ARGS(F) F(mapping_args, value) F(mapping_args, key) F(mapping_args, op) F(mapping_args, result)
 #define ADOPT_ARGS(F) F(adopt_args, orig) F(adopt_args, reply) F(adopt_args, idle_s) F(adopt_args, result)
-#define KILL_ARGS(F) F(kill_args, key) F(kill_args, result) F(kill_args, no_rest)
+#define KILL_ARGS(F) F(kill_args, key) F(kill_args, result) F(kill_args, pad)
 #define UNMAP_ARGS(F) F(unmap_args, key) F(unmap_args, result) F(unmap_args, pad)
 
 #define STRUCTS(S) S(tuple, TUPLE) S(flow, FLOW) S(flow_cold, FLOW_COLD) S(bucket, BUCKET) S(mapping_key, MAPPING_KEY) \

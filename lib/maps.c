@@ -284,7 +284,6 @@ static void add_counters(struct counters *sum, const struct counters *one)
 	sum->xdp_hits += one->xdp_hits;
 	sum->events_lost += one->events_lost;
 	sum->icmp_suppressed += one->icmp_suppressed;
-	sum->neighbour_races += one->neighbour_races;
 }
 
 int maps_counters(const struct maps *maps, struct counters *out)
