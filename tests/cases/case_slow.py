@@ -2,13 +2,14 @@
 """The slow road, MTU, TTL, fragments, and natvi's own ICMP errors."""
 from scapy.layers.inet import IPOption_Router_Alert
 
-from frames import (adopt, advance, answers, case, drops, echo, icmp_error, interface, net, new_generation, other, passes, route,
+from frames import (Other, adopt, advance, arp, answers, case, drops, echo, icmp_error, interface, net, new_generation, other, passes, route,
                     sends, state, tcp, udp)
 from world import A, B, D, LAN, MASQ, NARROW, NOBODY, P, S, S2, X, masquerade, pool, rules
 
 OUT, OUT_X = udp(A + ":4000", S + ":53"), udp(X + ":4000", S + ":53")
 IN_X, IN = udp(S + ":53", X + ":4000"), udp(S + ":53", A + ":4000")
 MARK = 0x40000000
+ASKER, WAN_MAC = "02:00:00:00:01:03", "02:00:00:00:00:03"
 TUN = {
     "interfaces": [interface("lan0", 1, "198.18.0.1/16"), interface("lan1", 2, "198.19.0.1/16"),
                    interface("wan0", 3, "203.0.113.1/24", no_l2=True)],
@@ -71,6 +72,21 @@ CASES = [
          advance(99), passes("wan0", tcp(S + ":80", X + ":4000", "A"), "kernel-flow"),
          advance(99), passes("lan0", tcp(A + ":4000", S + ":80", "A"), "kernel-flow"),
          advance(102), sends("lan0", tcp(A + ":4000", S + ":80", "A"), "wan0", tcp(X + ":4000", S + ":80", "A"), "new-forward")),
+
+    # ARP
+    case("arp", "who has a pool's address: natvi, on the interface that was asked", pool("203.0.113.16/31"),
+         sends("wan0", arp(1, ASKER, S, "00:00:00:00:00:00", P), "wan0", arp(2, WAN_MAC, P, ASKER, S), "arp-sent"),
+         sends("wan0", arp(1, ASKER, S, "ff:ff:ff:ff:ff:ff", "203.0.113.17"), "wan0", arp(2, WAN_MAC, "203.0.113.17", ASKER, S), "arp-sent"),
+         state(sessions=0)),
+    case("arp-kernel", "all other ARP is the kernel's", pool("203.0.113.16/31"),
+         [passes("wan0", packet, "not-ipv4") for packet in [
+             arp(1, ASKER, S, "00:00:00:00:00:00", X), arp(1, ASKER, S, "00:00:00:00:00:00", "203.0.113.18"),
+             arp(1, ASKER, "0.0.0.0", "00:00:00:00:00:00", P), arp(1, ASKER, P, "00:00:00:00:00:00", P),
+             arp(2, ASKER, S, WAN_MAC, P), arp(1, ASKER, S, "00:00:00:00:00:00", P, hwtype=6),
+             arp(1, ASKER, S, "00:00:00:00:00:00", P, ptype=0x86dd), arp(1, ASKER, S, "00:00:00:00:00:00", P, hwlen=8),
+             arp(8, ASKER, S, "00:00:00:00:00:00", P)]],
+         [passes("wan0", Other(arp(1, ASKER, S, "00:00:00:00:00:00", P).after_macs[:n]), "not-ipv4") for n in (4, 20, 29)],
+         passes("off0", arp(1, ASKER, S, "00:00:00:00:00:00", P), "not-enabled")),
 
     # TTL
     case("ttl", "a TTL that runs out here, both ways, with and without a session", MASQ,

@@ -8,7 +8,7 @@ all lengths and checksums that a packet does not set itself.
 import dataclasses
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.l2 import Ether
+from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
 PAYLOAD = b"what a packet carries"
@@ -97,6 +97,12 @@ class Other:
 
     def frame(self, bound, src_mac, dst_mac):
         return bytes(Ether(src=src_mac, dst="ff:ff:ff:ff:ff:ff" if self.broadcast else dst_mac))[:12] + self.after_macs
+
+
+def arp(op, sender_mac, sender, target_mac, target, **fields):
+    """ARP for IPv4; a request is broadcast."""
+    layer = ARP(op=op, hwsrc=sender_mac, psrc=sender, hwdst=target_mac, pdst=target, **fields)
+    return Other(b"\x08\x06" + bytes(layer), broadcast=op == 1)
 
 
 def value_of(text, bound):

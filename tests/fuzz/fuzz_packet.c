@@ -256,6 +256,22 @@ static size_t put_packet(struct reader *r, uint32_t ifindex)
 	return (size_t)(ip - frame) + get16(ip + 2) + (what & 0x80 && !(what & 0x10) ? 5 : 0);
 }
 
+static size_t put_arp(struct reader *r, uint32_t ifindex)
+{
+	uint8_t ends = u8(r);
+
+	memset(frame, 0, 60);
+	memset(frame, 0xff, 6);
+	memcpy(frame + 6, routes[0].mac, 6);
+	put32(frame + 12, 0x08060001);
+	put32(frame + 16, 0x08000604);
+	put16(frame + 20, ends & 0xc0 ? 1 : 2);
+	memcpy(frame + 22, routes[0].mac, 6);
+	put32(frame + 28, addrs[u8(r) & 15]);
+	put32(frame + 38, addrs[ends & 15]);
+	return ends & 0x80 ? 42 : 60;
+}
+
 /* The answer to the last frame that was sent, from where it went; error: an ICMP error about it. */
 static size_t put_answer(struct reader *r, bool error)
 {
@@ -375,6 +391,14 @@ static void check_translated(const struct native_result *r, const uint8_t *in, s
 		die("sent by another interface than its link-layer address says", r);
 }
 
+static void check_arp(const struct native_result *r, const uint8_t *in, size_t in_len)
+{
+	if (r->action != NATIVE_SEND || r->len != in_len || get16(in + 12) == 0x0800)
+		die("an ARP answer is none", r);
+	if (memcmp(r->frame, in + 6, 6) || memcmp(r->frame + 6, interfaces[r->out_ifindex - 1].mac, 6))
+		die("an ARP answer goes elsewhere", r);
+}
+
 static void check_result(const struct native_result *r, const uint8_t *in, size_t in_len)
 {
 	if (r->verdict == VERDICT_INTERNAL)
@@ -385,6 +409,8 @@ static void check_result(const struct native_result *r, const uint8_t *in, size_
 		check_own_icmp(r, in, in_len);
 	else if (is_translated(r->verdict))
 		check_translated(r, in, in_len);
+	else if (r->verdict == VERDICT_ARP_SENT)
+		check_arp(r, in, in_len);
 	else if (r->action != NATIVE_KERNEL || r->len != in_len || memcmp(r->frame, in, in_len) || r->mark)
 		die("what is the kernel's has been changed", r);
 }
@@ -496,6 +522,12 @@ static void step(struct native *n, struct reader *r, uint32_t *now_s)
 		if (op & 0x80)
 			mutate(r, &len);
 		run(n, last_out ? last_out : ifindex, len, *now_s);
+		break;
+	case 7:
+		len = put_arp(r, ifindex);
+		if (op & 0x80)
+			mutate(r, &len);
+		run(n, ifindex, len, *now_s);
 		break;
 	default:
 		len = put_packet(r, ifindex);
