@@ -22,7 +22,7 @@ build all || exit 1
 for part in "${parts[@]}"; do
 	build "$part" 2>&1 | tee "$log"
 	[ "${PIPESTATUS[0]}" -eq 0 ] || failed+=("$part")
-	lines+=("$(grep -E '^check-[a-z]+: ' "$log" | tail -n 1)")
+	lines+=("$(grep -E '^check-[a-z]+: ' "$log" | tail -n 1 | grep . || echo "$part: did not come to its end; see above")")
 done
 
 echo
