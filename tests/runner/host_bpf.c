@@ -147,6 +147,10 @@ static int bpf_open(char *err)
 		return fail(err, -errno, "the BPF object cannot be read");
 	set_sizes();
 	ret = natvi_bpf__load(tables.skel);
+	if (ret == -EPERM) {
+		snprintf(err, RUNNER_ERR_LEN, "loading BPF programs is not permitted here (run it as root)");
+		return ret;
+	}
 	if (ret)
 		return fail(err, ret, "the kernel does not take the programs");
 	ret = find_programs();
