@@ -18,6 +18,7 @@
 #include <jansson.h>
 
 #include "abi/flow.h"
+#include "abi/mapping.h"
 #include "lib/config.h"
 
 #define A(a, b, c, d)	((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
