@@ -102,8 +102,9 @@ NATVI_ASSERT_SIZE(struct bucket, NATVI_BUCKET_BYTES);
 _Static_assert(__builtin_offsetof(struct bucket, flow) == 128, "flows start at a cache line");
 
 /*
- * Buckets for a number of sessions: two flows each, at most two thirds of the slots
- * used, where two choices of seven slots still find room all but once in a million.
+ * Buckets for a number of sessions: two flows each, at most two thirds of the slots used. Filled up
+ * to that, one new session in 100,000 finds both its buckets full and is refused as by a full table;
+ * with sessions coming and going at nine tenths of it, three in 10,000 (measured).
  */
 static inline __u32 natvi_buckets_for(__u32 sessions)
 {
