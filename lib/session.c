@@ -14,7 +14,7 @@
 #include <string.h>
 
 const char *const session_states[] = {
-	"syn-sent", "syn-received", "established", "closing", "closed", "reset", "unreplied", "replied", NULL
+	"syn-sent", "syn-received", "established", "closing", "closed", "reset", "unreplied", "replied", "kernel", NULL
 };
 
 /* Open addressing; entries are position + 1, 0 is empty. Positions are bucket * slots + slot. */
@@ -127,6 +127,8 @@ const char *session_state(const struct flow *orig, const struct flow *reply)
 {
 	uint8_t o = orig->tcp_seen, r = reply->tcp_seen;
 
+	if (orig->flags & FLOW_KERNEL)
+		return "kernel";
 	if (orig->key.proto != IPPROTO_TCP)
 		return reply->packets ? "replied" : "unreplied";
 	if ((o | r) & SEEN_RST)

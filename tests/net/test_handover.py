@@ -55,7 +55,7 @@ def test_kernel_connections_go_on_through_start_and_down(router):
     wire = Capture(router.outside, filter=INSIDE_SOURCES)
     natvi = router.running()
     talks(client, server)
-    assert any(s["state"] for s in natvi.sessions("host", INSIDE))
+    assert [s["state"] for s in natvi.sessions("host", INSIDE)] == ["kernel"]
     natvi.down()
     talks(client, server)
     talks(*connect(router, 7001)[:2])  # the user's own masquerading serves new ones again
