@@ -138,18 +138,23 @@ DP int mapping_insert(struct draft *draft, const struct control *c, struct usage
 		err = -ENOSPC_;
 		goto uncount;
 	}
-	err = mapping_put(&draft->key, &draft->value);
-	if (err)
-		goto uncount;
-
+	/* OUTSIDE first: alone it leads nowhere, while the other one can be held as soon as it is there */
 	draft->value.addr = draft->key.addr;
 	draft->value.port = draft->key.port;
 	draft->value.zone = draft->key.zone;
 	draft->value.refs = 0;
 	err = mapping_put(&draft->back, &draft->value);
+	if (err)
+		goto uncount;
+
+	draft->value.addr = draft->back.addr;
+	draft->value.port = draft->back.port;
+	draft->value.zone = 0;
+	draft->value.refs = 1;
+	err = mapping_put(&draft->key, &draft->value);
 	if (!err)
 		return 0;
-	mapping_cut(&draft->key);
+	mapping_cut(&draft->back);
 uncount:
 	__sync_fetch_and_sub(&u->mappings, 1);
 	return err == -EEXIST_ ? -EEXIST_ : -ENOSPC_;
