@@ -29,6 +29,9 @@
  *   portbits    ARRAY [slots * PORTBITS_PROTOS] struct portbits, mmapable
  *   flows       ARRAY [control.n_buckets] struct bucket, mmapable
  *   mappings    ARRAY [control.n_mapping_buckets] struct mapping_bucket, mmapable
+ *   fragments   LRU_HASH struct tuple -> struct fragment  see abi/fragment.h
+ *   fragment_sources LRU_HASH struct addr_key -> struct fragment_source
+ *   ids         ARRAY [1] struct ids
  *   cpu         PERCPU_ARRAY [2] struct cpu               0: packets, 1: SYSCALL programs
  *   events      RINGBUF struct event
  */
@@ -52,8 +55,10 @@ struct control {
 	__u32 heartbeat_s;	/* coarse monotonic second of the daemon's last sign of life */
 	__u32 events_until_s;	/* events are made until then; a reader renews it, at most 10 s ahead */
 	__u32 n_mapping_buckets;
+	__u32 park_ifindex;	/* the daemon's tap for what has to wait (abi/fragment.h); 0: none, nothing can wait */
+	__u32 pad[15];
 };
-NATVI_ASSERT_SIZE(struct control, 64);
+NATVI_ASSERT_SIZE(struct control, 128);
 
 /* Counted up and down atomically by the datapath; a cache line of its own. */
 struct usage {
@@ -69,6 +74,8 @@ NATVI_ASSERT_SIZE(struct usage, 64);
 #define SETTINGS_POLICY		0x08	/* IPsec policies or mark rules exist: flows stay on the slow road */
 #define SETTINGS_ONE_ROUTE	0x10	/* only the three routing rules of every box: a route does not depend on the source */
 #define SETTINGS_MARK_ROUTES	0x20	/* routing rules ask for marks, and the kernel's look-up takes them (6.10) */
+#define SETTINGS_SYN_HOLD	0x40	/* an unsolicited SYN waits (RFC 5382 req. 4) ... */
+#define SETTINGS_SYN_SILENT	0x80	/* ... or is dropped without a word; neither: the kernel's where the address is the box's */
 
 struct settings {
 	__u32 flags;		/* SETTINGS_* */
@@ -76,14 +83,16 @@ struct settings {
 	__u32 n_pools;
 	__u16 udp_idle_s;	/* RFC 4787 req. 5; default 300 */
 	__u16 tcp_established_s;	/* RFC 5382 req. 5; default 7440 */
-	__u16 tcp_transitory_s;	/* default 240 */
+	__u16 tcp_opening_s;	/* half-open connections (RFC 7857 section 2.2); default 240 */
+	__u16 tcp_closing_s;	/* closed both ways, or reset (sections 2.2, 2.3); default 240 */
 	__u16 icmp_idle_s;	/* RFC 5508 req. 2; default 60 */
 	__u16 other_idle_s;	/* protocols without ports; default 300 */
 	__u16 rest_s;		/* a freed port rests; RFC 6888 req. 8; default 120 */
+	__u16 pad;
 	__u32 icmp_rate;	/* own ICMP errors a second and CPU; default 1000 */
 	__u32 slow_mark;	/* bit that marks slow-road packets */
 };
-NATVI_ASSERT_SIZE(struct settings, 32);
+NATVI_ASSERT_SIZE(struct settings, 36);
 
 enum rule_action {
 	ACTION_SNAT = 0,	/* to rule.pool; masquerade when rule.pool is POOL_MASQUERADE */
@@ -114,13 +123,18 @@ struct rule {
 };
 NATVI_ASSERT_SIZE(struct rule, 64);
 
+#define POOL_RANDOM	0x01	/* ports by chance; else the inside's own port where it is free */
+#define POOL_ARBITRARY	0x02	/* a host may get several addresses; else one (paired, RFC 4787 req. 2) */
+#define POOL_SHARED	0x04	/* a mapping is for TCP and UDP together (RFC 7857 sections 5, 6) */
+
 /* A pool keeps its index for as long as its name is in use: mappings refer to it. n_addrs 0: unused. */
 struct pool {
 	__u32 first;		/* in pool_addrs, within the half */
 	__u32 n_addrs;
 	__u8 mapping;		/* enum mapping_mode */
 	__u8 filtering;		/* enum filtering */
-	__u16 pad;
+	__u8 flags;		/* POOL_* */
+	__u8 pad;
 	char name[NATVI_NAME_LEN];
 };
 NATVI_ASSERT_SIZE(struct pool, 44);
@@ -137,6 +151,8 @@ NATVI_ASSERT_SIZE(struct pool_addr, 24);
 #define PORT_TRUSTED	0x04	/* an own source address may come in here */
 #define PORT_DOWN	0x08	/* no carrier or administratively down */
 
+#define MSS_AUTO	0xffffu
+
 /* An enabled interface. */
 struct port {
 	__u32 ifindex;		/* 0: slot is empty */
@@ -147,7 +163,7 @@ struct port {
 	__be32 addr4;		/* first address, source of own ICMP errors; 0: none */
 	__u32 mtu;
 	__u8 mac[6];
-	__u16 pad;
+	__u16 mss;		/* TCP's MSS is held to this many bytes; MSS_AUTO: to what the MTUs allow; 0: left alone */
 	char name[16];
 };
 NATVI_ASSERT_SIZE(struct port, 48);

@@ -42,6 +42,7 @@
 #define FLOW_VLAN	0x10	/* vlan_tci is to be put on the frame */
 #define FLOW_ACCEL	0x20	/* derived from the kernel's conntrack */
 #define FLOW_WIRE	0x40	/* link-layer learning */
+#define FLOW_NEW_ID	0x80	/* the source is shared: datagrams that may be cut get another id (RFC 6864 section 5.3.1) */
 
 /* tcp_seen: TCP flags of this direction so far */
 #define SEEN_FIN	0x01
@@ -78,6 +79,8 @@ NATVI_ASSERT_SIZE(struct flow, 128);
 #define COLD_DST_MAPPED	0x02	/* ORIG: the destination was found by a mapping that the session holds */
 #define COLD_PERMIT	0x04	/* ORIG: the session holds a permit for its remote's address */
 #define COLD_REMOTE	0x08	/* ORIG: port chosen by reply key, no mapping */
+#define COLD_SRC_SHARED	0x10	/* ORIG: the source's mapping is one for TCP and UDP */
+#define COLD_DST_SHARED	0x20	/* ORIG: the destination's mapping is */
 
 /* What only set-up, expiry and `show` read of a flow. */
 struct flow_cold {

@@ -29,6 +29,21 @@
 #define NATVI_POOL_TRIES	4	/* addresses tried for one new mapping */
 #define NATVI_REMOTE_TRIES	16	/* ports tried where the reply key is the claim */
 
+#define NATVI_FRAGMENTS		16384	/* fragmented datagrams that are known at a time */
+#define NATVI_FRAGMENT_SOURCES	4096	/* hosts whose share of them is known at a time */
+#define NATVI_FRAGMENT_UNFINISHED 256	/* datagrams that a source may begin in a second and not finish */
+#define NATVI_FRAGMENT_LIVE_S	5	/* a datagram is forgotten after this time */
+#define NATVI_PARK_SOURCE	4096	/* packets of a source that may go to the daemon in a second */
+#define NATVI_PARK_CPU		16384	/* and of all sources, for each CPU */
+#define NATVI_IDS		1024	/* counters of IP identifications; a power of two */
+
+#define NATVI_HEARTBEAT_S	5	/* a daemon without a sign of life for longer is taken for dead */
+#define NATVI_PARK_MS		200	/* the daemon keeps an early fragment for at most this long */
+#define NATVI_SYN_HOLD_MS	6000	/* and an unsolicited SYN for at least this long (RFC 5382 req. 4) */
+#define NATVI_PARK_BYTES	(4u << 20)	/* memory of all that the daemon keeps */
+#define NATVI_PARK_SOURCE_BYTES	(256u << 10)	/* and of one source */
+#define NATVI_SYN_SOURCE	64	/* SYNs of one source that are held at a time */
+
 #define NATVI_ICMP_QUOTE_BYTES	128	/* most of the offending packet that an own ICMP error quotes */
 #define NATVI_MIN_MTU		68	/* RFC 791 */
 

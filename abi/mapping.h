@@ -11,6 +11,11 @@
  * sweep sets refs from 0 to MAPPING_DEAD, deletes both entries and clears the port's bit.
  * Static mappings (forwards) belong to the configuration and never rest.
  *
+ * A mapping of a POOL_SHARED pool is for TCP and UDP together: its keys carry proto 0.
+ *
+ * A HOST entry ties an inside host to the one pool address that all its mappings have (RFC 6888
+ * req. 2). Mappings hold it; it goes with the last of them. Pools of one address need none.
+ *
  * A permit is {outside address slot, port, remote address} for address-dependent
  * filtering: while it stands, that remote may send to the mapping from any port.
  */
@@ -20,31 +25,32 @@
 #include "limits.h"
 #include "types.h"
 
-enum mapping_kind { MAPPING_INSIDE = 1, MAPPING_OUTSIDE = 2, MAPPING_PERMIT = 3 };
+enum mapping_kind { MAPPING_INSIDE = 1, MAPPING_OUTSIDE = 2, MAPPING_PERMIT = 3, MAPPING_HOST = 4 };
 
 struct mapping_key {
 	union addr addr;	/* inside, outside, or the permit's remote address */
-	__be16 port;		/* inside or outside port; ICMP id; 0 where there are no ports */
-	__u16 zone;		/* INSIDE: of the host; PERMIT: low 16 bits of the slot; OUTSIDE: 0 */
-	__u8 proto;
+	__be16 port;		/* inside or outside port; ICMP id; 0 where there are no ports, and in a HOST key */
+	__u16 zone;		/* INSIDE, HOST: of the host; PERMIT: low 16 bits of the slot; OUTSIDE: 0 */
+	__u8 proto;		/* IPPROTO_*; 0: TCP and UDP together, and in a HOST key */
 	__u8 kind;		/* enum mapping_kind */
-	__u16 pool;		/* INSIDE: its pool (a host has a mapping in each pool it uses); PERMIT: high 16 bits of the slot; OUTSIDE: 0 */
+	__u16 pool;		/* INSIDE, HOST: its pool (a host has a mapping in each pool it uses); PERMIT: high 16 bits of the slot; OUTSIDE: 0 */
 };
 NATVI_ASSERT_SIZE(struct mapping_key, 24);
 
 #define MAPPING_STATIC	0x01	/* a forward: made and removed with the configuration */
+#define MAPPING_PAIRED	0x02	/* INSIDE: holds its host's HOST entry */
 
 #define SLOT_NONE	0xffffffffu
 #define POOL_NONE	0xffu
 
 #define MAPPING_DEAD	0x80000000u	/* refs: the sweep has decided to delete it */
 
-/* INSIDE: addr and port are the outside ones; OUTSIDE: the inside ones. */
+/* INSIDE: addr and port are the outside ones; OUTSIDE: the inside ones; HOST: addr and slot of the pool address. */
 struct mapping {
 	union addr addr;
 	__be16 port;
 	__u16 zone;		/* OUTSIDE: zone of the inside host */
-	__u32 refs;		/* INSIDE, PERMIT: sessions that hold it */
+	__u32 refs;		/* INSIDE, PERMIT: sessions that hold it; HOST: mappings */
 	__u32 since_s;		/* INSIDE: made, or refs fell to 0, coarse seconds */
 	__u32 slot;		/* address slot of the outside address: its port bitmaps; SLOT_NONE: none */
 	__u8 pool;		/* index of its pool when it was made; POOL_NONE: a forward outside all pools */

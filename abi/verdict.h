@@ -52,6 +52,11 @@
 	X(BAD_ICMP,		DROP,	"bad-icmp",		"an ICMP error without a usable quoted packet or with a bad checksum") \
 	X(ICMP_UNRELATED,	DROP,	"icmp-unrelated",	"an ICMP error about nothing that is mapped") \
 	X(NO_STATE,		DROP,	"no-state",		"the middle of a TCP connection that no session knows") \
+	X(FRAGMENT_PARKED,	KERNEL,	"fragment-parked",	"a fragment that came before its predecessor, waits with the daemon for a moment (counted again when it is tried again)") \
+	X(FRAGMENT_BAD,		DROP,	"fragment-bad",		"a fragment too short, too long or out of alignment") \
+	X(FRAGMENT_OVERLAP,	DROP,	"fragment-overlap",	"a fragment that covers what another one brought already") \
+	X(FRAGMENT_LIMIT,	DROP,	"fragment-limit",	"more unfinished or early fragments than one source may have") \
+	X(SYN_HELD,		DROP,	"syn-held",		"a SYN that nobody asked for: no answer for 6 s, then ICMP port unreachable, or nothing if the inside host connected in the meantime") \
 	X(INTERNAL,		DROP,	"internal",		"a table that must exist was not there; please report it")
 
 enum verdict {

@@ -33,6 +33,23 @@ struct {
 	__type(value, struct addr_info);
 } addrs __weak SEC(".maps");
 
+NATVI_ARRAY(ids, struct ids, 1, 0);
+
+/* What is oldest goes first: a fragment that is not followed up soon never will be. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NATVI_FRAGMENTS);
+	__type(key, struct tuple);
+	__type(value, struct fragment);
+} fragments __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NATVI_FRAGMENT_SOURCES);
+	__type(key, struct addr_key);
+	__type(value, struct fragment_source);
+} fragment_sources __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 2);

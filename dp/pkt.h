@@ -19,6 +19,7 @@
 #include "abi/config.h"
 #include "abi/event.h"
 #include "abi/flow.h"
+#include "abi/fragment.h"
 #include "abi/mapping.h"
 #include "abi/verdict.h"
 

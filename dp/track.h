@@ -45,19 +45,19 @@ DP bool tcp_closing(__u8 a, __u8 b)
 	return ((a | b) & SEEN_RST) || (a & b & SEEN_FIN);
 }
 
-/* RFC 5382 req. 5: established once both have acknowledged; all before and after is transitory. */
+/* RFC 7857 section 2.1: established from the other side's SYN on (or acknowledgements of both, for one met half-way). */
 DP __u16 tcp_idle_s(const struct settings *set, __u8 a, __u8 b)
 {
-	if ((a & b & SEEN_ACK) && !tcp_closing(a, b))
-		return set->tcp_established_s;
-	return set->tcp_transitory_s;
+	if (tcp_closing(a, b))
+		return set->tcp_closing_s;
+	return a & b & (SEEN_SYN | SEEN_ACK) ? set->tcp_established_s : set->tcp_opening_s;
 }
 
 DP __u16 first_idle_s(const struct settings *set, __u8 proto)
 {
 	switch (proto) {
 	case IPPROTO_TCP:
-		return set->tcp_transitory_s;
+		return set->tcp_opening_s;
 	case IPPROTO_UDP:
 		return set->udp_idle_s;
 	case IPPROTO_ICMP:

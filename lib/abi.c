@@ -12,6 +12,7 @@
 #include "abi/config.h"
 #include "abi/event.h"
 #include "abi/flow.h"
+#include "abi/fragment.h"
 #include "abi/limits.h"
 #include "abi/mapping.h"
 #include "abi/types.h"
@@ -32,18 +33,18 @@
 #define CONTROL(F) F(control, active) F(control, generation) F(control, seed) F(control, n_buckets) \
 	F(control, n_pool_addrs) F(control, n_slots) F(control, abi) F(control, abi_hash) F(control, sweep) \
 	F(control, max_sessions) F(control, max_mappings) F(control, heartbeat_s) \
-	F(control, events_until_s) F(control, n_mapping_buckets)
+	F(control, events_until_s) F(control, n_mapping_buckets) F(control, park_ifindex) F(control, pad)
 #define USAGE(F) F(usage, sessions) F(usage, mappings) F(usage, pad)
 #define SETTINGS(F) F(settings, flags) F(settings, n_rules) F(settings, n_pools) F(settings, udp_idle_s) \
-	F(settings, tcp_established_s) F(settings, tcp_transitory_s) F(settings, icmp_idle_s) F(settings, other_idle_s) \
-	F(settings, rest_s) F(settings, icmp_rate) F(settings, slow_mark)
+	F(settings, tcp_established_s) F(settings, tcp_opening_s) F(settings, tcp_closing_s) F(settings, icmp_idle_s) F(settings, other_idle_s) \
+	F(settings, rest_s) F(settings, pad) F(settings, icmp_rate) F(settings, slow_mark)
 #define RULE(F) F(rule, in_ifindex) F(rule, out_ifindex) F(rule, src) F(rule, dst) F(rule, src_len) F(rule, dst_len) \
 	F(rule, proto) F(rule, action) F(rule, sport_lo) F(rule, sport_hi) F(rule, dport_lo) F(rule, dport_hi) \
 	F(rule, pool) F(rule, id) F(rule, pad)
-#define POOL(F) F(pool, first) F(pool, n_addrs) F(pool, mapping) F(pool, filtering) F(pool, pad) F(pool, name)
+#define POOL(F) F(pool, first) F(pool, n_addrs) F(pool, mapping) F(pool, filtering) F(pool, flags) F(pool, pad) F(pool, name)
 #define POOL_ADDR(F) F(pool_addr, addr) F(pool_addr, slot) F(pool_addr, flags)
 #define PORT(F) F(port, ifindex) F(port, vlan) F(port, zone) F(port, flags) F(port, masq_pool) F(port, addr4) \
-	F(port, mtu) F(port, mac) F(port, pad) F(port, name)
+	F(port, mtu) F(port, mac) F(port, mss) F(port, name)
 #define ADDR_KEY(F) F(addr_key, addr) F(addr_key, zone) F(addr_key, pad)
 #define ADDR_INFO(F) F(addr_info, slot) F(addr_info, flags) F(addr_info, pool) F(addr_info, pad)
 #define PORTBITS(F) F(portbits, summary) F(portbits, word)
@@ -58,6 +59,12 @@
 #define MAPPING_BUCKET(F) F(mapping_bucket, tag) F(mapping_bucket, spilled) F(mapping_bucket, entry)
 #define MAPPING_ARGS(F) F(mapping_args, value) F(mapping_args, key) F(mapping_args, op) F(mapping_args, result)
 #define ADOPT_ARGS(F) F(adopt_args, orig) F(adopt_args, reply) F(adopt_args, idle_s) F(adopt_args, result)
+#define FRAGMENT(F) F(fragment, sport) F(fragment, dport) F(fragment, id) F(fragment, pad) F(fragment, next) \
+	F(fragment, since_s) F(fragment, flags) F(fragment, verdict) F(fragment, pad2)
+#define FRAGMENT_SOURCE(F) F(fragment_source, second) F(fragment_source, unfinished) F(fragment_source, parked) \
+	F(fragment_source, pad)
+#define IDS(F) F(ids, next)
+#define PARK_MAC(F) F(park_mac, local) F(park_mac, kind) F(park_mac, ifindex)
 #define KILL_ARGS(F) F(kill_args, key) F(kill_args, result) F(kill_args, pad)
 #define UNMAP_ARGS(F) F(unmap_args, key) F(unmap_args, result) F(unmap_args, pad)
 
@@ -65,7 +72,8 @@
 	S(mapping, MAPPING) S(control, CONTROL) S(usage, USAGE) S(settings, SETTINGS) S(rule, RULE) S(pool, POOL) \
 	S(pool_addr, POOL_ADDR) S(port, PORT) S(addr_key, ADDR_KEY) S(addr_info, ADDR_INFO) S(portbits, PORTBITS) \
 	S(event, EVENT) S(counters, COUNTERS) S(sweep_args, SWEEP_ARGS) S(kill_args, KILL_ARGS) S(unmap_args, UNMAP_ARGS) \
-	S(map_entry, MAP_ENTRY) S(mapping_bucket, MAPPING_BUCKET) S(mapping_args, MAPPING_ARGS) S(adopt_args, ADOPT_ARGS)
+	S(map_entry, MAP_ENTRY) S(mapping_bucket, MAPPING_BUCKET) S(mapping_args, MAPPING_ARGS) S(adopt_args, ADOPT_ARGS) \
+	S(fragment, FRAGMENT) S(fragment_source, FRAGMENT_SOURCE) S(ids, IDS) S(park_mac, PARK_MAC)
 
 #define FIELD_SIZE(s, f) + sizeof(((struct s *)0)->f)
 #define ALL_LISTED(s, fields) \
