@@ -132,9 +132,9 @@ struct pool {
 	__u32 first;		/* in pool_addrs, within the half */
 	__u32 n_addrs;
 	__u8 mapping;		/* enum mapping_mode */
-	__u8 filtering;		/* enum filtering */
+	__u8 filtering;		/* enum filtering; of all but TCP */
+	__u8 filtering_tcp;	/* enum filtering; RFC 5382 req. 3: may differ */
 	__u8 flags;		/* POOL_* */
-	__u8 pad;
 	char name[NATVI_NAME_LEN];
 };
 NATVI_ASSERT_SIZE(struct pool, 44);

@@ -41,7 +41,7 @@
 #define RULE(F) F(rule, in_ifindex) F(rule, out_ifindex) F(rule, src) F(rule, dst) F(rule, src_len) F(rule, dst_len) \
 	F(rule, proto) F(rule, action) F(rule, sport_lo) F(rule, sport_hi) F(rule, dport_lo) F(rule, dport_hi) \
 	F(rule, pool) F(rule, id) F(rule, pad)
-#define POOL(F) F(pool, first) F(pool, n_addrs) F(pool, mapping) F(pool, filtering) F(pool, flags) F(pool, pad) F(pool, name)
+#define POOL(F) F(pool, first) F(pool, n_addrs) F(pool, mapping) F(pool, filtering) F(pool, filtering_tcp) F(pool, flags) F(pool, name)
 #define POOL_ADDR(F) F(pool_addr, addr) F(pool_addr, slot) F(pool_addr, flags)
 #define PORT(F) F(port, ifindex) F(port, vlan) F(port, zone) F(port, flags) F(port, masq_pool) F(port, addr4) \
 	F(port, mtu) F(port, mac) F(port, mss) F(port, name)
