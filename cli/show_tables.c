@@ -274,22 +274,32 @@ static const char *port_state(const struct port_hooks *h)
 	return h->port.flags & PORT_DOWN ? "down" : "up";
 }
 
+static const char *mss_text(uint16_t mss, char buf[8])
+{
+	if (!mss || mss == MSS_AUTO)
+		return mss ? "auto" : "off";
+	snprintf(buf, 8, "%u", mss);
+	return buf;
+}
+
 static json_t *interface_json(const struct show *show, const struct port_hooks *h)
 {
 	const struct port *p = &h->port;
-	char mac[18], addr[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN];
+	char mac[18], addr[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN], mss[8];
+	bool limited = p->mss && p->mss != MSS_AUTO;
 
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
-	return json_pack("{s:s, s:I, s:i, s:i, s:s, s:s, s:I, s:s, s:s, s:b, s:b, s:s}", "name", p->name,
+	return json_pack("{s:s, s:I, s:i, s:i, s:s, s:s, s:I, s:o, s:s, s:s, s:b, s:b, s:s}", "name", p->name,
 			 "ifindex", (json_int_t)p->ifindex, "vlan", p->vlan, "zone", p->zone, "state", port_state(h),
 			 "addr", p->addr4 ? addr_print4(ntohl(p->addr4), addr) : "-", "mtu", (json_int_t)p->mtu,
+			 "mss", limited ? json_integer(p->mss) : json_string(mss_text(p->mss, mss)),
 			 "mac", p->flags & PORT_NO_L2 ? "-" : mac, "xdp", h->xdp, "tc_ingress", h->tc_in, "tc_egress", h->tc_out,
 			 "masquerade_pool", p->masq_pool == POOL_MASQUERADE ? "-" : show_pool(show, p->masq_pool, pool));
 }
 
 static void interface_row(const struct show *show, struct table *table, const struct port_hooks *h)
 {
-	char addr[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN];
+	char addr[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN], mss[8];
 	const struct port *p = &h->port;
 
 	table_add(table, p->name);
@@ -301,6 +311,7 @@ static void interface_row(const struct show *show, struct table *table, const st
 	table_add(table, port_state(h));
 	table_add(table, p->addr4 ? addr_print4(ntohl(p->addr4), addr) : "-");
 	table_addf(table, "%u", p->mtu);
+	table_add(table, mss_text(p->mss, mss));
 	table_add(table, h->xdp);
 	table_add(table, h->tc_in && h->tc_out ? "in+out" : h->tc_in ? "in" : h->tc_out ? "out" : "off");
 	table_add(table, p->masq_pool == POOL_MASQUERADE ? "-" : show_pool(show, p->masq_pool, pool));
@@ -318,7 +329,7 @@ int show_interfaces(struct show *show)
 		return cli_print_json(json_pack("{s:o}", "interfaces", list));
 	}
 	json_decref(list);
-	table = table_new("INTERFACE|>INDEX|>VLAN|STATE|ADDRESS|>MTU|XDP|TC|MASQUERADE");
+	table = table_new("INTERFACE|>INDEX|>VLAN|STATE|ADDRESS|>MTU|>MSS|XDP|TC|MASQUERADE");
 	for (size_t i = 0; table && i < show->ports->n; i++)
 		interface_row(show, table, &show->ports->list[i]);
 	ret = table ? table_print(table, stdout) : -ENOMEM;

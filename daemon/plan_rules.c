@@ -152,9 +152,10 @@ static bool has_ethernet(const struct link *link)
 	return link->type == ARPHRD_ETHER || link->type == ARPHRD_LOOPBACK;
 }
 
-static void fill_port(struct port *port, uint16_t masq_pool, const struct plan_input *input, const struct link *link)
+static void fill_port(struct port *port, uint16_t masq_pool, uint16_t mss, const struct plan_input *input, const struct link *link)
 {
 	port->ifindex = link->ifindex;
+	port->mss = mss;
 	port->masq_pool = masq_pool;
 	port->addr4 = htonl(links_primary4(input->links, link->ifindex));
 	port->mtu = link->mtu;
@@ -178,7 +179,7 @@ static int add_ports(struct plan *plan, const struct plan_input *input)
 	for (i = 0; i < config->n_interfaces; i++) {
 		link = links_by_name(input->links, config->interfaces[i].name);
 		if (link)
-			fill_port(&plan->ports[plan->n_ports++], plan->masq_pool[i], input, link);
+			fill_port(&plan->ports[plan->n_ports++], plan->masq_pool[i], config->interfaces[i].mss, input, link);
 	}
 	return 0;
 }

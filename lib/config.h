@@ -22,6 +22,7 @@ enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC, XDP_MODE_OFF }
 struct cfg_interface {
 	char name[IFNAMSIZ];
 	enum xdp_mode xdp;
+	uint16_t mss;			/* 0: off; 88 - 65495: bytes; MSS_AUTO */
 	int line;			/* in the file, for messages; 0: none */
 };
 

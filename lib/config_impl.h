@@ -27,6 +27,13 @@
 #define CFG_MIN_SESSIONS	16u
 #define CFG_MAX_SESSIONS	16000000u
 #define CFG_DEFAULT_SESSIONS	65536u
+/*
+ * The least is Linux's own: below it a segment is mostly headers. 536 is what any host takes without
+ * being asked (RFC 879 section 3), but links may have an MTU below the 576 of such a
+ * datagram, down to 68 (RFC 791); there a lower limit is what keeps segments whole.
+ */
+#define CFG_MIN_MSS		88u
+#define CFG_MAX_MSS		65495u	/* the largest datagram without its headers */
 #define CFG_MAX_ICMP_RATE	1000000u
 #define CFG_DEFAULT_ICMP_RATE	1000u
 

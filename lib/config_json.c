@@ -23,10 +23,15 @@ static json_t *ports_json(const struct cfg_ports *ports, size_t n)
 	return list;
 }
 
+static json_t *mss_json(uint16_t mss)
+{
+	return mss == MSS_AUTO ? json_string("auto") : mss ? json_integer(mss) : json_string("off");
+}
+
 static json_t *interface_json(const struct cfg_interface *interface)
 {
-	return json_pack("{ss ss ss}", "name", interface->name, "xdp", cfg_xdp_words[interface->xdp],
-			 "zone", "global");
+	return json_pack("{ss ss so ss}", "name", interface->name, "xdp", cfg_xdp_words[interface->xdp],
+			 "mss", mss_json(interface->mss), "zone", "global");
 }
 
 static json_t *pool_json(const struct cfg_pool *pool)

@@ -63,6 +63,20 @@ static void interface_xdp(struct cfg_parse *p, const struct node *value, void *t
 		interface->xdp = (enum xdp_mode)word;
 }
 
+static void interface_mss(struct cfg_parse *p, const struct node *value, void *to)
+{
+	static const char *const words[] = { "off", "auto", NULL };
+	struct cfg_interface *interface = to;
+	int word;
+
+	if (value->type == NODE_SCALAR && *value->text >= '0' && *value->text <= '9') {
+		interface->mss = (uint16_t)cfg_number(p, value, "`mss`", CFG_MIN_MSS, CFG_MAX_MSS, 0);
+		return;
+	}
+	word = cfg_word(p, value, "a limit for `mss` (a number of bytes or a word)", words);
+	interface->mss = word == 1 ? MSS_AUTO : 0;
+}
+
 static void interface_zone(struct cfg_parse *p, const struct node *value, void *to)
 {
 	const char *text = cfg_text(p, value, "a zone");
@@ -76,6 +90,7 @@ static void interface_zone(struct cfg_parse *p, const struct node *value, void *
 static const struct cfg_key interface_keys[] = {
 	{ "name", interface_name, true },
 	{ "xdp", interface_xdp, false },
+	{ "mss", interface_mss, false },
 	{ "zone", interface_zone, false },
 };
 

@@ -315,7 +315,7 @@ def test_interfaces(busy):
     interfaces = {i["name"]: i for i in busy.show("interfaces")}
     assert set(interfaces) == {"lan0", "wan0"}
     wan = interfaces["wan0"]
-    assert {"ifindex", "vlan", "zone", "state", "addr", "mtu", "mac", "xdp", "tc_ingress", "tc_egress", "masquerade_pool"} <= set(wan)
+    assert {"ifindex", "vlan", "zone", "state", "addr", "mtu", "mss", "mac", "xdp", "tc_ingress", "tc_egress", "masquerade_pool"} <= set(wan)
     assert wan["addr"] == EXTERNAL and wan["mtu"] == 1500 and wan["state"] == "up" and wan["masquerade_pool"] != "-"
     assert re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", wan["mac"])
     assert re.search(r"^wan0 .*203\.0\.113\.1 ", busy.cli("show", "interfaces").stdout, re.M)

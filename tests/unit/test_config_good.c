@@ -47,6 +47,7 @@ static void test_defaults(void **state)
 	assert_string_equal(c->interfaces[0].name, "lan0");
 	assert_string_equal(c->interfaces[1].name, "wan0");
 	assert_int_equal(c->interfaces[0].xdp, XDP_MODE_AUTO);
+	assert_int_equal(c->interfaces[0].mss, 0);
 	assert_int_equal(c->interfaces[0].line, 2);
 	assert_int_equal(c->interfaces[1].line, 4);
 	assert_int_equal(c->n_pools + c->n_rules + c->n_forwards, 0);
@@ -70,7 +71,7 @@ static void test_defaults(void **state)
 static void test_settings(void **state)
 {
 	struct config *c = read_good(
-		"interfaces: [{name: lan0, xdp: off, zone: global}, {name: a, xdp: native}, {name: b, xdp: generic}]\n"
+		"interfaces: [{name: lan0, xdp: off, zone: global, mss: off}, {name: a, xdp: native, mss: auto}, {name: b, xdp: generic, mss: 1412}]\n"
 		"timeouts: {udp: 5m, tcp-established: 2h4m, tcp-transitory: 300s, icmp: 1, other: 1h1m1s, port-rest: \"7\"}\n"
 		"limits: {sessions: 1000000, icmp-rate: 0}\n"
 		"masquerade: {ports: [1024-2047, 5000], mapping: address-and-port-dependent}\n"
@@ -79,6 +80,9 @@ static void test_settings(void **state)
 	assert_int_equal(c->interfaces[0].xdp, XDP_MODE_OFF);
 	assert_int_equal(c->interfaces[1].xdp, XDP_MODE_NATIVE);
 	assert_int_equal(c->interfaces[2].xdp, XDP_MODE_GENERIC);
+	assert_int_equal(c->interfaces[0].mss, 0);
+	assert_int_equal(c->interfaces[1].mss, MSS_AUTO);
+	assert_int_equal(c->interfaces[2].mss, 1412);
 	assert_int_equal(c->timeouts.udp_s, 300);
 	assert_int_equal(c->timeouts.tcp_established_s, 7440);
 	assert_int_equal(c->timeouts.tcp_transitory_s, 300);
@@ -359,6 +363,20 @@ static void test_examples(void **state)
 	globfree(&found);
 }
 
+/* What the fuzzer starts from is meant to reach behind every key. */
+static void test_all_keys(void **state)
+{
+	struct cfg_errors errors;
+	struct config *config;
+	int err = config_read_file("tests/fuzz/corpus_config/all-keys.yaml", &config, &errors);
+
+	cfg_errors_print(config, "all-keys.yaml", &errors, stderr);
+	assert_int_equal(err, 0);
+	json_decref(round_trip(config));
+	cfg_errors_free(&errors);
+	config_free(config);
+}
+
 /* The complete configurations that the manual shows. */
 static void test_manual(void **state)
 {
@@ -439,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_of_args),
 		cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_all_keys),
 		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_many_rules),

@@ -208,6 +208,21 @@ static void pools_keep_their_index(void **state)
 	done(&f);
 }
 
+static void settings_of_ports(void **state)
+{
+	static const char yaml[] =
+		"interfaces: [{name: lan0, mss: 1300}, {name: wan0, mss: auto}, tun0]\n"
+		"rules: [{from: {interface: lan0}, to: {interface: wan0}, action: masquerade}]\n";
+	struct fixture f;
+
+	assert_int_equal(build(&f, yaml, no_places), 0);
+	assert_int_equal(f.plan.n_ports, 3);
+	assert_int_equal(f.plan.ports[0].mss, 1300);
+	assert_int_equal(f.plan.ports[1].mss, MSS_AUTO);
+	assert_int_equal(f.plan.ports[2].mss, 0);
+	done(&f);
+}
+
 static void too_few_slots(void **state)
 {
 	static const char yaml[] =
@@ -241,6 +256,7 @@ int main(void)
 		cmocka_unit_test(lists_are_multiplied_out),
 		cmocka_unit_test(forwards_take_their_ports),
 		cmocka_unit_test(pools_keep_their_index),
+		cmocka_unit_test(settings_of_ports),
 		cmocka_unit_test(too_few_slots),
 		cmocka_unit_test(links_without_ethernet),
 	};
