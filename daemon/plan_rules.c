@@ -138,8 +138,8 @@ static void fill_settings(struct plan *plan, const struct plan_input *input)
 	s->n_pools = (uint32_t)plan->n_pools;
 	s->udp_idle_s = t->udp_s;
 	s->tcp_established_s = t->tcp_established_s;
-	s->tcp_opening_s = t->tcp_transitory_s;
-	s->tcp_closing_s = t->tcp_transitory_s;
+	s->tcp_opening_s = t->tcp_opening_s;
+	s->tcp_closing_s = t->tcp_closing_s;
 	s->icmp_idle_s = t->icmp_s;
 	s->other_idle_s = t->other_s;
 	s->rest_s = t->rest_s;

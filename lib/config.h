@@ -87,7 +87,7 @@ struct cfg_forward {
 };
 
 struct cfg_timeouts {
-	uint16_t udp_s, tcp_established_s, tcp_transitory_s, icmp_s, other_s, rest_s;
+	uint16_t udp_s, tcp_established_s, tcp_opening_s, tcp_closing_s, icmp_s, other_s, rest_s;
 };
 
 /* How masquerading treats mappings; the pool's settings for addresses of interfaces. */

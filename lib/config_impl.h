@@ -34,6 +34,7 @@
  */
 #define CFG_MIN_MSS		88u
 #define CFG_MAX_MSS		65495u	/* the largest datagram without its headers */
+#define CFG_DEFAULT_TRANSITORY_S 240	/* RFC 5382 req. 5, RFC 7857 section 2.2 */
 #define CFG_MAX_ICMP_RATE	1000000u
 #define CFG_DEFAULT_ICMP_RATE	1000u
 
@@ -80,6 +81,7 @@ struct cfg_parse {
 	bool names_broken;	/* an interface's or pool's own name could not be read: do not judge references */
 	size_t errors_dropped;
 	int masquerade_line;
+	uint16_t tcp_transitory_s;	/* stands for tcp-opening and tcp-closing where they are not given; 0: not given */
 	struct cfg_ref *refs;
 	size_t n_refs;
 	struct cfg_span *spans;

@@ -113,9 +113,9 @@ static json_t *forward_json(const struct cfg_forward *forward)
 
 static json_t *timeouts_json(const struct cfg_timeouts *t)
 {
-	return json_pack("{si si si si si si}", "udp", t->udp_s, "tcp-established", t->tcp_established_s,
-			 "tcp-transitory", t->tcp_transitory_s, "icmp", t->icmp_s, "other", t->other_s,
-			 "port-rest", t->rest_s);
+	return json_pack("{si si si si si si si}", "udp", t->udp_s, "tcp-established", t->tcp_established_s,
+			 "tcp-opening", t->tcp_opening_s, "tcp-closing", t->tcp_closing_s, "icmp", t->icmp_s,
+			 "other", t->other_s, "port-rest", t->rest_s);
 }
 
 static json_t *masquerade_json(const struct cfg_masquerade *m)

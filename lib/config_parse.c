@@ -17,7 +17,8 @@ void cfg_defaults(struct config *config)
 	config->timeouts = (struct cfg_timeouts){
 		.udp_s = 300,			/* RFC 4787 req. 5 */
 		.tcp_established_s = 7440,	/* RFC 5382 req. 5 */
-		.tcp_transitory_s = 240,
+		.tcp_opening_s = CFG_DEFAULT_TRANSITORY_S,
+		.tcp_closing_s = CFG_DEFAULT_TRANSITORY_S,
 		.icmp_s = 60,			/* RFC 5508 req. 2 */
 		.other_s = 300,
 		.rest_s = 120,			/* RFC 6888 req. 8 */
@@ -237,14 +238,22 @@ static const struct cfg_key masquerade_keys[] = {
 
 TIMEOUT_READER(timeout_udp, udp_s, "`udp`")
 TIMEOUT_READER(timeout_established, tcp_established_s, "`tcp-established`")
-TIMEOUT_READER(timeout_transitory, tcp_transitory_s, "`tcp-transitory`")
+TIMEOUT_READER(timeout_opening, tcp_opening_s, "`tcp-opening`")
+TIMEOUT_READER(timeout_closing, tcp_closing_s, "`tcp-closing`")
 TIMEOUT_READER(timeout_icmp, icmp_s, "`icmp`")
 TIMEOUT_READER(timeout_other, other_s, "`other`")
 TIMEOUT_READER(timeout_rest, rest_s, "`port-rest`")
 
+static void timeout_transitory(struct cfg_parse *p, const struct node *value, void *to)
+{
+	p->tcp_transitory_s = cfg_seconds(p, value, "`tcp-transitory`", 0);
+}
+
 static const struct cfg_key timeout_keys[] = {
 	{ "udp", timeout_udp, false },
 	{ "tcp-established", timeout_established, false },
+	{ "tcp-opening", timeout_opening, false },
+	{ "tcp-closing", timeout_closing, false },
 	{ "tcp-transitory", timeout_transitory, false },
 	{ "icmp", timeout_icmp, false },
 	{ "other", timeout_other, false },
@@ -293,7 +302,14 @@ static void root_masquerade(struct cfg_parse *p, const struct node *value, void 
 
 static void root_timeouts(struct cfg_parse *p, const struct node *value, void *to)
 {
-	CFG_MAP(p, value, "`timeouts`", timeout_keys, &p->config->timeouts);
+	struct cfg_timeouts *t = &p->config->timeouts;
+	uint16_t transitory_s;
+
+	t->tcp_opening_s = t->tcp_closing_s = 0;
+	CFG_MAP(p, value, "`timeouts`", timeout_keys, t);
+	transitory_s = p->tcp_transitory_s ? p->tcp_transitory_s : CFG_DEFAULT_TRANSITORY_S;
+	t->tcp_opening_s = t->tcp_opening_s ? t->tcp_opening_s : transitory_s;
+	t->tcp_closing_s = t->tcp_closing_s ? t->tcp_closing_s : transitory_s;
 }
 
 static void root_limits(struct cfg_parse *p, const struct node *value, void *to)

@@ -53,7 +53,8 @@ static void test_defaults(void **state)
 	assert_int_equal(c->n_pools + c->n_rules + c->n_forwards, 0);
 	assert_int_equal(c->timeouts.udp_s, 300);
 	assert_int_equal(c->timeouts.tcp_established_s, 7440);
-	assert_int_equal(c->timeouts.tcp_transitory_s, 240);
+	assert_int_equal(c->timeouts.tcp_opening_s, 240);
+	assert_int_equal(c->timeouts.tcp_closing_s, 240);
 	assert_int_equal(c->timeouts.icmp_s, 60);
 	assert_int_equal(c->timeouts.other_s, 300);
 	assert_int_equal(c->timeouts.rest_s, 120);
@@ -85,7 +86,8 @@ static void test_settings(void **state)
 	assert_int_equal(c->interfaces[2].mss, 1412);
 	assert_int_equal(c->timeouts.udp_s, 300);
 	assert_int_equal(c->timeouts.tcp_established_s, 7440);
-	assert_int_equal(c->timeouts.tcp_transitory_s, 300);
+	assert_int_equal(c->timeouts.tcp_opening_s, 300);
+	assert_int_equal(c->timeouts.tcp_closing_s, 300);
 	assert_int_equal(c->timeouts.icmp_s, 1);
 	assert_int_equal(c->timeouts.other_s, 3661);
 	assert_int_equal(c->timeouts.rest_s, 7);
@@ -99,6 +101,35 @@ static void test_settings(void **state)
 	assert_int_equal(c->masquerade.filtering, FILTER_APD);
 	assert_true(c->exhaust_host);
 	config_free(c);
+}
+
+/* tcp-transitory is both, but an explicit one counts more, wherever it stands. */
+static void test_tcp_timeouts(void **state)
+{
+	static const struct {
+		const char *timeouts;
+		int opening_s, closing_s;
+	} list[] = {
+		{ "{udp: 10}", 240, 240 },
+		{ "{}", 240, 240 },
+		{ "{tcp-transitory: 10}", 10, 10 },
+		{ "{tcp-opening: 20}", 20, 240 },
+		{ "{tcp-closing: 5m}", 240, 300 },
+		{ "{tcp-transitory: 10, tcp-opening: 20}", 20, 10 },
+		{ "{tcp-closing: 30, tcp-transitory: 10}", 10, 30 },
+		{ "{tcp-opening: 20, tcp-transitory: 10, tcp-closing: 30}", 20, 30 },
+	};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		char text[256];
+		struct config *c;
+
+		snprintf(text, sizeof(text), IFS "timeouts: %s\n", list[i].timeouts);
+		c = read_good(text);
+		assert_int_equal(c->timeouts.tcp_opening_s, list[i].opening_s);
+		assert_int_equal(c->timeouts.tcp_closing_s, list[i].closing_s);
+		config_free(c);
+	}
 }
 
 static void test_pools(void **state)
@@ -448,6 +479,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_tcp_timeouts),
 		cmocka_unit_test(test_pools),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_forwards),

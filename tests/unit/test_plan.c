@@ -208,6 +208,30 @@ static void pools_keep_their_index(void **state)
 	done(&f);
 }
 
+static void settings_of_all(void **state)
+{
+	static const char yaml[] =
+		"interfaces: [{name: lan0}, {name: wan0}]\n"
+		"timeouts: {udp: 301, tcp-established: 7441, tcp-opening: 241, tcp-closing: 242, icmp: 61, other: 302, port-rest: 121}\n"
+		"limits: {icmp-rate: 7}\n"
+		"on-exhaustion: host-unreachable\n";
+	const struct settings *s;
+	struct fixture f;
+
+	assert_int_equal(build(&f, yaml, no_places), 0);
+	s = &f.plan.settings;
+	assert_int_equal(s->udp_idle_s, 301);
+	assert_int_equal(s->tcp_established_s, 7441);
+	assert_int_equal(s->tcp_opening_s, 241);
+	assert_int_equal(s->tcp_closing_s, 242);
+	assert_int_equal(s->icmp_idle_s, 61);
+	assert_int_equal(s->other_idle_s, 302);
+	assert_int_equal(s->rest_s, 121);
+	assert_int_equal(s->icmp_rate, 7);
+	assert_true(s->flags & SETTINGS_EXHAUST_HOST);
+	done(&f);
+}
+
 static void settings_of_ports(void **state)
 {
 	static const char yaml[] =
@@ -256,6 +280,7 @@ int main(void)
 		cmocka_unit_test(lists_are_multiplied_out),
 		cmocka_unit_test(forwards_take_their_ports),
 		cmocka_unit_test(pools_keep_their_index),
+		cmocka_unit_test(settings_of_all),
 		cmocka_unit_test(settings_of_ports),
 		cmocka_unit_test(too_few_slots),
 		cmocka_unit_test(links_without_ethernet),
