@@ -3,14 +3,11 @@
 import ctypes
 import os
 import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-from gateway import NATVI, PINS, Topology  # noqa: E402
-from lab import CLONE_NEWNET, PREFIX, Lab, adopt, children, leftovers, remove_orphans, run  # noqa: E402
+from gateway import NATVI, PINS, Topology
+from lab import CLONE_NEWNET, PREFIX, Lab, adopt, children, leftovers, remove_orphans, run
 
 SYS_BPF = {"x86_64": 321, "aarch64": 280}.get(os.uname().machine, 280)
 BPF_MAP_CREATE = 0

@@ -66,6 +66,7 @@ class Process:
             # The kernel ends it when the test process is killed outright.
             self.popen = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self.words], stdout=out, stderr=err,
                                           stdin=stdin or subprocess.DEVNULL)
+        lab.pids.add(self.pid)
 
     @property
     def pid(self):
@@ -205,10 +206,14 @@ def _setns(fd):
 
 
 class Lab:
-    """Everything that a test makes, and its removal in reverse order."""
+    """Everything that a test makes, and its removal in reverse order. Several may be open at a time."""
+
+    opened = []
 
     def __init__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX + "-"))
+        self.pids = set()
+        Lab.opened.append(self)
         self._undo = []
         self.defer(shutil.rmtree, self.dir, ignore_errors=True)
 
@@ -226,7 +231,8 @@ class Lab:
                 function(*arguments, **options)
             except Exception as problem:  # the rest must be undone all the same
                 problems.append(repr(problem))
-        reap()
+        Lab.opened.remove(self)
+        reap(spare=set().union(*(lab.pids for lab in Lab.opened)))
         assert not problems, "not undone: %s" % "; ".join(problems)
 
 
@@ -240,9 +246,9 @@ def adopt():
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def reap():
-    """End what processes that have ended already left behind, such as the forked children of a server."""
-    for pid in children():
+def reap(spare=()):
+    """End what processes that have ended already left behind, such as the forked children of a server; not the pids in spare."""
+    for pid in set(children()) - set(spare):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
