@@ -55,8 +55,9 @@ struct mapping {
 	__u32 slot;		/* address slot of the outside address: its port bitmaps; SLOT_NONE: none */
 	__u8 pool;		/* index of its pool when it was made; POOL_NONE: a forward outside all pools */
 	__u8 flags;		/* MAPPING_* */
-	__u8 filtering;		/* OUTSIDE: enum filtering */
-	__u8 pad[5];
+	__u8 filtering;		/* enum filtering */
+	__u8 filtering_tcp;	/* enum filtering of TCP, where the mapping serves UDP too */
+	__u8 pad[4];
 };
 NATVI_ASSERT_SIZE(struct mapping, 40);
 
@@ -77,6 +78,12 @@ struct mapping_bucket {
 	struct map_entry entry[NATVI_MAPPING_SLOTS];
 };
 NATVI_ASSERT_SIZE(struct mapping_bucket, NATVI_BUCKET_BYTES);
+
+/* Entries for so many mappings: two each, permits and hosts; ports of forwards have two, too. */
+static inline __u32 natvi_mapping_entries_for(__u32 mappings, __u32 statics)
+{
+	return 2 * mappings + mappings / 2 + 2 * statics;
+}
 
 /* Buckets for a number of entries: at most four fifths of the slots are used. */
 static inline __u32 natvi_mapping_buckets_for(__u32 entries)

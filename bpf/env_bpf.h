@@ -65,6 +65,38 @@ DP struct usage *env_usage(void)
 	return bpf_map_lookup_elem(&usage, &zero);
 }
 
+DP struct ids *env_ids(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&ids, &zero);
+}
+
+DP struct fragment *env_fragment(const struct tuple *k)
+{
+	return bpf_map_lookup_elem(&fragments, k);
+}
+
+DP void env_fragment_put(const struct tuple *k, const struct fragment *f)
+{
+	bpf_map_update_elem(&fragments, k, f, BPF_ANY);
+}
+
+DP void env_fragment_cut(const struct tuple *k)
+{
+	bpf_map_delete_elem(&fragments, k);
+}
+
+DP struct fragment_source *env_fragment_source(const struct addr_key *k)
+{
+	struct fragment_source *s = bpf_map_lookup_elem(&fragment_sources, k), none = {};
+
+	if (s)
+		return s;
+	bpf_map_update_elem(&fragment_sources, k, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&fragment_sources, k);
+}
+
 DP const struct addr_info *env_addr(const struct addr_key *k)
 {
 	return bpf_map_lookup_elem(&addrs, k);

@@ -12,6 +12,7 @@
 #define ENV_GLOBAL	__attribute__((noinline))
 
 #include "env_bpf.h"
+#include "dp/csum.h"
 
 #define ICMP_ROOM_BYTES	28	/* IPv4 and ICMP headers in front of what is quoted */
 #define FIB_LOOKUP_MARK	(1U << 5)	/* BPF_FIB_LOOKUP_MARK, kernel 6.10 */
@@ -60,6 +61,28 @@ DP int env_redirect(struct pkt *p, __u32 ifindex)
 	return bpf_redirect(ifindex, 0);
 }
 
+DP int env_enter(struct pkt *p, __u32 ifindex)
+{
+	return bpf_redirect(ifindex, BPF_F_INGRESS);
+}
+
+/* VLAN tags that are out of band go into the frame on the tap's way to the daemon. */
+DP int env_park(struct pkt *p, enum park_kind kind)
+{
+	__u32 in = p->m->ifindex, to = p->control->park_ifindex;
+	struct {
+		struct park_mac mac;
+		__u8 source[ETH_ALEN];
+		__be16 proto;
+	} head = { .mac = { PARK_MAC_LOCAL, kind, { in >> 24, in >> 16, in >> 8, in } }, .proto = __builtin_bswap16(ETH_P_IP) };
+
+	if (!p->m->l3 && bpf_skb_change_head(p->ctx, sizeof(head), 0))
+		return -1;
+	if (bpf_skb_store_bytes(p->ctx, 0, &head, p->m->l3 ? sizeof(head.mac) : sizeof(head), 0))
+		return -1;
+	return bpf_redirect(to, 0);
+}
+
 DP void env_mark_slow(struct pkt *p, __u32 mark)
 {
 	struct __sk_buff *skb = p->ctx;
@@ -88,7 +111,48 @@ DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len)
 {
 	if (len < 1 || len > NATVI_ICMP_QUOTE_BYTES)
 		return -1;
-	return bpf_skb_store_bytes(p->ctx, off, from, len, BPF_F_RECOMPUTE_CSUM);
+	return bpf_skb_store_bytes(p->ctx, off, from, len, 0);
+}
+
+#define SUM_PIECE	NATVI_ICMP_QUOTE_BYTES
+
+struct sum_walk {
+	struct __sk_buff *skb;
+	__u32 off;
+	__u32 left;
+	__s64 sum;
+};
+
+static long sum_step(__u32 i, void *arg)
+{
+	struct sum_walk *w = arg;
+	__u32 n = w->left < SUM_PIECE ? w->left : SUM_PIECE;
+	struct cpu *cpu = env_cpu(0);
+
+	if (!cpu)
+		return 1;
+	__builtin_memset(cpu->piece, 0, sizeof(cpu->piece));
+	if (n < 1 || n > SUM_PIECE || bpf_skb_load_bytes(w->skb, w->off, cpu->piece, n)) {
+		w->sum = -1;
+		return 1;
+	}
+	w->sum = bpf_csum_diff(NULL, 0, (__be32 *)cpu->piece, SUM_PIECE, w->sum);
+	w->off += n;
+	w->left -= n;
+	return w->sum < 0 || !w->left;
+}
+
+ENV_GLOBAL int skb_sum(struct __sk_buff *skb, __u32 off, __u32 len)
+{
+	struct sum_walk w = { .skb = skb, .off = off, .left = len };
+
+	bpf_loop((len + SUM_PIECE - 1) / SUM_PIECE, sum_step, &w, 0);
+	return w.sum < 0 || w.left ? -1 : csum_fold(w.sum);
+}
+
+DP int env_sum(struct pkt *p, __u32 off, __u32 len)
+{
+	return skb_sum(p->ctx, off, len);
 }
 
 /*

@@ -69,6 +69,9 @@ DP bool env_l4_csum(struct pkt *p, __u32 off, __u16 addr_delta, __u16 port_delta
 DP void env_mark_slow(struct pkt *p, __u32 mark) {}
 DP int env_load(struct pkt *p, __u32 off, void *to, __u32 len) { return -1; }
 DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len) { return -1; }
+DP int env_sum(struct pkt *p, __u32 off, __u32 len) { return -1; }
+DP int env_enter(struct pkt *p, __u32 ifindex) { return XDP_PASS; }
+DP int env_park(struct pkt *p, enum park_kind kind) { return -1; }
 DP int env_icmp_room(struct pkt *p, __u32 ip_len) { return -1; }
 DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool mark) { r->result = ROUTE_NONE; }
 DP bool env_socket(struct pkt *p, const struct tuple *t) { return false; }

@@ -9,6 +9,13 @@ int natvi_tc_ingress(struct __sk_buff *skb)
 	return dp_run(skb);
 }
 
+/* At the daemon's tap: what has waited there. */
+SEC("tc")
+int natvi_tc_parked(struct __sk_buff *skb)
+{
+	return dp_parked(skb);
+}
+
 /* Scratch space of a program that the daemon calls, with the clock set; coarse time is not to be had there. */
 static inline struct cpu *syscall_cpu(void)
 {

@@ -14,7 +14,7 @@
 int write_fits(const struct tables *tables, const struct plan *plan, char *err, size_t err_len)
 {
 	const struct control *c = tables->control;
-	uint32_t statics = (tables->max_mapping_entries - 2 * c->max_mappings - c->max_mappings / 8) / 2;
+	uint32_t statics = (tables->max_mapping_entries - natvi_mapping_entries_for(c->max_mappings, 0)) / 2;
 	const char *what = NULL;
 	size_t need = 0, room = 0;
 

@@ -13,6 +13,7 @@
 #include "env.h"
 #include "expire.h"
 #include "forward.h"
+#include "fragment.h"
 #include "icmp_error.h"
 #include "nat.h"
 #include "parse.h"
@@ -30,6 +31,7 @@ DP bool dp_begin(struct pkt *p)
 	p->m->flags = 0;
 	p->m->tcp_flags = 0;
 	p->m->icmp_type = 0;
+	p->m->mss = 0;
 	p->m->error_type = 0;
 	p->m->key.sport = 0;
 	p->m->key.dport = 0;
@@ -45,13 +47,15 @@ DP enum stage dp_stages(struct pkt *p)
 
 	if (!port_find(p))
 		return kernel(p, VERDICT_NOT_ENABLED);
-	if (parse(p) == DONE)
+	if (parse(p, !(p->port->flags & PORT_NO_L2)) == DONE)
 		return DONE;
 	settle();
 	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
 		return arp(p);
 	if (p->m->flags & PKT_ICMP_ERROR)
 		return icmp_error(p);
+	if (unlikely(p->m->flags & PKT_LATER) && fragment_follow(p) == DONE)
+		return DONE;
 	if (!may_have_flow(p) || !flow_find(p)) {
 		if (nat(p) == DONE)
 			return DONE;
@@ -68,7 +72,49 @@ DP int dp_run(void *ctx)
 	if (!dp_begin(p))
 		return env_drop(p);
 	dp_stages(p);
+	if (unlikely(p->m->flags & PKT_FIRST))
+		fragment_left(p);
 	if (unlikely(p->m->error_type))
+		icmp_answer(p);
+	return p->m->action;
+}
+
+/*
+ * What comes back from the daemon's tap: a fragment whose turn it is comes in anew at its port; a SYN
+ * whose time is over is answered, if the connection has not come about meanwhile.
+ */
+DP enum stage parked_stages(struct pkt *p)
+{
+	struct park_mac mac;
+	struct ethhdr *eth = p->data;
+
+	if ((void *)(eth + 1) > p->data_end)
+		return drop(p, VERDICT_TRUNCATED);
+	__builtin_memcpy(&mac, eth->h_dest, sizeof(mac));
+	p->m->ifindex = (__u32)mac.ifindex[0] << 24 | mac.ifindex[1] << 16 | mac.ifindex[2] << 8 | mac.ifindex[3];
+	if (mac.local != PARK_MAC_LOCAL || !port_find(p))
+		return drop(p, VERDICT_FRAGMENT);
+	__builtin_memcpy(eth->h_dest, p->port->mac, ETH_ALEN);
+	if (mac.kind != PARK_SYN) {
+		p->m->action = env_enter(p, p->m->ifindex);
+		return DONE;
+	}
+	if (parse(p, true) == DONE)
+		return DONE;
+	settle();
+	if (!may_have_flow(p) || flow_find(p))
+		return drop(p, VERDICT_SYN_HELD);
+	return refuse(p, VERDICT_SYN_HELD, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
+}
+
+DP int dp_parked(void *ctx)
+{
+	struct pkt packet = { .ctx = ctx }, *p = &packet;
+
+	if (!dp_begin(p))
+		return env_drop(p);
+	parked_stages(p);
+	if (p->m->error_type)
 		icmp_answer(p);
 	return p->m->action;
 }

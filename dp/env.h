@@ -24,6 +24,11 @@
  *   struct bucket *env_bucket(__u32 i)
  *   struct mapping_bucket *env_mapping_bucket(__u32 i)
  *   const struct addr_info *env_addr(const struct addr_key *)
+ *   struct fragment *env_fragment(const struct tuple *)	may go at any time; the memory stays good for the packet
+ *   void env_fragment_put(const struct tuple *, const struct fragment *)	new or in place of the old
+ *   void env_fragment_cut(const struct tuple *)
+ *   struct fragment_source *env_fragment_source(const struct addr_key *)	made if there is none
+ *   struct ids *env_ids(void)
  *   void env_loop(n, fn, arg)				fn(i, arg) for i < n until it returns 1
  *
  * The packet
@@ -31,10 +36,13 @@
  *   bool env_hits_only(const struct pkt *)		true: a miss is left to the next hook
  *   int env_punt / env_drop / env_kernel(struct pkt *)	actions
  *   int env_redirect(struct pkt *, __u32 ifindex)	send the frame as it is out of there
+ *   int env_enter(struct pkt *, __u32 ifindex)		have it come in there
+ *   int env_park(struct pkt *, enum park_kind)		to the daemon's tap; moves the packet; negative: cannot
  *   void env_l4_csum(p, off, addr_delta, port_delta, udp)	the last change to a packet: moves it
  *   int env_mark_slow(p, mark)				mark for natvi's nftables table
  *   int env_load(p, off, to, len)			copy bytes out of the packet; 0 or negative
- *   int env_store(p, off, from, len)			moves the packet
+ *   int env_store(p, off, from, len)			moves the packet; no checksum is changed
+ *   int env_sum(p, off, len)				folded one's complement sum of these bytes; negative: not there
  *   int env_icmp_room(p, ip_len)			make the packet [28 bytes][Ethernet][ip_len bytes
  *							of IP]; moves the packet; 1: the L4 checksum is
  *							still to be filled in by the sending device
@@ -92,6 +100,8 @@ DP enum stage kernel(struct pkt *p, enum verdict v)
 		return punt(p);
 	pkt_count(p, v);
 	p->m->action = env_kernel(p);
+	p->m->flags |= PKT_LEFT;
+	p->m->left = v;
 	return DONE;
 }
 

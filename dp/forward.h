@@ -6,7 +6,9 @@
 #ifndef NATVI_DP_FORWARD_H
 #define NATVI_DP_FORWARD_H
 
+#include "fragment.h"
 #include "icmp.h"
+#include "mss.h"
 #include "rewrite.h"
 #include "route.h"
 #include "session.h"
@@ -24,7 +26,7 @@ DP void mark_slow(struct pkt *p)
 DP enum stage forward_slow(struct pkt *p, const struct flow *f, enum verdict why)
 {
 	mark_slow(p);
-	if (!rewrite_l3(p, f, 0) || !rewrite_l4(p, f))
+	if (!rewrite_l3(p, f, 0) || !rewrite_l4(p, f) || !mss_clamp(p))
 		return drop(p, VERDICT_TRUNCATED);
 	return kernel(p, why);
 }
@@ -69,9 +71,22 @@ DP enum stage forward_reroute(struct pkt *p, struct flow *f, enum verdict *slow)
 
 DP void flow_touch(struct pkt *p, struct flow *f)
 {
-	f->last_seen_s = p->m->now_s;
+	if (likely(!(p->m->flags & PKT_NO_REFRESH)))
+		f->last_seen_s = p->m->now_s;
 	f->packets++;
 	f->bytes += p->m->len;
+}
+
+/* A fragment of flow f: the first one shows the others the way, these take the same road. */
+DP enum stage forward_fragment(struct pkt *p, const struct flow *f, enum verdict *slow)
+{
+	if (p->m->flags & PKT_FIRST) {
+		ident_renew(p, f);
+		return fragment_begin(p, *slow == VERDICT_FORWARD ? 0 : FRAGMENT_SLOW, *slow);
+	}
+	if (*slow == VERDICT_FORWARD)
+		*slow = p->m->slow & 63;
+	return NEXT;
 }
 
 /* What a packet of flow f has to have looked at beyond the hot path: state, route, options. */
@@ -95,8 +110,12 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, __u16 peer_zone, e
 		*slow = VERDICT_SLOW_TOO_BIG;
 	if (f->mtu && p->m->seg_len > f->mtu && (p->m->flags & PKT_DF))
 		return refuse(p, VERDICT_TOO_BIG, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, f->mtu);
-	if (p->m->key.proto == IPPROTO_TCP && tcp_news(p, f))
+	if (p->m->flags & PKT_FRAGMENT && forward_fragment(p, f, slow) == DONE)
+		return DONE;
+	if (p->m->key.proto == IPPROTO_TCP && tcp_news(p, f)) {
 		tcp_track(p, f, peer_zone);
+		mss_find(p, f);
+	}
 	return NEXT;
 }
 
@@ -104,7 +123,7 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, __u16 peer_zone, e
 DP bool forward_is_common(const struct pkt *p, const struct flow *f)
 {
 	return f->generation == p->control->generation && p->m->seg_len <= f->mtu && p->m->ttl > 1 &&
-	       !(p->m->flags & PKT_OPTIONS) && !(f->flags & (FLOW_SLOW | FLOW_KERNEL)) &&
+	       !(p->m->flags & (PKT_OPTIONS | PKT_FRAGMENT)) && !(f->flags & (FLOW_SLOW | FLOW_KERNEL)) &&
 	       (!env_hits_only(p) || (f->flags & FLOW_XDP)) &&
 	       (p->m->key.proto != IPPROTO_TCP || !tcp_news(p, f));
 }
@@ -125,9 +144,10 @@ DP enum stage forward(struct pkt *p, enum verdict done)
 			return DONE;
 	}
 	flow_touch(p, f);
+	ident_renew(p, f);
 	if (unlikely(slow != VERDICT_FORWARD))
 		return forward_slow(p, f, slow);
-	if (!rewrite_l2(p, f) || !rewrite_l3(p, f, CSUM_TTL_DELTA) || !rewrite_l4(p, f))
+	if (!rewrite_l2(p, f) || !rewrite_l3(p, f, CSUM_TTL_DELTA) || !rewrite_l4(p, f) || !mss_clamp(p))
 		return drop(p, VERDICT_TRUNCATED);
 	if (env_hits_only(p))
 		p->cpu->counters.xdp_hits++;

@@ -41,21 +41,33 @@ DP bool icmp_allowed(struct pkt *p, const struct settings *set)
 	return true;
 }
 
-/*
- * Sum of the quoted bytes. fill: the sending device will still complete the quoted packet's
- * L4 checksum, which makes all from l4_at on sum up to the complement of what the field holds now.
- */
-DP __u64 quote_sum(const struct cpu *cpu, __u32 l4_at, __u32 field_at, bool fill)
+/* Sum of the first bytes of cpu->quote; an even number of them. A branch for each word would be two ways each to verify. */
+ENV_GLOBAL __u32 quote_sum(const struct cpu *cpu, __u32 bytes)
 {
 	const __u16 *w = (const __u16 *)cpu->quote;
-	__u64 sum = 0;
+	__s64 words = bytes / 2;
+	__u32 sum = 0;
 
-	for (__u32 i = 0; i < NATVI_ICMP_QUOTE_BYTES / 2; i++)
-		if (!fill || i * 2 < l4_at)
-			sum += w[i];
-	if (fill && field_at / 2 < NATVI_ICMP_QUOTE_BYTES / 2)
-		sum += (__u16)~w[field_at / 2];
+	if (!cpu)
+		return 0;
+	for (__s64 i = 0; i < NATVI_ICMP_QUOTE_BYTES / 2; i++) {
+		OPAQUE(words);
+		sum += w[i] & (__u32)((i - words) >> 63);
+	}
 	return sum;
+}
+
+/*
+ * Sum of all that is quoted. fill: the sending device will still complete the quoted packet's
+ * L4 checksum, which makes all from l4_at on sum up to the complement of what the field holds now.
+ */
+DP __u32 quote_sum_all(const struct cpu *cpu, __u32 l4_at, __u32 field_at, bool fill)
+{
+	if (!fill)
+		return quote_sum(cpu, NATVI_ICMP_QUOTE_BYTES);
+	OPAQUE(field_at);
+	field_at &= NATVI_ICMP_QUOTE_BYTES - 2;
+	return quote_sum(cpu, l4_at) + (__u16)~*(const __u16 *)&cpu->quote[field_at];
 }
 
 DP void icmp_fill(struct icmp_error_headers *h, const struct pkt *p, __u8 type, __u8 code, __u16 mtu, __u32 quoted,
@@ -106,7 +118,7 @@ DP bool icmp_send(struct pkt *p, __u8 type, __u8 code, __u16 mtu)
 	fill = env_icmp_room(p, quoted);
 	if (fill < 0)
 		return false;
-	icmp_fill(&h, p, type, code, mtu, quoted, quote_sum(p->cpu, p->m->l4 - p->m->l3, p->m->l4 - p->m->l3 + field, fill));
+	icmp_fill(&h, p, type, code, mtu, quoted, quote_sum_all(p->cpu, p->m->l4 - p->m->l3, p->m->l4 - p->m->l3 + field, fill));
 	if (p->m->l3 ? env_store(p, 0, &h, sizeof(h)) : env_store(p, 0, &h.ip, ICMP_HEAD_BYTES))
 		return false;
 	p->m->action = env_redirect(p, p->m->ifindex);

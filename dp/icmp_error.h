@@ -4,8 +4,9 @@
  *
  * The quoted packet left here translated, so its reverse is the key of the flow that its
  * answers take, and that flow's recipe undoes the translation. Quoted header and outer
- * header are both translated; type, code and what follows the quoted headers (RFC 4884) stay. An
- * error neither refreshes nor ends a session.
+ * header are both translated; type, code and what follows the quoted headers (RFC 4884) stay. A
+ * wrong checksum over the message or the quoted IP header is a drop (RFC 5508 req. 3); the quoted
+ * L4 checksum is not looked at. An error neither refreshes nor ends a session.
  */
 #ifndef NATVI_DP_ICMP_ERROR_H
 #define NATVI_DP_ICMP_ERROR_H
@@ -39,6 +40,13 @@ DP void quote16_set(struct cpu *cpu, __u32 at, __u16 value)
 DP __u32 csum_place(__u8 proto)
 {
 	return proto == IPPROTO_TCP ? 16 : proto == IPPROTO_UDP ? 6 : proto == IPPROTO_ICMP ? 2 : 0;
+}
+
+/* Are the checksums of the message and of the quoted IP header right? */
+DP bool quoted_verify(struct pkt *p, const struct quoted *q)
+{
+	return csum_fold(quote_sum(p->cpu, q->l4)) == 0xffff &&
+	       env_sum(p, p->m->l4, p->m->l3 + p->m->len - p->m->l4) == 0xffff;
 }
 
 /* Read the quoted packet into cpu->quote; draft.reply becomes the key of the way back. False: not usable. */
@@ -126,6 +134,11 @@ DP bool outer_translate(struct pkt *p, const struct flow *f, __u16 ttl_delta)
 	}
 	if (ttl_delta)
 		ip->ttl--;
+	ident_renew(p, f);
+	if (p->m->flags & PKT_NEW_ID) {
+		delta = csum_add(delta, csum_delta16(ip->id, p->m->new_id));
+		ip->id = p->m->new_id;
+	}
 	ip->check = csum_apply2(ip->check, delta, ttl_delta);
 	return true;
 }
@@ -160,6 +173,8 @@ DP enum stage icmp_error(struct pkt *p)
 
 	if (env_hits_only(p))
 		return punt(p);
+	if (p->m->flags & PKT_FRAGMENT)
+		return icmp_error_unknown(p, VERDICT_FRAGMENT);
 	if (!quoted_parse(p, &q))
 		return icmp_error_unknown(p, VERDICT_BAD_ICMP);
 	handle = table_find(&p->cpu->draft.reply);
@@ -170,6 +185,8 @@ DP enum stage icmp_error(struct pkt *p)
 	f = &b->flow[slot];
 	if (f->flags & FLOW_KERNEL)
 		return kernel(p, VERDICT_KERNEL_FLOW);
+	if (!quoted_verify(p, &q))
+		return drop(p, VERDICT_BAD_ICMP);
 	if (p->m->ttl <= 1)
 		return drop(p, VERDICT_TTL_EXCEEDED);
 	if (f->generation != p->control->generation && forward_reroute(p, f, &slow) == DONE)

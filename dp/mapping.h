@@ -115,6 +115,17 @@ DP void mapping_outside_key(struct mapping_key *k, const union addr *addr, __be1
 	k->pool = 0;
 }
 
+/* The one address of the pool that all mappings of a host have. */
+DP void mapping_host_key(struct mapping_key *k, const union addr *host, __u16 zone, __u8 pool)
+{
+	k->addr = *host;
+	k->port = 0;
+	k->zone = zone;
+	k->proto = 0;
+	k->kind = MAPPING_HOST;
+	k->pool = pool;
+}
+
 /* The remote address that is let in to an outside port by address-dependent filtering. */
 DP void mapping_permit_key(struct mapping_key *k, const union addr *remote, __be16 port, __u32 slot, __u8 proto)
 {
@@ -160,6 +171,29 @@ uncount:
 	return err == -EEXIST_ ? -EEXIST_ : -ENOSPC_;
 }
 
+/* Give a port back in the bitmaps of its protocol; 0: TCP and UDP. */
+DP void mapping_port_free(__u32 slot, __u8 proto, __u32 port)
+{
+	int bits = proto ? portbits_proto(proto) : PORTBITS_TCP;
+	struct portbits *b = bits < 0 ? NULL : env_portbits(slot * PORTBITS_PROTOS + bits);
+
+	if (b)
+		port_free(b, port);
+	b = proto ? NULL : env_portbits(slot * PORTBITS_PROTOS + PORTBITS_UDP);
+	if (b)
+		port_free(b, port);
+}
+
+/* One that holds the entry with this key (a permit, a host) less; it goes with the last one. */
+DP void holder_release(const struct mapping_key *key)
+{
+	struct mapping *m = mapping_get(key);
+
+	if (m && __sync_fetch_and_sub(&m->refs, 1) == 1 &&
+	    __sync_val_compare_and_swap(&m->refs, 0, MAPPING_DEAD) == 0)
+		mapping_cut(key);
+}
+
 /*
  * Delete a dynamic mapping that nothing holds, by its INSIDE key, and free its port.
  * 0, -ENOENT, or -EBUSY: a session holds it, or it is a forward.
@@ -168,9 +202,8 @@ DP int mapping_delete(const struct mapping_key *key, struct mapping_key *back)
 {
 	struct mapping *m = mapping_get(key);
 	struct usage *u = env_usage();
-	struct portbits *b;
 	__u32 slot, port;
-	int bits;
+	bool paired;
 
 	if (!m || !u)
 		return -ENOENT_;
@@ -178,16 +211,16 @@ DP int mapping_delete(const struct mapping_key *key, struct mapping_key *back)
 		return -EBUSY_;
 	slot = m->slot;
 	port = __builtin_bswap16(m->port);
+	paired = m->flags & MAPPING_PAIRED;
 	mapping_outside_key(back, &m->addr, m->port, key->proto);
 	mapping_cut(back);
 	mapping_cut(key);
 	__sync_fetch_and_sub(&u->mappings, 1);
-	bits = portbits_proto(key->proto);
-	if (bits < 0)
-		return 0;
-	b = env_portbits(slot * PORTBITS_PROTOS + bits);
-	if (b)
-		port_free(b, port);
+	mapping_port_free(slot, key->proto, port);
+	if (paired) {
+		mapping_host_key(back, &key->addr, key->zone, key->pool);
+		holder_release(back);
+	}
 	return 0;
 }
 
@@ -208,7 +241,7 @@ DP bool permit_hold(struct draft *draft, __u32 now_s)
 {
 	struct mapping *m;
 
-	mapping_permit_key(&draft->back, &draft->out.dst, draft->out.sport, draft->slot, draft->out.proto);
+	mapping_permit_key(&draft->back, &draft->out.dst, draft->out.sport, draft->slot, draft->map_proto);
 	m = mapping_get(&draft->back);
 	if (m && mapping_hold(m))
 		return true;
@@ -217,16 +250,6 @@ DP bool permit_hold(struct draft *draft, __u32 now_s)
 	draft->value.since_s = now_s;
 	draft->value.slot = draft->slot;
 	return mapping_put(&draft->back, &draft->value) == 0;
-}
-
-/* The permit goes with the last session that holds it. */
-DP void permit_release(const struct mapping_key *key)
-{
-	struct mapping *m = mapping_get(key);
-
-	if (m && __sync_fetch_and_sub(&m->refs, 1) == 1 &&
-	    __sync_val_compare_and_swap(&m->refs, 0, MAPPING_DEAD) == 0)
-		mapping_cut(key);
 }
 
 DP bool permit_given(struct draft *draft, const union addr *remote, __be16 port, __u32 slot, __u8 proto)

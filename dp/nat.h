@@ -37,6 +37,7 @@ DP void draft_begin(struct pkt *p, const struct settings *set)
 	draft->filtering = FILTER_EI;
 	draft->slot = SLOT_NONE;
 	draft->routed = 0;
+	draft->map_proto = p->m->key.proto;
 	draft->generation = p->control->generation;
 }
 
@@ -46,15 +47,16 @@ DP void draft_release(struct pkt *p)
 	struct draft *draft = &p->cpu->draft;
 
 	if (draft->held & COLD_PERMIT) {
-		mapping_permit_key(&draft->back, &draft->out.dst, draft->out.sport, draft->slot, draft->out.proto);
-		permit_release(&draft->back);
+		mapping_permit_key(&draft->back, &draft->out.dst, draft->out.sport, draft->slot, draft->map_proto);
+		holder_release(&draft->back);
 	}
 	if (draft->held & COLD_SRC_MAPPED) {
-		mapping_inside_key(&draft->key, &draft->orig.src, draft->orig.sport, draft->orig.zone, draft->orig.proto, draft->pool);
+		mapping_inside_key(&draft->key, &draft->orig.src, draft->orig.sport, draft->orig.zone, draft->map_proto, draft->pool);
 		mapping_release(&draft->key, p->m->now_s);
 	}
 	if (draft->held & COLD_DST_MAPPED) {
-		mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, draft->reply.zone, draft->out.proto, draft->dst_pool);
+		mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, draft->reply.zone,
+				   draft->held & COLD_DST_SHARED ? 0 : draft->out.proto, draft->dst_pool);
 		mapping_release(&draft->key, p->m->now_s);
 	}
 }
@@ -82,78 +84,173 @@ DP const struct pool_addr *pool_pick(struct pkt *p, const struct pool *pool, __u
 	return env_pool_addr((p->control->active ? p->control->n_pool_addrs : 0) + pool->first + i);
 }
 
-/* Would a socket of the box take packets from this remote to addr:port? */
-DP bool port_is_local(struct pkt *p, const struct pool_addr *pa, __u32 port)
+/* Would a socket of the box take packets of this protocol from p's remote to addr:port? */
+DP bool port_is_local(struct pkt *p, const struct pool_addr *pa, __u32 port, __u8 proto)
 {
 	struct tuple t;
 
-	if (!(pa->flags & ADDR_LOCAL) || p->m->key.proto == IPPROTO_ICMP)
+	if (!(pa->flags & ADDR_LOCAL) || proto == IPPROTO_ICMP)
 		return false;
 	t = p->m->key;
 	t.src = p->m->key.dst;
 	t.sport = p->m->key.dport;
 	t.dst = pa->addr;
 	t.dport = __builtin_bswap16(port);
+	t.proto = proto;
 	return env_socket(p, &t);
 }
 
-/* A port of pa that no mapping, no reservation and no local socket has; or -1. */
-DP int pool_port(struct pkt *p, const struct pool_addr *pa, __u32 bits)
+/* A mapping for TCP and UDP has its port, claimed for TCP, of UDP too. False: somebody else has it there. */
+DP bool port_share(struct pkt *p, const struct pool_addr *pa, __u32 port)
+{
+	struct portbits *b = env_portbits(pa->slot * PORTBITS_PROTOS + PORTBITS_UDP);
+
+	if (!b || !port_take(b, port))
+		return false;
+	if (!port_is_local(p, pa, port, IPPROTO_TCP) && !port_is_local(p, pa, port, IPPROTO_UDP))
+		return true;
+	port_free(b, port);
+	return false;
+}
+
+/* A port of the face that no mapping, no reservation and no local socket has; or -1. */
+DP int face_port(struct pkt *p, const struct pool *pool)
 {
 	__u32 want = __builtin_bswap16(p->m->key.sport);
+	const struct pool_addr *face = &p->cpu->draft.face;
+	__u8 proto = p->cpu->draft.map_proto;
+	int bits = proto ? portbits_proto(proto) : PORTBITS_TCP;
 
-	for (__u32 i = 0; i < 3; i++) {
-		int port = port_claim(pa->slot, bits, want, i == 0);
+	if (bits < 0)
+		return -1;
+	for (__u32 i = 0; i < NATVI_FACE_TRIES; i++) {
+		int port = port_claim(face->slot, bits, want, i == 0 && !(pool->flags & POOL_RANDOM));
 		struct portbits *b;
 
 		if (port < 0)
 			return -1;
-		if (!port_is_local(p, pa, port))
+		if (proto ? !port_is_local(p, face, port, proto) : port_share(p, face, port))
 			return port;
-		b = env_portbits(pa->slot * PORTBITS_PROTOS + bits);
+		b = env_portbits(face->slot * PORTBITS_PROTOS + bits);
 		if (b)
 			port_free(b, port);
 	}
 	return -1;
 }
 
+/* The face that p's host has already, held for one more mapping; false: none, or it is in the pool no more. */
+DP bool host_face(struct pkt *p)
+{
+	struct draft *draft = &p->cpu->draft;
+	const struct addr_info *info;
+	struct mapping *m;
+
+	mapping_host_key(&draft->back, &p->m->key.src, p->m->key.zone, draft->pool);
+	m = mapping_get(&draft->back);
+	if (!m || !mapping_hold(m))
+		return false;
+	draft->face.addr = m->addr;
+	draft->face.slot = m->slot;
+	info = addr_find(p, &draft->face.addr);
+	draft->face.flags = info ? info->flags : 0;
+	if (info && info->pool == draft->pool)
+		return true;
+	holder_release(&draft->back);
+	return false;
+}
+
+/* draft->face is p's host's from now on, for one mapping. 0, or negative: another CPU was faster, or there is no room. */
+DP int host_begin(struct pkt *p)
+{
+	struct draft *draft = &p->cpu->draft;
+
+	__builtin_memset(&draft->value, 0, sizeof(draft->value));
+	draft->value.addr = draft->face.addr;
+	draft->value.slot = draft->face.slot;
+	draft->value.refs = 1;
+	draft->value.since_s = p->m->now_s;
+	draft->value.pool = draft->pool;
+	mapping_host_key(&draft->back, &p->m->key.src, p->m->key.zone, draft->pool);
+	return mapping_put(&draft->back, &draft->value);
+}
+
+DP void host_release(struct pkt *p)
+{
+	struct draft *draft = &p->cpu->draft;
+
+	mapping_host_key(&draft->back, &p->m->key.src, p->m->key.zone, draft->pool);
+	holder_release(&draft->back);
+}
+
+/*
+ * Address (draft->face) and port for a new mapping; the port, or -1 (no_room or NO_PORT in *why). A host keeps to
+ * the address that it has (RFC 4787 req. 2, RFC 6888 req. 2), also when that has no port left; a new one
+ * goes where there is room.
+ */
+DP int face_find(struct pkt *p, const struct pool *pool, bool paired, enum verdict *why)
+{
+	struct draft *draft = &p->cpu->draft;
+	int port = -1;
+
+	*why = VERDICT_NO_PORT;
+	if (paired && host_face(p)) {
+		port = face_port(p, pool);
+		if (port < 0)
+			host_release(p);
+		return port;
+	}
+	for (__u32 i = 0; i < NATVI_POOL_TRIES && i < pool->n_addrs && port < 0; i++) {
+		const struct pool_addr *pa = pool_pick(p, pool, i);
+
+		if (!pa)
+			return -1;
+		draft->face = *pa;
+		port = face_port(p, pool);
+	}
+	if (port < 0 || !paired || !host_begin(p))
+		return port;
+	mapping_port_free(draft->face.slot, draft->map_proto, port);
+	*why = VERDICT_RACE;
+	return -1;
+}
+
 /* A new mapping for p's source in draft->pool, held; NEXT, or the packet's end. */
 DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
 {
-	int bits = portbits_proto(p->m->key.proto), port = -1, err;
+	bool paired = pool->n_addrs > 1 && !(pool->flags & POOL_ARBITRARY);
 	struct draft *draft = &p->cpu->draft;
-	const struct pool_addr *pa = NULL;
 	struct usage *u = env_usage();
-	struct portbits *b;
+	enum verdict why;
 	struct mapping *m;
+	int port, err;
 
-	for (__u32 i = 0; i < NATVI_POOL_TRIES && i < pool->n_addrs && port < 0; i++) {
-		pa = pool_pick(p, pool, i);
-		if (pa && bits >= 0)
-			port = pool_port(p, pa, bits);
-	}
-	if (port < 0 || !pa || !u)
-		return refuse_exhausted(p, VERDICT_NO_PORT);
+	if (!u)
+		return drop(p, VERDICT_INTERNAL);
+	port = face_find(p, pool, paired, &why);
+	if (port < 0)
+		return why == VERDICT_RACE ? drop(p, why) : refuse_exhausted(p, why);
 
 	__builtin_memset(&draft->value, 0, sizeof(draft->value));
-	draft->value.addr = pa->addr;
+	draft->value.addr = draft->face.addr;
 	draft->value.port = __builtin_bswap16(port);
 	draft->value.refs = 1;
 	draft->value.since_s = p->m->now_s;
-	draft->value.slot = pa->slot;
+	draft->value.slot = draft->face.slot;
 	draft->value.pool = draft->pool;
-	draft->value.filtering = pool->filtering;
-	draft->out.src = pa->addr;
+	draft->value.flags = paired ? MAPPING_PAIRED : 0;
+	draft->value.filtering = draft->map_proto == IPPROTO_TCP ? pool->filtering_tcp : pool->filtering;
+	draft->value.filtering_tcp = pool->filtering_tcp;
+	draft->out.src = draft->face.addr;
 	draft->out.sport = draft->value.port;
-	draft->slot = pa->slot;
-	mapping_outside_key(&draft->back, &pa->addr, draft->value.port, p->m->key.proto);
+	draft->slot = draft->face.slot;
+	mapping_outside_key(&draft->back, &draft->face.addr, draft->value.port, draft->map_proto);
 	err = mapping_insert(draft, p->control, u);
 	if (!err)
 		return NEXT;
 
-	b = env_portbits(pa->slot * PORTBITS_PROTOS + bits);
-	if (b)
-		port_free(b, port);
+	mapping_port_free(draft->face.slot, draft->map_proto, port);
+	if (paired)
+		host_release(p);
 	m = err == -EEXIST_ ? mapping_get(&draft->key) : NULL;
 	if (!m || !mapping_hold(m))
 		return err == -EEXIST_ ? drop(p, VERDICT_RACE) : refuse_exhausted(p, VERDICT_MAPPINGS_FULL);
@@ -163,25 +260,47 @@ DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
 	return NEXT;
 }
 
-/* Endpoint-independent: one mapping for the source, whatever the remote (RFC 4787 req. 1). */
-DP enum stage translate_ei(struct pkt *p, const struct pool *pool)
+/*
+ * The mapping that p's source has already, as draft->key names it then. A forward is its host's face too, for its own
+ * protocol; where TCP and UDP share their mappings theirs comes after that.
+ */
+DP struct mapping *source_mapping(struct pkt *p, const struct pool *pool)
 {
 	struct draft *draft = &p->cpu->draft;
 	struct mapping *m;
 
 	mapping_inside_key(&draft->key, &p->m->key.src, p->m->key.sport, p->m->key.zone, p->m->key.proto, draft->pool);
 	m = mapping_get(&draft->key);
-	draft->filtering = pool->filtering;
+	if (m || !(pool->flags & POOL_SHARED) || p->m->key.proto == IPPROTO_ICMP)
+		return m;
+	draft->map_proto = 0;
+	draft->key.proto = 0;
+	return mapping_get(&draft->key);
+}
+
+/* Which of a mapping's two kinds of filtering is for p? */
+DP __u8 mapping_filtering(const struct pkt *p, const struct mapping *m, __u8 map_proto)
+{
+	return !map_proto && p->m->key.proto == IPPROTO_TCP ? m->filtering_tcp : m->filtering;
+}
+
+/* Endpoint-independent: one mapping for the source, whatever the remote (RFC 4787 req. 1). */
+DP enum stage translate_ei(struct pkt *p, const struct pool *pool)
+{
+	struct draft *draft = &p->cpu->draft;
+	struct mapping *m = source_mapping(p, pool);
+
+	draft->filtering = p->m->key.proto == IPPROTO_TCP ? pool->filtering_tcp : pool->filtering;
 	if (m && mapping_hold(m)) {
 		draft->out.src = m->addr;
 		draft->out.sport = m->port;
 		draft->slot = m->slot;
-		draft->filtering = m->filtering;	/* a forward has its own */
+		draft->filtering = mapping_filtering(p, m, draft->map_proto);	/* a forward has its own */
 	} else if (mapping_new(p, pool) == DONE) {
 		draft_release(p);
 		return DONE;
 	}
-	draft->held |= COLD_SRC_MAPPED;
+	draft->held |= COLD_SRC_MAPPED | (draft->map_proto ? 0 : COLD_SRC_SHARED);
 	if (p->m->key.proto == IPPROTO_ICMP)
 		draft->out.dport = draft->out.sport;
 	if (draft->filtering == FILTER_AD && permit_hold(draft, p->m->now_s))
@@ -290,7 +409,7 @@ DP __s64 insert_by_remote(struct pkt *p, const struct pool *pool)
 			port = apd_port(p, pa, bits, i, port);
 			if (port < 0)
 				break;
-			if (port_is_local(p, pa, port))
+			if (port_is_local(p, pa, port, p->m->key.proto))
 				continue;
 		}
 		tuple_reverse(&draft->reply, &draft->out);
@@ -335,34 +454,100 @@ DP enum stage insert(struct pkt *p, const struct settings *set)
 	return NEXT;
 }
 
+/* Could NAT give this port of a local address away? Then there is no socket of the box behind it. */
+DP bool port_is_ours(struct pkt *p, const struct addr_info *info, __u32 port)
+{
+	int bits = portbits_proto(p->m->key.proto);
+	struct portbits *b;
+	__u32 w = port >> 6;
+
+	if (info->slot == SLOT_NONE || bits < 0)
+		return false;
+	b = env_portbits(info->slot * PORTBITS_PROTOS + bits);
+	OPAQUE(w);
+	return b && !(b->word[w & (NATVI_PORT_WORDS - 1)] & 1ULL << (port & 63));
+}
+
+/* RFC 5382 req. 4: no word to an unsolicited SYN for 6 s; the daemon waits for us. */
+DP enum stage syn_hold(struct pkt *p)
+{
+	int action;
+
+	if (!park_open(p) || !park_allowed(p))
+		return drop(p, VERDICT_SYN_HELD);
+	action = env_park(p, PARK_SYN);
+	return action < 0 ? drop(p, VERDICT_SYN_HELD) : sent(p, VERDICT_SYN_HELD, action);
+}
+
+/*
+ * Nothing leads inside from this address and port. What the box itself may want is the kernel's; of TCP's
+ * SYNs only what a socket of the box listens to, or what NAT never uses. resting: the port was a mapping's.
+ */
+DP enum stage unsolicited(struct pkt *p, const struct addr_info *info, const struct settings *set, enum verdict why, bool resting)
+{
+	bool local = info->flags & ADDR_LOCAL, syn = (p->m->tcp_flags & (SEEN_SYN | SEEN_ACK | SEEN_RST)) == SEEN_SYN;
+
+	if (p->m->key.proto != IPPROTO_TCP || !syn || !(set->flags & (SETTINGS_SYN_HOLD | SETTINGS_SYN_SILENT)))
+		return local && why == VERDICT_NO_MAPPING ? kernel(p, VERDICT_LOCAL) : drop(p, why);
+	if (local && why == VERDICT_NO_MAPPING &&
+	    ((!resting && !port_is_ours(p, info, __builtin_bswap16(p->m->key.dport))) || env_socket(p, &p->m->key)))
+		return kernel(p, VERDICT_LOCAL);
+	return set->flags & SETTINGS_SYN_HOLD ? syn_hold(p) : drop(p, why);
+}
+
+/* The mapping of p's destination as seen from outside, its own protocol's or the one of TCP and UDP; draft->back is its key. */
+DP struct mapping *destination_mapping(struct pkt *p)
+{
+	struct draft *draft = &p->cpu->draft;
+	struct mapping *m;
+
+	mapping_outside_key(&draft->back, &p->m->key.dst, p->m->key.dport, p->m->key.proto);
+	m = mapping_get(&draft->back);
+	if (m || p->m->key.proto == IPPROTO_ICMP)
+		return m;
+	draft->back.proto = 0;
+	return mapping_get(&draft->back);
+}
+
+/* Does the mapping's filtering let p's source in? */
+DP bool is_admitted(struct pkt *p, const struct mapping *m)
+{
+	struct draft *draft = &p->cpu->draft;
+	__u8 filtering = mapping_filtering(p, m, draft->back.proto), proto = draft->back.proto;
+
+	if (filtering == FILTER_AD)
+		return permit_given(draft, &p->m->key.src, p->m->key.dport, m->slot, proto);
+	return filtering != FILTER_APD;
+}
+
 /* New flows of an address that natvi knows to be its own: through a mapping, or not at all. */
 DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const struct settings *set)
 {
+	bool local = info->flags & ADDR_LOCAL, icmp = p->m->key.proto == IPPROTO_ICMP;
 	struct draft *draft = &p->cpu->draft;
-	bool local = info->flags & ADDR_LOCAL;
 	const struct rule *r;
 	struct mapping *m;
+	__u8 proto;
 
-	if (!has_ports(p) || p->m->key.proto == IPPROTO_ICMP)
+	if (!has_ports(p) || (icmp && local))
 		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
-	mapping_outside_key(&draft->back, &p->m->key.dst, p->m->key.dport, p->m->key.proto);
-	m = mapping_get(&draft->back);
+	m = destination_mapping(p);
 	if (!m)
-		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
+		return unsolicited(p, info, set, VERDICT_NO_MAPPING, false);
 	if (!starts_session(p))
-		return drop(p, VERDICT_NO_STATE);
+		return drop(p, icmp ? VERDICT_NO_MAPPING : VERDICT_NO_STATE);
+	proto = draft->back.proto;
 	draft->out.dst = m->addr;
 	draft->out.dport = m->port;
 	draft->reply.zone = m->zone;
 	draft->dst_pool = m->pool;
-	if (m->filtering == FILTER_APD ||
-	    (m->filtering == FILTER_AD && !permit_given(draft, &p->m->key.src, p->m->key.dport, m->slot, p->m->key.proto)))
-		return drop(p, VERDICT_FILTERED);
-	mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, m->zone, p->m->key.proto, m->pool);
+	if (!icmp && !is_admitted(p, m))
+		return unsolicited(p, info, set, VERDICT_FILTERED, false);
+	mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, m->zone, proto, m->pool);
 	m = mapping_get(&draft->key);
 	if (!m || (!(m->flags & MAPPING_STATIC) && !m->refs) || !mapping_hold(m))	/* none, or resting */
-		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
-	draft->held |= COLD_DST_MAPPED;
+		return unsolicited(p, info, set, VERDICT_NO_MAPPING, true);
+	draft->held |= COLD_DST_MAPPED | (proto ? 0 : COLD_DST_SHARED);
 	if (p->m->ttl <= 1) {
 		draft_release(p);
 		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
@@ -374,6 +559,10 @@ DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const str
 	    (r->in_ifindex || r->src_len || (r->out_ifindex && r->out_ifindex != p->m->ifindex))) {
 		draft->rule = r->id;
 		draft->pool = r->pool == POOL_MASQUERADE ? draft->dst_pool : r->pool;
+	}
+	if (icmp && draft->pool == POOL_NONE) {	/* a ping from outside has no business there */
+		draft_release(p);
+		return drop(p, VERDICT_NO_MAPPING);
 	}
 	return NEXT;
 }
@@ -404,8 +593,6 @@ DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
 		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 	if (r->action == ACTION_REJECT)
 		return refuse(p, VERDICT_RULE_REJECT, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED, 0);
-	if (p->m->flags & PKT_FRAGMENT)
-		return drop(p, VERDICT_FRAGMENT);
 	if (!starts_session(p))
 		return drop(p, VERDICT_NO_STATE);
 	if (r->action == ACTION_SNAT) {
@@ -414,14 +601,6 @@ DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
 			return drop(p, VERDICT_NO_ADDRESS);
 	}
 	return NEXT;
-}
-
-/* Multicast, broadcast, loopback and "this network" are the stack's own business. */
-DP bool is_kernels_v4(__be32 src, __be32 dst)
-{
-	__u8 s = *(__u8 *)&src, d = *(__u8 *)&dst;	/* first bytes as they lie in memory */
-
-	return d >= 224 || d == 127 || d == 0 || s >= 224 || s == 127 || s == 0;
 }
 
 /* Stage 1: what becomes of a new flow. NEXT: draft says where to (out.dst) and by which pool. */
@@ -434,8 +613,6 @@ DP enum stage decide(struct pkt *p, const struct settings *set)
 	if (addr_find(p, &p->m->key.src) && !(p->port->flags & PORT_TRUSTED))
 		return drop(p, VERDICT_SPOOFED);
 	info = addr_find(p, &p->m->key.dst);
-	if (info && (p->m->flags & PKT_FRAGMENT))
-		return info->flags & ADDR_LOCAL ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_FRAGMENT);
 	return info ? nat_inbound(p, info, set) : nat_outbound(p, set);
 }
 
@@ -446,6 +623,8 @@ DP enum stage nat(struct pkt *p)
 
 	if (env_hits_only(p))
 		return punt(p);
+	if (p->m->flags & PKT_LATER)	/* its session has gone in between */
+		return drop(p, VERDICT_FRAGMENT);
 	if (!set)
 		return drop(p, VERDICT_INTERNAL);
 	draft_begin(p, set);

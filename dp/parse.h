@@ -18,6 +18,7 @@ struct vlan_header {
 
 #define IP_FRAG_BITS	__builtin_bswap16(0x3fff)	/* MF and offset */
 #define IP_FRAG_OFFSET	__builtin_bswap16(0x1fff)
+#define IP_MORE_BIT	__builtin_bswap16(0x2000)
 #define IP_DF_BIT	__builtin_bswap16(0x4000)
 
 #define V4_PREFIX	__builtin_bswap32(0x0000ffff)	/* ::ffff:0:0/96, third word */
@@ -81,6 +82,8 @@ DP enum stage parse_tcp(struct pkt *p, void *l4, __u32 room)
 	p->m->key.sport = tcp->source;
 	p->m->key.dport = tcp->dest;
 	p->m->tcp_flags = ((__u8 *)tcp)[13] & (SEEN_FIN | SEEN_SYN | SEEN_RST | SEEN_ACK);
+	p->m->tcp_head = tcp->doff * 4;
+	p->m->tcp_data = room > tcp->doff * 4u;
 	return NEXT;
 }
 
@@ -92,7 +95,7 @@ DP enum stage parse_udp(struct pkt *p, void *l4, __u32 room)
 	if ((void *)(udp + 1) > p->data_end || room < sizeof(*udp))
 		return drop(p, VERDICT_TRUNCATED);
 	len = __builtin_bswap16(udp->len);
-	if ((len < sizeof(*udp) && !(p->m->flags & PKT_GSO)) || len > room)
+	if ((len < sizeof(*udp) && !(p->m->flags & PKT_GSO)) || (len > room && !(p->m->flags & PKT_FIRST)))
 		return drop(p, VERDICT_BAD_HEADER);
 	p->m->key.sport = udp->source;
 	p->m->key.dport = udp->dest;
@@ -149,6 +152,24 @@ DP void parse_lengths(struct pkt *p, struct iphdr *ip, __u32 head_bytes)
 	}
 }
 
+/*
+ * A fragment with room bytes behind its IP header. Only the last one may end off an eight, none may end
+ * behind the longest datagram, and the first one has to show its whole L4 header (RFC 1858, RFC 3128).
+ */
+DP enum stage parse_fragment(struct pkt *p, const struct iphdr *ip, __u32 room)
+{
+	__u32 at = __builtin_bswap16(ip->frag_off & IP_FRAG_OFFSET);
+
+	p->m->frag_at = at;
+	p->m->frag_end = at + (room + 7) / 8;
+	p->m->frag_more = !!(ip->frag_off & IP_MORE_BIT);
+	p->m->flags |= at ? PKT_LATER | PKT_NO_PORTS : PKT_FIRST;
+	if (!room || (p->m->frag_more && room % 8) || at * 8 + room > 0xffff - sizeof(*ip) ||
+	    (!at && ip->protocol == IPPROTO_TCP && room < sizeof(struct tcphdr)))
+		return drop(p, VERDICT_FRAGMENT_BAD);
+	return NEXT;
+}
+
 DP enum stage parse_ipv4(struct pkt *p)
 {
 	struct iphdr *ip = p->data + p->m->l3;
@@ -176,23 +197,34 @@ DP enum stage parse_ipv4(struct pkt *p)
 	if (ip->frag_off & IP_DF_BIT)
 		p->m->flags |= PKT_DF;
 	parse_lengths(p, ip, head_bytes);
+	p->m->frag_id = ip->id;
 	if (unlikely(ip->frag_off & IP_FRAG_BITS)) {
-		p->m->flags |= PKT_FRAGMENT | PKT_NO_PORTS;
-		return NEXT;
+		if (parse_fragment(p, ip, p->m->len - head_bytes) == DONE)
+			return DONE;
+		if (p->m->flags & PKT_LATER)
+			return NEXT;
 	}
 	return parse_l4(p, (void *)ip + head_bytes, p->m->len - head_bytes);
 }
 
-/* Fragments and ICMP errors name no flow by themselves. */
-DP bool may_have_flow(const struct pkt *p)
+/* Multicast, broadcast, loopback and "this network" are the stack's own business. */
+DP bool is_kernels_v4(__be32 src, __be32 dst)
 {
-	return !(p->m->flags & (PKT_FRAGMENT | PKT_ICMP_ERROR)) &&
-	       !(p->m->key.proto == IPPROTO_ICMP && (p->m->flags & PKT_NO_PORTS));
+	__u8 s = *(__u8 *)&src, d = *(__u8 *)&dst;	/* first bytes as they lie in memory */
+
+	return d >= 224 || d == 127 || d == 0 || s >= 224 || s == 127 || s == 0;
 }
 
-DP enum stage parse(struct pkt *p)
+/* ICMP errors name no flow by themselves. */
+DP bool may_have_flow(const struct pkt *p)
 {
-	if (p->port->flags & PORT_NO_L2)
+	return !(p->m->flags & PKT_ICMP_ERROR) && !(p->m->key.proto == IPPROTO_ICMP && (p->m->flags & PKT_NO_PORTS));
+}
+
+/* l2: the packet has an Ethernet header, whatever its port. */
+DP enum stage parse(struct pkt *p, bool l2)
+{
+	if (!l2)
 		p->m->l3 = 0;
 	else if (parse_l2(p) == DONE)
 		return DONE;

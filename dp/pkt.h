@@ -46,6 +46,7 @@ enum icmp_type {
 enum icmp_code {
 	ICMP_NET_UNREACH = 0,
 	ICMP_HOST_UNREACH = 1,
+	ICMP_PORT_UNREACH = 3,
 	ICMP_FRAG_NEEDED = 4,
 	ICMP_PKT_FILTERED = 13,	/* communication administratively prohibited */
 	ICMP_EXC_TTL = 0,
@@ -65,13 +66,19 @@ enum icmp_code {
 /* A stage either lets the packet go on to the next one, or it was the last. */
 enum stage { NEXT, DONE };
 
-#define PKT_OPTIONS	0x01	/* IPv4 options */
-#define PKT_FRAGMENT	0x02	/* any fragment, the first one included */
-#define PKT_DF		0x04
-#define PKT_GSO		0x08
-#define PKT_NO_PORTS	0x20	/* protocol without ports, or a later fragment */
-#define PKT_ICMP_ERROR	0x40
-#define PKT_TAGGED	0x80	/* VLAN tags in the packet itself */
+#define PKT_OPTIONS	0x001	/* IPv4 options */
+#define PKT_FIRST	0x002	/* first fragment: the one with the L4 header */
+#define PKT_DF		0x004
+#define PKT_GSO		0x008
+#define PKT_LATER	0x010	/* any other fragment */
+#define PKT_NO_PORTS	0x020	/* protocol without ports, or a later fragment whose first is not known */
+#define PKT_ICMP_ERROR	0x040
+#define PKT_TAGGED	0x080	/* VLAN tags in the packet itself */
+#define PKT_NEW_ID	0x100	/* new_id is its IP identification from now on */
+#define PKT_TRACKED	0x200	/* PKT_FIRST: the others know their way */
+#define PKT_LEFT	0x400	/* left to the kernel, for the reason in `left` */
+#define PKT_NO_REFRESH	0x800	/* does not make its session live longer */
+#define PKT_FRAGMENT	(PKT_FIRST | PKT_LATER)
 
 /*
  * All that is known of the packet but pointers. It lies in per-CPU memory, not on the
@@ -95,8 +102,18 @@ struct meta {
 	__u8 ttl;
 	__u8 tcp_flags;		/* SEEN_* */
 	__u8 icmp_type;
-	__u8 flags;		/* PKT_* */
+	__u8 tcp_head;		/* bytes of the TCP header */
+	__u8 tcp_data;		/* 1: there is TCP payload */
+	__u16 flags;		/* PKT_* */
+	__be16 frag_id;		/* IP identification */
+	__u16 frag_at;		/* PKT_FRAGMENT: first and last but one unit of 8 bytes */
+	__u16 frag_end;
+	__u16 frag_more;	/* more fragments follow */
 	/* by later stages */
+	__be16 new_id;
+	__u16 mss;		/* TCP's MSS option goes down to this; 0: stays */
+	__u8 left;		/* enum verdict */
+	__u8 slow;		/* PKT_LATER: verdict of the first one, if that took the slow road */
 	__u8 error_type;	/* by refuse(): ICMP error to send when all is done; 0: none */
 	__u8 error_code;
 	__u16 error_mtu;
@@ -140,6 +157,7 @@ struct draft {
 	struct mapping_key back;	/* the same mapping's other key */
 	struct mapping value;
 	struct route route;
+	struct pool_addr face;	/* outside address under work */
 	__u32 slot;		/* of the outside address that the source gets */
 	__u32 generation;	/* of routes, read before the look-up so that no change is lost */
 	__u16 rule;
@@ -150,7 +168,8 @@ struct draft {
 	__u8 flow_flags;	/* FLOW_* of the original flow */
 	__u8 filtering;		/* of the source's pool */
 	__u8 routed;		/* route is that of the untranslated packet */
-	__u8 pad[2];
+	__u8 map_proto;		/* protocol in the key of the source's mapping: 0 where TCP and UDP share it */
+	__u8 pad;
 };
 
 /* Per-CPU: counters first (user space reads those), then scratch space that no program keeps between runs. */
@@ -162,6 +181,11 @@ struct cpu {
 	__u64 icmp_tokens;	/* rate limit of own ICMP errors: used in this second */
 	__u32 icmp_second;
 	__u32 exhausted_s;	/* second of the last EXHAUSTED event */
+	__u32 park_second;	/* rate limit of what goes to the daemon */
+	__u32 parked;
+	struct tuple fragment_key;
+	struct fragment fragment;
+	__u8 piece[NATVI_ICMP_QUOTE_BYTES];	/* of a packet, to be summed up */
 	__u8 quote[NATVI_ICMP_QUOTE_BYTES];
 };
 

@@ -32,6 +32,10 @@ DP bool rewrite_l3(struct pkt *p, const struct flow *f, __u16 ttl_delta)
 	if (ttl_delta)
 		ip->ttl--;
 	ip->check = csum_apply2(ip->check, f->addr_delta, ttl_delta);
+	if (p->m->flags & PKT_NEW_ID) {
+		ip->check = csum_apply(ip->check, csum_delta16(ip->id, p->m->new_id));
+		ip->id = p->m->new_id;
+	}
 	return true;
 }
 
@@ -42,6 +46,8 @@ DP bool rewrite_l4(struct pkt *p, const struct flow *f)
 	__be16 *ports = l4;
 	struct icmp_header *icmp = l4;
 
+	if (unlikely(p->m->flags & PKT_LATER))	/* it has none of these */
+		return true;
 	switch (p->m->key.proto) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:

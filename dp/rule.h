@@ -79,7 +79,7 @@ DP const struct rule *rule_match(struct pkt *p, const struct settings *set, __u3
 		.sport = __builtin_bswap16(p->m->key.sport),
 		.dport = __builtin_bswap16(p->m->key.dport),
 		.proto = p->m->key.proto,
-		.no_ports = !!(p->m->flags & PKT_FRAGMENT),
+		.no_ports = !!(p->m->flags & PKT_LATER),
 	};
 
 	env_loop(set->n_rules, rule_step, &q);

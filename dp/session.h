@@ -44,6 +44,8 @@ DP void flow_begin_orig(struct flow *f, const struct draft *draft, __u32 now_s)
 	if (from->proto != IPPROTO_ICMP)	/* there both are the one identifier */
 		f->port_delta = csum_add(f->port_delta, csum_delta16(from->dport, to->dport));
 	f->port_delta = csum_plain(f->port_delta);
+	if (from->src.word[3] != to->src.word[3])
+		f->flags |= FLOW_NEW_ID;
 }
 
 /* The reply undoes what the original does. */
@@ -56,6 +58,8 @@ DP void flow_begin_reply(struct flow *f, const struct draft *draft, const struct
 	f->new_dport = draft->orig.sport;
 	f->addr_delta = csum_plain(~orig->addr_delta);
 	f->port_delta = csum_plain(~orig->port_delta);
+	if (f->key.src.word[3] != f->new_src.word[3])
+		f->flags |= FLOW_NEW_ID;
 }
 
 DP void cold_begin(struct flow_cold *cold, const struct draft *draft, __u16 peer_zone, __u8 held, __u32 now_s)
@@ -167,19 +171,23 @@ DP int session_adopt(struct cpu *cpu, const struct adopt_args *args)
 DP void session_release(struct cpu *cpu, const struct flow *orig, const struct flow_cold *cold, __u32 now_s)
 {
 	struct mapping_key *k = &cpu->draft.key;
+	__u8 proto = orig->key.proto;
 	struct mapping *m;
 
 	if (cold->flags & COLD_SRC_MAPPED) {
-		mapping_inside_key(k, &orig->key.src, orig->key.sport, orig->key.zone, orig->key.proto, cold->pool);
+		if (cold->flags & COLD_SRC_SHARED)
+			proto = 0;
+		mapping_inside_key(k, &orig->key.src, orig->key.sport, orig->key.zone, proto, cold->pool);
 		m = mapping_get(k);
 		if (m && (cold->flags & COLD_PERMIT)) {
-			mapping_permit_key(&cpu->draft.back, &orig->new_dst, orig->new_sport, m->slot, orig->key.proto);
-			permit_release(&cpu->draft.back);
+			mapping_permit_key(&cpu->draft.back, &orig->new_dst, orig->new_sport, m->slot, proto);
+			holder_release(&cpu->draft.back);
 		}
 		mapping_release(k, now_s);
 	}
 	if (cold->flags & COLD_DST_MAPPED) {
-		mapping_inside_key(k, &orig->new_dst, orig->new_dport, cold->peer_zone, orig->key.proto, cold->dst_pool);
+		proto = cold->flags & COLD_DST_SHARED ? 0 : orig->key.proto;
+		mapping_inside_key(k, &orig->new_dst, orig->new_dport, cold->peer_zone, proto, cold->dst_pool);
 		mapping_release(k, now_s);
 	}
 }

@@ -73,11 +73,38 @@ DP bool tcp_news(const struct pkt *p, const struct flow *f)
 	return (p->m->tcp_flags & (SEEN_SYN | SEEN_FIN | SEEN_RST)) || (p->m->tcp_flags & ~f->tcp_seen);
 }
 
+/*
+ * The state machine of RFC 7857 section 2.1 on what both directions have seen. seen: f's, with this packet's
+ * flags to come. A RST clears both sides' ACK, so that data that comes after it is news again: a connection that
+ * goes on talking was not reset, whatever the RST said.
+ */
+DP __u8 tcp_next(struct pkt *p, struct flow *f, struct flow *peer)
+{
+	__u8 flags = p->m->tcp_flags, seen = f->tcp_seen;
+
+	if ((flags & (SEEN_SYN | SEEN_ACK | SEEN_RST)) == SEEN_SYN && tcp_closing(seen, peer->tcp_seen)) {
+		peer->tcp_seen = 0;	/* the same ports for a new connection */
+		return flags;
+	}
+	if (flags & SEEN_RST) {
+		if ((seen | peer->tcp_seen) & SEEN_RST)	/* RFC 7857 section 7.1: errors alone keep nothing alive */
+			p->m->flags |= PKT_NO_REFRESH;
+		peer->tcp_seen &= ~SEEN_ACK;
+		return (seen | SEEN_RST) & ~SEEN_ACK;
+	}
+	if ((seen | peer->tcp_seen) & SEEN_RST) {
+		if (!p->m->tcp_data)
+			return seen;
+		peer->tcp_seen &= ~SEEN_RST;
+		seen &= ~SEEN_RST;
+	}
+	return seen | flags;
+}
+
 /* f sees flags that change the connection's state: both directions get the new time-out. */
 DP void tcp_track(struct pkt *p, struct flow *f, __u16 peer_zone)
 {
 	const struct settings *set = env_settings(p->control->active);
-	__u8 seen = f->tcp_seen | p->m->tcp_flags;
 	struct flow *peer;
 	struct bucket *b;
 	__s64 handle;
@@ -89,12 +116,8 @@ DP void tcp_track(struct pkt *p, struct flow *f, __u16 peer_zone)
 	if (!b || !set)
 		return;
 	peer = &b->flow[slot];
-	if ((p->m->tcp_flags & (SEEN_SYN | SEEN_ACK)) == SEEN_SYN && tcp_closing(seen, peer->tcp_seen)) {
-		seen = SEEN_SYN;	/* the same ports for a new connection */
-		peer->tcp_seen = 0;
-	}
-	f->tcp_seen = seen;
-	f->idle_s = tcp_idle_s(set, seen, peer->tcp_seen);
+	f->tcp_seen = tcp_next(p, f, peer);
+	f->idle_s = tcp_idle_s(set, f->tcp_seen, peer->tcp_seen);
 	peer->idle_s = f->idle_s;
 }
 

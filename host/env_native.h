@@ -70,6 +70,31 @@ DP struct usage *env_usage(void)
 	return &native()->usage;
 }
 
+DP struct ids *env_ids(void)
+{
+	return &native()->ids;
+}
+
+DP struct fragment *env_fragment(const struct tuple *k)
+{
+	return native_fragment(native(), k);
+}
+
+DP void env_fragment_put(const struct tuple *k, const struct fragment *f)
+{
+	native_fragment_put(native(), k, f);
+}
+
+DP void env_fragment_cut(const struct tuple *k)
+{
+	native_fragment_cut(native(), k);
+}
+
+DP struct fragment_source *env_fragment_source(const struct addr_key *k)
+{
+	return native_fragment_source(native(), k);
+}
+
 DP const struct addr_info *env_addr(const struct addr_key *k)
 {
 	return native_addr_find(native(), k);
@@ -129,6 +154,17 @@ DP int env_redirect(struct pkt *p, __u32 ifindex)
 	return NATIVE_SEND;
 }
 
+DP int env_enter(struct pkt *p, __u32 ifindex)
+{
+	return env_redirect(p, ifindex);
+}
+
+/* Nobody is there to keep it. */
+DP int env_park(struct pkt *p, enum park_kind kind)
+{
+	return -ENODEV;
+}
+
 DP void env_mark_slow(struct pkt *p, __u32 mark)
 {
 	struct native_frame *f = p->ctx;
@@ -164,6 +200,17 @@ DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len)
 		return -EFAULT;
 	memcpy(p->data + off, from, len);
 	return 0;
+}
+
+DP int env_sum(struct pkt *p, __u32 off, __u32 len)
+{
+	__u64 sum = 0;
+
+	if (p->data + off + len > p->data_end)
+		return -EFAULT;
+	for (__u32 i = 0; i < len; i++)
+		sum += i & 1 ? ((__u8 *)p->data)[off + i] << 8 : ((__u8 *)p->data)[off + i];
+	return csum_fold(sum);
 }
 
 DP int env_icmp_room(struct pkt *p, __u32 ip_len)

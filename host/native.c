@@ -52,8 +52,8 @@ int native_new(const struct config *config, const struct native_net *net, struct
 	n->pools = calloc(2 * NATVI_MAX_POOLS, sizeof(*n->pools));
 	n->ports = calloc(NATVI_MAX_PORTS, sizeof(*n->ports));
 	n->buckets = calloc(n->control.n_buckets, sizeof(*n->buckets));
-	n->control.n_mapping_buckets = natvi_mapping_buckets_for(2 * config->max_mappings + config->max_mappings / 8 +
-								 2 * config_static_ports(config));
+	n->control.n_mapping_buckets = natvi_mapping_buckets_for(
+		natvi_mapping_entries_for(config->max_mappings, config_static_ports(config)));
 	n->mappings = calloc(n->control.n_mapping_buckets, sizeof(*n->mappings));
 	n->cpu = calloc(2, sizeof(*n->cpu));
 	n->buffer = malloc(NATIVE_HEADROOM + 2 + NATIVE_MAX_FRAME);

@@ -9,6 +9,8 @@
 #include "host/native.h"
 
 struct native_addr;
+struct native_fragment;
+struct native_source;
 
 /* A frame under work, with room in front of it. */
 struct native_frame {
@@ -34,6 +36,9 @@ struct native {
 	struct cpu *cpu;		/* [2] */
 	struct mapping_bucket *mappings;
 	struct native_addr *addrs;	/* uthash */
+	struct native_fragment *fragments;	/* uthash, oldest first */
+	struct native_source *sources;	/* uthash, oldest first */
+	struct ids ids;
 	struct native_net net;		/* own copy */
 	uint32_t now_s;
 	uint64_t random;
@@ -48,6 +53,12 @@ const struct addr_info *native_addr_find(struct native *n, const struct addr_key
 int native_addr_add(struct native *n, const struct addr_key *k, const struct addr_info *info);
 /* One new entry, for forwards. 0, -EEXIST, or -ENOSPC: the table is full. */
 int native_mapping_put(struct native *n, const struct mapping_key *k, const struct mapping *m);
+/* As the kernel's LRU tables: the oldest goes when there is no room. */
+struct fragment *native_fragment(struct native *n, const struct tuple *k);
+void native_fragment_put(struct native *n, const struct tuple *k, const struct fragment *f);
+void native_fragment_cut(struct native *n, const struct tuple *k);
+struct fragment_source *native_fragment_source(struct native *n, const struct addr_key *k);
+
 void native_tables_free(struct native *n);
 
 void native_route(struct native *n, uint32_t in_ifindex, const struct tuple *t, struct route *r);

@@ -16,6 +16,18 @@ struct native_addr {
 	UT_hash_handle hh;
 };
 
+struct native_fragment {
+	struct tuple key;
+	struct fragment value;
+	UT_hash_handle hh;
+};
+
+struct native_source {
+	struct addr_key key;
+	struct fragment_source value;
+	UT_hash_handle hh;
+};
+
 const struct addr_info *native_addr_find(struct native *n, const struct addr_key *k)
 {
 	struct native_addr *a;
@@ -36,10 +48,80 @@ int native_addr_add(struct native *n, const struct addr_key *k, const struct add
 	return 0;
 }
 
+static struct native_fragment *fragment_entry(struct native *n, const struct tuple *k)
+{
+	struct native_fragment *f;
+
+	HASH_FIND(hh, n->fragments, k, sizeof(*k), f);
+	return f;
+}
+
+struct fragment *native_fragment(struct native *n, const struct tuple *k)
+{
+	struct native_fragment *f = fragment_entry(n, k);
+
+	return f ? &f->value : NULL;
+}
+
+void native_fragment_cut(struct native *n, const struct tuple *k)
+{
+	struct native_fragment *f = fragment_entry(n, k);
+
+	if (!f)
+		return;
+	HASH_DEL(n->fragments, f);
+	free(f);
+}
+
+void native_fragment_put(struct native *n, const struct tuple *k, const struct fragment *value)
+{
+	struct native_fragment *f;
+
+	native_fragment_cut(n, k);
+	if (HASH_COUNT(n->fragments) >= NATVI_FRAGMENTS)
+		native_fragment_cut(n, &n->fragments->key);
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return;
+	f->key = *k;
+	f->value = *value;
+	HASH_ADD(hh, n->fragments, key, sizeof(f->key), f);
+}
+
+struct fragment_source *native_fragment_source(struct native *n, const struct addr_key *k)
+{
+	struct native_source *s;
+
+	HASH_FIND(hh, n->sources, k, sizeof(*k), s);
+	if (s)
+		return &s->value;
+	if (HASH_COUNT(n->sources) >= NATVI_FRAGMENT_SOURCES) {
+		s = n->sources;
+		HASH_DEL(n->sources, s);
+		free(s);
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->key = *k;
+	HASH_ADD(hh, n->sources, key, sizeof(s->key), s);
+	return &s->value;
+}
+
 void native_tables_free(struct native *n)
 {
+	struct native_fragment *f, *f_next;
+	struct native_source *s, *s_next;
 	struct native_addr *a, *a_next;
 
+	HASH_ITER(hh, n->fragments, f, f_next) {
+		HASH_DEL(n->fragments, f);
+		free(f);
+	}
+	HASH_ITER(hh, n->sources, s, s_next) {
+		HASH_DEL(n->sources, s);
+		free(s);
+	}
 	HASH_ITER(hh, n->addrs, a, a_next) {
 		HASH_DEL(n->addrs, a);
 		free(a);

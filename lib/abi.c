@@ -29,7 +29,7 @@
 #define MAPPING_KEY(F) F(mapping_key, addr) F(mapping_key, port) F(mapping_key, zone) F(mapping_key, proto) \
 	F(mapping_key, kind) F(mapping_key, pool)
 #define MAPPING(F) F(mapping, addr) F(mapping, port) F(mapping, zone) F(mapping, refs) F(mapping, since_s) \
-	F(mapping, slot) F(mapping, pool) F(mapping, flags) F(mapping, filtering) F(mapping, pad)
+	F(mapping, slot) F(mapping, pool) F(mapping, flags) F(mapping, filtering) F(mapping, filtering_tcp) F(mapping, pad)
 #define CONTROL(F) F(control, active) F(control, generation) F(control, seed) F(control, n_buckets) \
 	F(control, n_pool_addrs) F(control, n_slots) F(control, abi) F(control, abi_hash) F(control, sweep) \
 	F(control, max_sessions) F(control, max_mappings) F(control, heartbeat_s) \

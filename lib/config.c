@@ -328,7 +328,7 @@ size_t config_static_ports(const struct config *config)
 
 uint64_t config_memory_bytes(const struct config *config)
 {
-	uint64_t entries = 2ull * config->max_mappings + config->max_mappings / 8 + 2 * config_static_ports(config);
+	uint64_t entries = natvi_mapping_entries_for(config->max_mappings, (uint32_t)config_static_ports(config));
 	uint64_t slots = config_pool_addresses(config) + config_masquerade_ways(config) + config->n_forwards;
 
 	/* A mapping has two keys; permits of address-dependent filtering come to an eighth on top. */
