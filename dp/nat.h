@@ -138,39 +138,55 @@ DP int face_port(struct pkt *p, const struct pool *pool)
 	return -1;
 }
 
-/* The face that p's host has already, held for one more mapping; false: none, or it is in the pool no more. */
+/* The HOST entry of p's source, or NULL; draft->back is its key. */
+DP struct mapping *host_get(struct pkt *p)
+{
+	struct draft *draft = &p->cpu->draft;
+
+	mapping_host_key(&draft->back, &p->m->key.src, p->m->key.zone, draft->pool);
+	return mapping_get(&draft->back);
+}
+
+/* The pool's address in a HOST entry; NULL: a reload has taken it out of the pool. */
+DP const struct addr_info *host_address(struct pkt *p, const struct mapping *m)
+{
+	const struct addr_info *info = addr_find(p, &m->addr);
+
+	return info && info->pool == p->cpu->draft.pool ? info : NULL;
+}
+
+/* The face that p's host has already, held for one more mapping; false: none. */
 DP bool host_face(struct pkt *p)
 {
 	struct draft *draft = &p->cpu->draft;
-	const struct addr_info *info;
-	struct mapping *m;
+	struct mapping *m = host_get(p);
+	const struct addr_info *info = m ? host_address(p, m) : NULL;
 
-	mapping_host_key(&draft->back, &p->m->key.src, p->m->key.zone, draft->pool);
-	m = mapping_get(&draft->back);
-	if (!m || !mapping_hold(m))
+	if (!info || !mapping_hold(m))
 		return false;
 	draft->face.addr = m->addr;
 	draft->face.slot = m->slot;
-	info = addr_find(p, &draft->face.addr);
-	draft->face.flags = info ? info->flags : 0;
-	if (info && info->pool == draft->pool)
-		return true;
-	holder_release(&draft->back);
-	return false;
+	draft->face.flags = info->flags;
+	return true;
 }
 
 /* draft->face is p's host's from now on, for one mapping. 0, or negative: another CPU was faster, or there is no room. */
 DP int host_begin(struct pkt *p)
 {
 	struct draft *draft = &p->cpu->draft;
+	struct mapping *m = host_get(p);
 
+	if (m && !host_address(p, m) && mapping_hold(m)) {
+		m->addr = draft->face.addr;
+		m->slot = draft->face.slot;
+		return 0;
+	}
 	__builtin_memset(&draft->value, 0, sizeof(draft->value));
 	draft->value.addr = draft->face.addr;
 	draft->value.slot = draft->face.slot;
 	draft->value.refs = 1;
 	draft->value.since_s = p->m->now_s;
 	draft->value.pool = draft->pool;
-	mapping_host_key(&draft->back, &p->m->key.src, p->m->key.zone, draft->pool);
 	return mapping_put(&draft->back, &draft->value);
 }
 
