@@ -167,6 +167,34 @@ static void print_interfaces(const struct status *status)
 	table_free(table);
 }
 
+static void print_held(const json_t *park, const char *name, const char *text)
+{
+	const json_t *counts = json_object_get(park, name);
+	static const char *const words[] = { "held", "parked", "released", "expired", "refused", "repeated" };
+	size_t i;
+
+	printf("%-12s", text);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		printf("%s%lld %s", i ? ", " : "", (long long)json_integer_value(json_object_get(counts, words[i])), words[i]);
+	putchar('\n');
+}
+
+/* What waits with the daemon. */
+static void print_park(const struct status *status)
+{
+	const json_t *park = json_object_get(status->daemon, "park");
+	const char *interface = json_string_value(json_object_get(park, "interface"));
+
+	if (!park)
+		return;
+	if (interface)
+		printf("park        %s, %lld bytes\n", interface, (long long)json_integer_value(json_object_get(park, "bytes")));
+	else
+		puts("park        none: no tap device; `natvi doctor` says why");
+	print_held(park, "fragments", "fragments");
+	print_held(park, "syns", "SYNs");
+}
+
 static void print_text(const struct status *status)
 {
 	const struct control *control = &status->maps->control;
@@ -177,7 +205,9 @@ static void print_text(const struct status *status)
 	printf("tables      version %u (%016" PRIx64 ")\n", control->abi, (uint64_t)control->abi_hash);
 	printf("sessions    %u of %u\n", status->usage.sessions, control->max_sessions);
 	printf("mappings    %u of %u\n", status->usage.mappings, control->max_mappings);
-	printf("drops       %" PRIu64 " packets%s\n\n", status->drops, status->drops ? "; `natvi show drops` says why" : "");
+	printf("drops       %" PRIu64 " packets%s\n", status->drops, status->drops ? "; `natvi show drops` says why" : "");
+	print_park(status);
+	putchar('\n');
 	print_interfaces(status);
 	print_notes(status);
 }

@@ -57,6 +57,7 @@ static const struct {
 } maps[] = {
 	{ BPF_MAP_TYPE_RINGBUF, "ring buffers (kernel 5.8)", "events come by one" },
 	{ BPF_MAP_TYPE_PERCPU_ARRAY, "per-CPU arrays", "counters are kept in one" },
+	{ BPF_MAP_TYPE_LRU_HASH, "LRU hash tables (kernel 4.10)", "fragments are known by one" },
 };
 
 static const struct {

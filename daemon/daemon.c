@@ -22,6 +22,7 @@
 #include "daemon/guard.h"
 #include "daemon/netns.h"
 #include "daemon/nft.h"
+#include "daemon/park.h"
 #include "daemon/reload.h"
 #include "daemon/session.h"
 #include "daemon/state.h"
@@ -140,7 +141,7 @@ static int load(struct daemon *d)
 	err = attach_begin(&d->attach, d->instance, &d->nl);
 	if (err)
 		log_err("the pins of other instances cannot be read: %s", strerror(-err));
-	return err;
+	return err ? err : park_open(d);
 }
 
 static void leave_existing(struct daemon *d)
@@ -274,12 +275,14 @@ static int start(struct daemon *d)
 	if (caps_drop())
 		log_warn("capabilities that are not needed any more could not be dropped");
 	watch_start(d);
+	park_start(d);
 	return sweep_start(d);
 }
 
 static void end(struct daemon *d)
 {
 	control_close(d);
+	park_close(d);
 	sweep_stop(d);
 	watch_close(d, d->release);
 	guard_free(d);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/caps.h"
 #include "daemon/doctor_impl.h"
@@ -47,6 +48,16 @@ static void missing_feature(const char *name, const char *why, void *arg)
 		    "and CONFIG_NET_SCH_INGRESS", "this kernel does not have it: %s", why);
 }
 
+static void no_park(struct doctor *doctor, const char *instance)
+{
+	bool device = !access("/dev/net/tun", R_OK | W_OK);
+
+	finding_add(doctor, DOCTOR_WARN, "park", instance, device ? "see its log; it tries again each minute" :
+		    "a kernel with CONFIG_TUN, and /dev/net/tun (in a container: handed in)",
+		    "the daemon has no tap device%s: fragments that come before their predecessor are dropped, and unsolicited SYNs "
+		    "get no answer", device ? "" : ", /dev/net/tun is not there or not permitted");
+}
+
 static void examine_instance(struct doctor *doctor, const char *instance)
 {
 	char err[512], right[128];
@@ -67,6 +78,8 @@ static void examine_instance(struct doctor *doctor, const char *instance)
 	else if (age_s > HEARTBEAT_OLD_S)
 		finding_add(doctor, DOCTOR_ERROR, "daemon", instance, "see its log; restart it",
 			    "the daemon (pid %d) has given no sign of life for %u s", pid, age_s);
+	else if (!maps->control.park_ifindex)
+		no_park(doctor, instance);
 	maps_close(maps);
 }
 

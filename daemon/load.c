@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "abi/fragment.h"
 #include "daemon/caps.h"
 #include "daemon/pins.h"
 #include "daemon/plan.h"
@@ -39,11 +40,12 @@
 
 static const char *const map_names[TABLE_MAPS] = {
 	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "addrs", "portbits", "flows", "mappings",
+	"fragments", "ids",
 };
 
 static const char *const prog_names[TABLE_PROGS] = {
 	"natvi_tc_ingress", "natvi_tc_egress", "natvi_xdp", "natvi_sweep", "natvi_kill", "natvi_unmap",
-	"natvi_adopt", "natvi_mapping",
+	"natvi_adopt", "natvi_mapping", "natvi_tc_parked",
 };
 
 /* The file system */
@@ -135,6 +137,7 @@ static uint64_t map_bytes(const struct bpf_map *map)
 
 	switch (bpf_map__type(map)) {
 	case BPF_MAP_TYPE_HASH:
+	case BPF_MAP_TYPE_LRU_HASH:
 		return n * (48 + ((bpf_map__key_size(map) + 7) & ~7ull) + value);
 	case BPF_MAP_TYPE_RINGBUF:
 		return n;
@@ -389,6 +392,21 @@ static int begin_control(struct tables *tables, const struct config *config)
 	return 0;
 }
 
+/* Where the counters of IP identifications begin is nobody's to know (RFC 7739). */
+static int begin_ids(struct tables *tables)
+{
+	struct ids ids;
+	size_t done;
+	ssize_t got;
+
+	for (done = 0; done < sizeof(ids); done += (size_t)got) {
+		got = getrandom((char *)&ids + done, sizeof(ids) - done, 0);
+		if (got < 0)
+			return -errno;
+	}
+	return tables_put(tables, TABLE_IDS, 0, &ids);
+}
+
 static void tell_differences(const struct tables *tables, const struct config *config)
 {
 	const struct control *c = tables->control;
@@ -492,6 +510,8 @@ static int prepare(struct tables *tables, const struct config *config)
 	err = map_memory(tables);
 	if (!err && !tables->reused)
 		err = begin_control(tables, config);
+	if (!err && !tables->reused)
+		err = begin_ids(tables);
 	if (!err)
 		err = pin_maps(tables);
 	if (!err)

@@ -11,6 +11,7 @@
 
 #include "daemon/control.h"
 #include "daemon/neigh.h"
+#include "daemon/park.h"
 #include "daemon/reload.h"
 #include "daemon/session.h"
 #include "daemon/state.h"
@@ -77,6 +78,7 @@ static json_t *status_json(struct daemon *d)
 		"heartbeat_age_s", (json_int_t)(maps_now_s() - c->heartbeat_s)));
 	json_object_update_new(reply, json_pack("{s:b, s:b, s:b, s:I}", "unconfirmed", reload_pending(d), "policy", d->policy,
 		"nftables", d->mark_slow, "managed_neighbours", (json_int_t)neigh_managed(watch_neighbours(d))));
+	json_object_set_new(reply, "park", park_json(d));
 	return reply;
 }
 

@@ -32,6 +32,7 @@ struct served {
 };
 
 struct guard;
+struct park;
 struct watch;
 struct sweep;
 struct server;
@@ -69,6 +70,7 @@ struct daemon {
 	uint32_t applied_s;
 	bool release;			/* `down` follows: let go of neighbours too */
 
+	struct park *park;
 	struct watch *watch;
 	struct sweep *sweep;
 	struct server *server;

@@ -15,6 +15,7 @@
 
 #include "daemon/guard.h"
 #include "daemon/neigh.h"
+#include "daemon/park.h"
 #include "daemon/state.h"
 #include "daemon/watch.h"
 #include "lib/log.h"
@@ -165,6 +166,8 @@ static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 		guard_restore(w->d);
 	if (w->filters || w->all)
 		links |= engine_verify(w->d);
+	if (w->links || w->filters || w->all)
+		park_verify(w->d);
 	w->links = w->filters = w->rules = w->policies = w->generation = w->tables = w->all = false;
 	if (links)
 		apply(w);
