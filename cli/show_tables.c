@@ -30,6 +30,30 @@ static const char *filtering_name(uint8_t filtering)
 	}
 }
 
+/* Of TCP and of the rest, in one word where they are alike. */
+static const char *filtering_text(const struct pool *pool, char buf[80])
+{
+	if (pool->filtering == pool->filtering_tcp)
+		return filtering_name(pool->filtering);
+	snprintf(buf, 80, "tcp:%s,udp:%s", filtering_name(pool->filtering_tcp), filtering_name(pool->filtering));
+	return buf;
+}
+
+static const char *pooling_name(const struct pool *pool)
+{
+	return pool->flags & POOL_ARBITRARY ? "arbitrary" : "paired";
+}
+
+static const char *selection_name(const struct pool *pool)
+{
+	return pool->flags & POOL_RANDOM ? "random" : "preserve";
+}
+
+static const char *protocols_name(const struct pool *pool)
+{
+	return pool->flags & POOL_SHARED ? "shared" : "separate";
+}
+
 /* Mappings by address slot and protocol. */
 struct slot_counts {
 	uint32_t *count;	/* slot * PORTBITS_PROTOS + protocol */
@@ -86,12 +110,15 @@ static json_t *pool_line_json(const struct pool_line *line)
 
 static void pool_line_row(struct table *table, const struct pool_line *line)
 {
-	char addr[ADDR_TEXT_LEN];
+	char addr[ADDR_TEXT_LEN], filtering[80];
 
 	table_add(table, line->pool->name);
 	table_add(table, addr_print(&line->addr.addr, addr));
 	table_add(table, mapping_mode_name(line->pool->mapping));
-	table_add(table, filtering_name(line->pool->filtering));
+	table_add(table, filtering_text(line->pool, filtering));
+	table_add(table, pooling_name(line->pool));
+	table_add(table, selection_name(line->pool));
+	table_add(table, protocols_name(line->pool));
 	for (int proto = 0; proto < PORTBITS_PROTOS; proto++) {
 		table_addf(table, "%u", line->mappings[proto]);
 		table_addf(table, "%u", line->free[proto]);
@@ -117,9 +144,12 @@ static void one_pool(struct show *show, const struct pool *pool, const struct sl
 	if (table)
 		json_decref(addrs);
 	else
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "name", pool->name,
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "name", pool->name,
 						      "mapping", mapping_mode_name(pool->mapping),
-						      "filtering", filtering_name(pool->filtering), "addresses", addrs));
+						      "filtering", filtering_name(pool->filtering),
+						      "filtering_tcp", filtering_name(pool->filtering_tcp),
+						      "pooling", pooling_name(pool), "port_selection", selection_name(pool),
+						      "protocols", protocols_name(pool), "addresses", addrs));
 }
 
 int show_pools(struct show *show)
@@ -131,7 +161,7 @@ int show_pools(struct show *show)
 
 	counts.count = calloc(counts.n ? counts.n : 1, sizeof(*counts.count));
 	if (!show->opts->json)
-		table = table_new("POOL|ADDRESS|MAPPING|FILTERING|>TCP|>FREE|>UDP|>FREE|>ICMP|>FREE");
+		table = table_new("POOL|ADDRESS|MAPPING|FILTERING|POOLING|PORTS|PROTOCOLS|>TCP|>FREE|>UDP|>FREE|>ICMP|>FREE");
 	if (!counts.count || (!show->opts->json && !table))
 		ret = -ENOMEM;
 	if (!ret)

@@ -274,9 +274,20 @@ static int enforce(struct change *c)
 	return 0;
 }
 
+/* A pool that begins or ends to share its mappings between TCP and UDP reserves otherwise. */
+static bool same_sharing(const struct plan *a, const struct plan *b)
+{
+	size_t i;
+
+	for (i = 0; i < NATVI_MAX_POOLS; i++)
+		if ((a->pools[i].flags ^ b->pools[i].flags) & POOL_SHARED)
+			return false;
+	return true;
+}
+
 static bool same_reservations(const struct plan *a, const struct plan *b)
 {
-	return a->n_addrs == b->n_addrs && !memcmp(a->addrs, b->addrs, a->n_addrs * sizeof(*a->addrs)) &&
+	return same_sharing(a, b) && a->n_addrs == b->n_addrs && !memcmp(a->addrs, b->addrs, a->n_addrs * sizeof(*a->addrs)) &&
 	       a->n_statics == b->n_statics && !memcmp(a->statics, b->statics, a->n_statics * sizeof(*a->statics)) &&
 	       a->n_policies == b->n_policies && !memcmp(a->policies, b->policies, a->n_policies * sizeof(*a->policies));
 }

@@ -71,16 +71,11 @@ struct reading {
 	size_t room;
 };
 
-static int take_mapping(const struct mapping_key *key, const struct mapping *value, void *arg)
+static int add_held(struct reading *reading, uint32_t slot, int proto, uint16_t port)
 {
-	struct reading *reading = arg;
 	struct held *held = reading->held;
-	int proto = portbits_proto_of(key->proto);
 	uint64_t *more;
 
-	if (key->kind != MAPPING_OUTSIDE || proto < 0 || value->slot == SLOT_NONE ||
-	    (reading->dynamic_only && (value->flags & MAPPING_STATIC)))
-		return 0;
 	if (held->n == reading->room) {
 		reading->room = reading->room ? 2 * reading->room : 1024;
 		more = realloc(held->list, reading->room * sizeof(*more));
@@ -88,8 +83,21 @@ static int take_mapping(const struct mapping_key *key, const struct mapping *val
 			return -ENOMEM;
 		held->list = more;
 	}
-	held->list[held->n++] = held_number(value->slot, (unsigned int)proto, ntohs(key->port));
+	held->list[held->n++] = held_number(slot, (unsigned int)proto, port);
 	return 0;
+}
+
+/* Protocol 0 is TCP and UDP together: such a mapping has the port of both. */
+static int take_mapping(const struct mapping_key *key, const struct mapping *value, void *arg)
+{
+	int proto = key->proto ? portbits_proto_of(key->proto) : PORTBITS_TCP, err;
+	struct reading *reading = arg;
+
+	if (key->kind != MAPPING_OUTSIDE || proto < 0 || value->slot == SLOT_NONE ||
+	    (reading->dynamic_only && (value->flags & MAPPING_STATIC)))
+		return 0;
+	err = add_held(reading, value->slot, proto, ntohs(key->port));
+	return err || key->proto ? err : add_held(reading, value->slot, PORTBITS_UDP, ntohs(key->port));
 }
 
 static int compare_numbers(const void *a, const void *b)

@@ -129,15 +129,23 @@ static int place_pools(struct builder *b, bool known)
 	return 0;
 }
 
-static void fill_pool(struct builder *b, unsigned int index, size_t first, enum mapping_mode mapping, enum filtering filtering)
+static uint8_t pool_flags(const struct cfg_behaviour *behaviour)
+{
+	return (behaviour->random ? POOL_RANDOM : 0) | (behaviour->arbitrary ? POOL_ARBITRARY : 0) |
+	       (behaviour->shared ? POOL_SHARED : 0);
+}
+
+static void fill_pool(struct builder *b, unsigned int index, size_t first, const struct cfg_behaviour *behaviour)
 {
 	struct plan *plan = b->plan;
 	struct pool *pool = &plan->pools[index];
 
 	pool->first = (uint32_t)first;
 	pool->n_addrs = (uint32_t)(plan->n_pool_addrs - first);
-	pool->mapping = (uint8_t)mapping;
-	pool->filtering = (uint8_t)filtering;
+	pool->mapping = (uint8_t)behaviour->mapping;
+	pool->filtering = (uint8_t)behaviour->filtering;
+	pool->filtering_tcp = (uint8_t)behaviour->filtering_tcp;
+	pool->flags = pool_flags(behaviour);
 	memcpy(pool->name, plan->places[index].name, sizeof(pool->name));
 }
 
@@ -184,12 +192,29 @@ static void add_configured_pools(struct builder *b)
 				if (addr == pool->addrs[r].hi)
 					break;
 			}
-		fill_pool(b, plan->cfg_pool[i], first, pool->mapping, pool->filtering);
+		fill_pool(b, plan->cfg_pool[i], first, &pool->behaviour);
 		fill_policies(b, plan->cfg_pool[i], pool->ports, pool->n_ports);
 	}
 }
 
-/* Masquerading by an interface is a pool of its own with the interface's address, or with none for now. */
+const struct cfg_pool *config_sharing_conflict(const struct config *config, uint32_t addr)
+{
+	const struct cfg_pool *pool;
+	size_t i, r;
+
+	for (i = 0; i < config->n_pools; i++) {
+		pool = &config->pools[i];
+		for (r = 0; r < pool->n_addrs; r++)
+			if (pool->addrs[r].lo <= addr && addr <= pool->addrs[r].hi)
+				return pool->behaviour.shared == config->masquerade.behaviour.shared ? NULL : pool;
+	}
+	return NULL;
+}
+
+/*
+ * Masquerading by an interface is a pool of its own with the interface's address, or with none for
+ * now. An address cannot have mappings for TCP and UDP together and for each of them: a pool that has it goes before.
+ */
 static void add_masquerade_pools(struct builder *b)
 {
 	const struct config *config = b->input->config;
@@ -205,9 +230,9 @@ static void add_masquerade_pools(struct builder *b)
 		first = plan->n_pool_addrs;
 		link = links_by_name(b->input->links, config->interfaces[i].name);
 		addr = link ? links_primary4(b->input->links, link->ifindex) : 0;
-		if (addr)
+		if (addr && !config_sharing_conflict(config, addr))
 			add_pool_addr(b, addr, plan->masq_pool[i]);
-		fill_pool(b, plan->masq_pool[i], first, masq->mapping, masq->filtering);
+		fill_pool(b, plan->masq_pool[i], first, &masq->behaviour);
 		fill_policies(b, plan->masq_pool[i], masq->ports, masq->n_ports);
 	}
 }
@@ -476,6 +501,15 @@ const struct plan_addr *plan_find_addr(const struct plan *plan, uint32_t addr)
 	return NULL;
 }
 
+/* Where a mapping is for TCP and UDP together it needs the port of both, so what one has is taken for the other. */
+static bool counts_for(const struct plan *plan, const struct plan_addr *addr, uint8_t proto, enum portbits_proto bits)
+{
+	bool shared = addr->pool != POOL_NONE && (plan->pools[addr->pool].flags & POOL_SHARED);
+	int own = portbits_proto_of(proto);
+
+	return own == (int)bits || (shared && own != PORTBITS_ICMP && bits != PORTBITS_ICMP);
+}
+
 void plan_taken(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out)
 {
 	union addr outside = addr_from4(addr->addr);
@@ -495,7 +529,7 @@ void plan_taken(const struct plan *plan, const struct plan_addr *addr, enum port
 	}
 	for (; lo < plan->n_statics && addr_equal(&plan->statics[lo].outside.addr, &outside); lo++) {
 		port = ntohs(plan->statics[lo].outside.port);
-		if (portbits_proto_of(plan->statics[lo].outside.proto) == (int)proto)
+		if (counts_for(plan, addr, plan->statics[lo].outside.proto, proto))
 			portset_add(out, port, port);
 	}
 }

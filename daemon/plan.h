@@ -95,8 +95,14 @@ struct plan_needs plan_needs(const struct config *config);
 /* NULL: not one of the plan's addresses. */
 const struct plan_addr *plan_find_addr(const struct plan *plan, uint32_t addr);
 
-/* Ports of a slot and protocol that must stay taken: reserved ones and forwards. */
+/* Ports of a slot and protocol that must stay taken: reserved ones and forwards (of a shared pool: those of TCP and UDP). */
 void plan_taken(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out);
+
+/*
+ * The pool that has this address too, if it shares mappings between TCP and UDP and masquerading does not, or the
+ * other way round; else NULL. Masquerading then goes without the address.
+ */
+const struct cfg_pool *config_sharing_conflict(const struct config *config, uint32_t addr);
 
 /* Do rules masquerade by this interface? */
 bool config_masquerades(const struct config *config, const char *interface);

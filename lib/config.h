@@ -36,14 +36,23 @@ struct cfg_ports {
 	uint16_t lo, hi;
 };
 
+/* How the mappings of a pool, or of masquerading, are. */
+struct cfg_behaviour {
+	enum mapping_mode mapping;
+	enum filtering filtering;	/* of all but TCP */
+	enum filtering filtering_tcp;
+	bool arbitrary;			/* a host may get several of the pool's addresses; else one */
+	bool random;			/* ports by chance; else the inside's own where it is free */
+	bool shared;			/* a mapping is for TCP and UDP together */
+};
+
 struct cfg_pool {
+	struct cfg_behaviour behaviour;	/* first: masquerading has the same readers */
 	char name[NATVI_NAME_LEN];
 	struct cfg_range4 *addrs;
 	size_t n_addrs;
 	struct cfg_ports *ports;	/* allowed ones; n_ports 0: the default, 1-65535 */
 	size_t n_ports;
-	enum mapping_mode mapping;
-	enum filtering filtering;
 	int line;
 };
 
@@ -92,10 +101,9 @@ struct cfg_timeouts {
 
 /* How masquerading treats mappings; the pool's settings for addresses of interfaces. */
 struct cfg_masquerade {
+	struct cfg_behaviour behaviour;	/* first; never arbitrary: an interface has one address */
 	struct cfg_ports *ports;	/* allowed; n_ports 0: 1-65535 without ip_local_port_range */
 	size_t n_ports;
-	enum mapping_mode mapping;
-	enum filtering filtering;
 };
 
 struct config {

@@ -148,17 +148,31 @@ static bool check_overlaps(struct cfg_parse *p)
 	return ok;
 }
 
-/* mapping and filtering of a pool or of masquerading; settles what was not given. */
-static void check_behaviour(struct cfg_parse *p, int line, const char *what, const char *name,
-			    enum mapping_mode mapping, enum filtering *filtering)
+static void filtering_settle(enum filtering *filtering, enum mapping_mode mapping)
 {
 	if (*filtering == FILTER_UNSET)
 		*filtering = mapping == MAPPING_APD ? FILTER_APD : FILTER_EI;
-	if (mapping == MAPPING_APD && *filtering != FILTER_APD)
+}
+
+/* Of a pool or of masquerading; settles what was not given. */
+static void check_behaviour(struct cfg_parse *p, int line, const char *what, const char *name, struct cfg_behaviour *b)
+{
+	enum filtering wrong;
+
+	filtering_settle(&b->filtering, b->mapping);
+	filtering_settle(&b->filtering_tcp, b->mapping);
+	if (b->mapping != MAPPING_APD)
+		return;
+	wrong = b->filtering != FILTER_APD ? b->filtering : b->filtering_tcp;
+	if (wrong != FILTER_APD)
 		cfg_fail(p, line, "%s%s: `mapping: address-and-port-dependent` goes with `filtering: "
 			 "address-and-port-dependent` only, because such a mapping has one remote; with "
 			 "`filtering: %s` write `mapping: endpoint-independent`",
-			 what, name, cfg_filtering_words[*filtering]);
+			 what, name, cfg_filtering_words[wrong]);
+	if (b->shared)
+		cfg_fail(p, line, "%s%s: `protocols: shared` goes with `mapping: endpoint-independent` only, because "
+			 "an address-and-port-dependent mapping is for one remote of one protocol; change one of the two",
+			 what, name);
 }
 
 static void check_pools(struct cfg_parse *p)
@@ -173,7 +187,7 @@ static void check_pools(struct cfg_parse *p)
 		struct cfg_pool *pool = &c->pools[i];
 		uint64_t before = total;
 
-		check_behaviour(p, pool->line, "pool ", pool->name, pool->mapping, &pool->filtering);
+		check_behaviour(p, pool->line, "pool ", pool->name, &pool->behaviour);
 		for (size_t j = 0; j < pool->n_addrs; j++)
 			total += (uint64_t)pool->addrs[j].hi - pool->addrs[j].lo + 1;
 		if (before <= NATVI_MAX_POOL_ADDRS && total > NATVI_MAX_POOL_ADDRS)
@@ -447,7 +461,7 @@ void cfg_check(struct cfg_parse *p)
 		c->max_mappings = c->max_sessions;
 	check_names(p);
 	check_pools(p);
-	check_behaviour(p, p->masquerade_line, "masquerade", "", c->masquerade.mapping, &c->masquerade.filtering);
+	check_behaviour(p, p->masquerade_line, "masquerade", "", &c->masquerade.behaviour);
 	spans_sound = check_overlaps(p);
 	check_rules(p);
 	check_forwards(p, spans_sound);

@@ -34,18 +34,35 @@ static json_t *interface_json(const struct cfg_interface *interface)
 			 "mss", mss_json(interface->mss), "zone", "global");
 }
 
+/* One word where one will do. */
+static json_t *filtering_json(const struct cfg_behaviour *b)
+{
+	if (b->filtering == b->filtering_tcp)
+		return json_string(cfg_filtering_words[b->filtering]);
+	return json_pack("{ss ss}", "tcp", cfg_filtering_words[b->filtering_tcp], "udp", cfg_filtering_words[b->filtering]);
+}
+
+static void add_behaviour(json_t *object, const struct cfg_behaviour *b)
+{
+	json_object_set_new(object, "mapping", json_string(cfg_mapping_words[b->mapping]));
+	json_object_set_new(object, "filtering", filtering_json(b));
+	json_object_set_new(object, "port-selection", json_string(cfg_selection_words[b->random]));
+	json_object_set_new(object, "protocols", json_string(cfg_protocols_words[b->shared]));
+}
+
 static json_t *pool_json(const struct cfg_pool *pool)
 {
 	static const struct cfg_ports all = { 1, 65535 };
 	char text[ADDR_RANGE_LEN];
-	json_t *addresses = json_array();
+	json_t *addresses = json_array(), *object;
 
 	for (size_t i = 0; i < pool->n_addrs; i++)
 		append_text(addresses, addr_print_range4(pool->addrs[i].lo, pool->addrs[i].hi, text));
-	return json_pack("{ss so so ss ss}", "name", pool->name, "addresses", addresses,
-			 "ports", ports_json(pool->n_ports ? pool->ports : &all, pool->n_ports ? pool->n_ports : 1),
-			 "mapping", cfg_mapping_words[pool->mapping],
-			 "filtering", cfg_filtering_words[pool->filtering]);
+	object = json_pack("{ss so so ss}", "name", pool->name, "addresses", addresses,
+			   "ports", ports_json(pool->n_ports ? pool->ports : &all, pool->n_ports ? pool->n_ports : 1),
+			   "pooling", cfg_pooling_words[pool->behaviour.arbitrary]);
+	add_behaviour(object, &pool->behaviour);
+	return object;
 }
 
 static json_t *match_json(const struct cfg_match *match, const char *prefix_key)
@@ -120,8 +137,10 @@ static json_t *timeouts_json(const struct cfg_timeouts *t)
 
 static json_t *masquerade_json(const struct cfg_masquerade *m)
 {
-	return json_pack("{so ss ss}", "ports", m->n_ports ? ports_json(m->ports, m->n_ports) : json_string("auto"),
-			 "mapping", cfg_mapping_words[m->mapping], "filtering", cfg_filtering_words[m->filtering]);
+	json_t *object = json_pack("{so}", "ports", m->n_ports ? ports_json(m->ports, m->n_ports) : json_string("auto"));
+
+	add_behaviour(object, &m->behaviour);
+	return object;
 }
 
 json_t *config_to_json(const struct config *c)

@@ -10,6 +10,9 @@ const char *const cfg_mapping_words[] = { "endpoint-independent", "address-and-p
 const char *const cfg_filtering_words[] = {
 	"endpoint-independent", "address-dependent", "address-and-port-dependent", NULL
 };
+const char *const cfg_pooling_words[] = { "paired", "arbitrary", NULL };
+const char *const cfg_selection_words[] = { "preserve", "random", NULL };
+const char *const cfg_protocols_words[] = { "separate", "shared", NULL };
 const char *const cfg_xdp_words[] = { "auto", "native", "generic", "off", NULL };
 
 void cfg_defaults(struct config *config)
@@ -23,18 +26,11 @@ void cfg_defaults(struct config *config)
 		.other_s = 300,
 		.rest_s = 120,			/* RFC 6888 req. 8 */
 	};
-	config->masquerade.filtering = FILTER_UNSET;
+	config->masquerade.behaviour.filtering = FILTER_UNSET;
+	config->masquerade.behaviour.filtering_tcp = FILTER_UNSET;
 	config->max_sessions = CFG_DEFAULT_SESSIONS;
 	config->max_mappings = 0;		/* as sessions, once they are known */
 	config->icmp_rate = CFG_DEFAULT_ICMP_RATE;
-}
-
-static void read_mapping(struct cfg_parse *p, const struct node *value, enum mapping_mode *to)
-{
-	int word = cfg_word(p, value, "a kind of mapping", cfg_mapping_words);
-
-	if (word >= 0)
-		*to = (enum mapping_mode)word;
 }
 
 void cfg_read_filtering(struct cfg_parse *p, const struct node *value, enum filtering *to)
@@ -44,6 +40,64 @@ void cfg_read_filtering(struct cfg_parse *p, const struct node *value, enum filt
 	if (word >= 0)
 		*to = (enum filtering)word;
 }
+
+/* Behaviour: keys that pools and masquerading have in common; to: a struct that begins with it */
+
+_Static_assert(offsetof(struct cfg_pool, behaviour) == 0 && offsetof(struct cfg_masquerade, behaviour) == 0,
+	       "one reader serves both");
+
+static void behaviour_mapping(struct cfg_parse *p, const struct node *value, void *to)
+{
+	int word = cfg_word(p, value, "a kind of mapping", cfg_mapping_words);
+
+	if (word >= 0)
+		((struct cfg_behaviour *)to)->mapping = (enum mapping_mode)word;
+}
+
+static void filtering_tcp(struct cfg_parse *p, const struct node *value, void *to)
+{
+	cfg_read_filtering(p, value, &((struct cfg_behaviour *)to)->filtering_tcp);
+}
+
+static void filtering_udp(struct cfg_parse *p, const struct node *value, void *to)
+{
+	cfg_read_filtering(p, value, &((struct cfg_behaviour *)to)->filtering);
+}
+
+static const struct cfg_key filtering_keys[] = {
+	{ "tcp", filtering_tcp, false },
+	{ "udp", filtering_udp, false },
+};
+
+/* A word for all, or one for TCP and one for the rest. */
+static void behaviour_filtering(struct cfg_parse *p, const struct node *value, void *to)
+{
+	struct cfg_behaviour *behaviour = to;
+
+	if (value->type == NODE_MAP) {
+		CFG_MAP(p, value, "`filtering`", filtering_keys, behaviour);
+		return;
+	}
+	cfg_read_filtering(p, value, &behaviour->filtering);
+	behaviour->filtering_tcp = behaviour->filtering;
+}
+
+static void behaviour_selection(struct cfg_parse *p, const struct node *value, void *to)
+{
+	((struct cfg_behaviour *)to)->random = cfg_word(p, value, "a way to select ports", cfg_selection_words) == 1;
+}
+
+static void behaviour_protocols(struct cfg_parse *p, const struct node *value, void *to)
+{
+	((struct cfg_behaviour *)to)->shared =
+		cfg_word(p, value, "a word for how TCP and UDP have their mappings", cfg_protocols_words) == 1;
+}
+
+#define BEHAVIOUR_KEYS \
+	{ "mapping", behaviour_mapping, false }, \
+	{ "filtering", behaviour_filtering, false }, \
+	{ "port-selection", behaviour_selection, false }, \
+	{ "protocols", behaviour_protocols, false }
 
 /* Interfaces */
 
@@ -162,22 +216,17 @@ static void pool_ports(struct cfg_parse *p, const struct node *value, void *to)
 	cfg_each(p, value, pool_port, to);
 }
 
-static void pool_mapping(struct cfg_parse *p, const struct node *value, void *to)
+static void pool_pooling(struct cfg_parse *p, const struct node *value, void *to)
 {
-	read_mapping(p, value, &((struct cfg_pool *)to)->mapping);
-}
-
-static void pool_filtering(struct cfg_parse *p, const struct node *value, void *to)
-{
-	cfg_read_filtering(p, value, &((struct cfg_pool *)to)->filtering);
+	((struct cfg_pool *)to)->behaviour.arbitrary = cfg_word(p, value, "a kind of pooling", cfg_pooling_words) == 1;
 }
 
 static const struct cfg_key pool_keys[] = {
 	{ "name", pool_name, true },
 	{ "addresses", pool_addresses, true },
 	{ "ports", pool_ports, false },
-	{ "mapping", pool_mapping, false },
-	{ "filtering", pool_filtering, false },
+	{ "pooling", pool_pooling, false },
+	BEHAVIOUR_KEYS,
 };
 
 static void read_pool(struct cfg_parse *p, const struct node *value, void *to)
@@ -187,7 +236,8 @@ static void read_pool(struct cfg_parse *p, const struct node *value, void *to)
 	if (!pool)
 		return;
 	pool->line = value->line;
-	pool->filtering = FILTER_UNSET;
+	pool->behaviour.filtering = FILTER_UNSET;
+	pool->behaviour.filtering_tcp = FILTER_UNSET;
 	CFG_MAP(p, value, "a pool", pool_keys, pool);
 	if (!*pool->name)
 		p->names_broken = true;
@@ -210,20 +260,9 @@ static void masquerade_ports(struct cfg_parse *p, const struct node *value, void
 		cfg_each(p, value, masquerade_port, to);
 }
 
-static void masquerade_mapping(struct cfg_parse *p, const struct node *value, void *to)
-{
-	read_mapping(p, value, &((struct cfg_masquerade *)to)->mapping);
-}
-
-static void masquerade_filtering(struct cfg_parse *p, const struct node *value, void *to)
-{
-	cfg_read_filtering(p, value, &((struct cfg_masquerade *)to)->filtering);
-}
-
 static const struct cfg_key masquerade_keys[] = {
 	{ "ports", masquerade_ports, false },
-	{ "mapping", masquerade_mapping, false },
-	{ "filtering", masquerade_filtering, false },
+	BEHAVIOUR_KEYS,
 };
 
 /* Time-outs and limits */

@@ -284,6 +284,8 @@ def test_pools(net):
     pools = natvi.show("pools")
     public = next(p for p in pools if p["name"] == "public")
     assert public["mapping"] == "endpoint-independent" and public["filtering"] == "endpoint-independent"
+    assert (public["pooling"], public["port_selection"], public["protocols"]) == ("paired", "preserve", "separate")
+    assert public["filtering_tcp"] == "endpoint-independent"
     assert len(public["addresses"]) == 16
     assert all(set(a) == {"addr", "tcp", "udp", "icmp"} for a in public["addresses"])
     used = [a for a in public["addresses"] if a["udp"]["mappings"]]
@@ -291,6 +293,26 @@ def test_pools(net):
     assert used[0]["udp"] == {"mappings": 1, "free": 999}
     assert used[0]["tcp"] == {"mappings": 0, "free": 1000}
     assert "public" in natvi.cli("show", "pools").stdout
+
+
+def test_pools_say_how_they_map(net):
+    """As JSON, and as text in words that the configuration has."""
+    natvi = net.running(config("tc", rules=[dict(MASQUERADE, action={"snat": "public"})], pool={
+        "pooling": "arbitrary", "port-selection": "random", "protocols": "shared", "filtering": {"tcp": "address-dependent"}}))
+    public = natvi.show("pools")[0]
+    assert (public["pooling"], public["port_selection"], public["protocols"]) == ("arbitrary", "random", "shared")
+    assert (public["filtering"], public["filtering_tcp"]) == ("endpoint-independent", "address-dependent")
+    assert re.search(r"^public .* tcp:address-dependent,udp:endpoint-independent +arbitrary +random +shared ",
+                     natvi.cli("show", "pools").stdout, re.M)
+
+
+def test_mss_is_shown(net):
+    configuration = config("tc")
+    configuration["interfaces"][0]["mss"] = 1300
+    configuration["interfaces"][1]["mss"] = "auto"
+    natvi = net.running(configuration)
+    assert {i["name"]: i["mss"] for i in natvi.show("interfaces")} == {"lan0": 1300, "wan0": "auto"}
+    assert re.search(r"^wan0 .* 1500 +auto ", natvi.cli("show", "interfaces").stdout, re.M)
 
 
 def test_rules(busy):

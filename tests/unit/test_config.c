@@ -149,6 +149,19 @@ static const struct bad bad_pools[] = {
 	{ IFS "pools:\n- {name: a, addresses: 203.0.113.1, mapping: address-and-port-dependent, filtering: address-dependent}\n", 1, 3,
 	  "with `filtering: address-dependent` write `mapping: endpoint-independent`" },
 	{ IFS "masquerade: {mapping: address-and-port-dependent, filtering: endpoint-independent}\n", 1, 2, "masquerade: `mapping" },
+	{ IFS "pools:\n- {name: a, addresses: 203.0.113.1, mapping: address-and-port-dependent, filtering: {tcp: address-dependent}}\n", 1, 3,
+	  "with `filtering: address-dependent` write `mapping: endpoint-independent`" },
+	{ IFS "pools:\n- {name: a, addresses: 203.0.113.1, mapping: address-and-port-dependent, protocols: shared}\n", 1, 3,
+	  "pool a: `protocols: shared` goes with `mapping: endpoint-independent` only" },
+	{ IFS "masquerade: {protocols: shared, mapping: address-and-port-dependent}\n", 1, 2, "masquerade: `protocols: shared` goes with" },
+	{ IFS "pools: [{name: a, addresses: 203.0.113.1, protocols: both}]\n", 1, 2, "known here: separate, shared" },
+	{ IFS "pools: [{name: a, addresses: 203.0.113.1, pooling: pared}]\n", 1, 2, "did you mean `paired`?" },
+	{ IFS "pools: [{name: a, addresses: 203.0.113.1, port-selection: randm}]\n", 1, 2, "did you mean `random`?" },
+	{ IFS "pools: [{name: a, addresses: 203.0.113.1, port_selection: random}]\n", 1, 2, "did you mean `port-selection`?" },
+	{ IFS "masquerade: {pooling: paired}\n", 1, 2, "unknown key `pooling` in `masquerade`" },
+	{ IFS "masquerade:\n  filtering: {tcp: none}\n", 1, 3, "`none` is not a kind of filtering" },
+	{ IFS "masquerade: {filtering: {gre: address-dependent}}\n", 1, 2, "unknown key `gre` in `filtering`; known here: tcp, udp" },
+	{ IFS "masquerade: {filtering: [address-dependent]}\n", 1, 2, "a kind of filtering is needed here, not a list" },
 };
 
 static const struct bad bad_rules[] = {

@@ -58,8 +58,8 @@ static void test_defaults(void **state)
 	assert_int_equal(c->timeouts.icmp_s, 60);
 	assert_int_equal(c->timeouts.other_s, 300);
 	assert_int_equal(c->timeouts.rest_s, 120);
-	assert_int_equal(c->masquerade.mapping, MAPPING_EI);
-	assert_int_equal(c->masquerade.filtering, FILTER_EI);
+	assert_int_equal(c->masquerade.behaviour.mapping, MAPPING_EI);
+	assert_int_equal(c->masquerade.behaviour.filtering, FILTER_EI);
 	assert_int_equal(c->masquerade.n_ports, 0);
 	assert_int_equal(c->max_sessions, 65536);
 	assert_int_equal(c->max_mappings, 65536);
@@ -97,8 +97,8 @@ static void test_settings(void **state)
 	assert_int_equal(c->masquerade.n_ports, 2);
 	assert_int_equal(c->masquerade.ports[0].lo, 1024);
 	assert_int_equal(c->masquerade.ports[1].hi, 5000);
-	assert_int_equal(c->masquerade.mapping, MAPPING_APD);
-	assert_int_equal(c->masquerade.filtering, FILTER_APD);
+	assert_int_equal(c->masquerade.behaviour.mapping, MAPPING_APD);
+	assert_int_equal(c->masquerade.behaviour.filtering, FILTER_APD);
 	assert_true(c->exhaust_host);
 	config_free(c);
 }
@@ -153,13 +153,47 @@ static void test_pools(void **state)
 	assert_int_equal(c->pools[0].n_ports, 1);
 	assert_int_equal(c->pools[0].ports[0].lo, 1024);
 	assert_int_equal(c->pools[0].ports[0].hi, 65535);
-	assert_int_equal(c->pools[0].mapping, MAPPING_EI);
-	assert_int_equal(c->pools[0].filtering, FILTER_AD);
+	assert_int_equal(c->pools[0].behaviour.mapping, MAPPING_EI);
+	assert_int_equal(c->pools[0].behaviour.filtering, FILTER_AD);
 	assert_int_equal(c->pools[0].line, 3);
-	assert_int_equal(c->pools[1].mapping, MAPPING_APD);
-	assert_int_equal(c->pools[1].filtering, FILTER_APD);
+	assert_int_equal(c->pools[1].behaviour.mapping, MAPPING_APD);
+	assert_int_equal(c->pools[1].behaviour.filtering, FILTER_APD);
 	assert_int_equal(c->pools[1].n_ports, 2);
 	assert_int_equal(config_pool_addresses(c), 16 + 8 + 1 + 16);
+	config_free(c);
+}
+
+static void test_behaviour(void **state)
+{
+	struct config *c = read_good(
+		IFS "pools:\n"
+		"- {name: a, addresses: 203.0.113.1}\n"
+		"- {name: b, addresses: 203.0.113.2, pooling: arbitrary, port-selection: random, protocols: shared}\n"
+		"- {name: c, addresses: 203.0.113.3, pooling: paired, port-selection: preserve, protocols: separate}\n"
+		"- {name: d, addresses: 203.0.113.4, filtering: {tcp: address-dependent, udp: address-and-port-dependent}}\n"
+		"- {name: e, addresses: 203.0.113.5, filtering: {udp: address-dependent}}\n"
+		"- {name: f, addresses: 203.0.113.6, mapping: address-and-port-dependent, filtering: {}}\n"
+		"masquerade: {port-selection: random, protocols: shared, filtering: {tcp: address-dependent}}\n");
+	static const struct cfg_behaviour wanted[] = {
+		{ MAPPING_EI, FILTER_EI, FILTER_EI, false, false, false },
+		{ MAPPING_EI, FILTER_EI, FILTER_EI, true, true, true },
+		{ MAPPING_EI, FILTER_EI, FILTER_EI, false, false, false },
+		{ MAPPING_EI, FILTER_APD, FILTER_AD, false, false, false },
+		{ MAPPING_EI, FILTER_AD, FILTER_EI, false, false, false },
+		{ MAPPING_APD, FILTER_APD, FILTER_APD, false, false, false },
+		{ MAPPING_EI, FILTER_EI, FILTER_AD, false, true, true },
+	};
+
+	for (size_t i = 0; i < 7; i++) {
+		const struct cfg_behaviour *b = i < 6 ? &c->pools[i].behaviour : &c->masquerade.behaviour;
+
+		assert_int_equal(b->mapping, wanted[i].mapping);
+		assert_int_equal(b->filtering, wanted[i].filtering);
+		assert_int_equal(b->filtering_tcp, wanted[i].filtering_tcp);
+		assert_int_equal(b->arbitrary, wanted[i].arbitrary);
+		assert_int_equal(b->random, wanted[i].random);
+		assert_int_equal(b->shared, wanted[i].shared);
+	}
 	config_free(c);
 }
 
@@ -312,7 +346,7 @@ static void test_args(void **state)
 	assert_string_equal(c->rules[1].from.interfaces[0], "wan0");
 	assert_int_equal(c->rules[1].to.n_interfaces, 0);
 	assert_int_equal(c->max_sessions, 65536);
-	assert_int_equal(c->masquerade.filtering, FILTER_EI);
+	assert_int_equal(c->masquerade.behaviour.filtering, FILTER_EI);
 	config_free(c);
 }
 
@@ -358,6 +392,31 @@ static void test_json(void **state)
 	assert_string_equal(internal, "198.18.0.1:80-81");
 	assert_int_equal(udp, 120);
 	assert_int_equal(sessions, 65536);
+	json_decref(json);
+	config_free(c);
+}
+
+/* A setting is not lost on its way into JSON and back; filtering is one word where one will do. */
+static void test_json_of_behaviour(void **state)
+{
+	struct config *c = read_good(
+		IFS "pools: [{name: p, addresses: 203.0.113.1, filtering: {tcp: address-dependent}, pooling: arbitrary, protocols: shared}]\n"
+		"masquerade: {filtering: {tcp: address-dependent, udp: address-dependent}, port-selection: random}\n");
+	const char *tcp, *udp, *pooling, *pool_ports, *pool_protocols, *masquerade, *ports, *protocols;
+	json_t *json = round_trip(c);
+
+	assert_int_equal(json_unpack(json, "{s[{s{ss ss} ss ss ss}] s{ss ss ss}}",
+				     "pools", "filtering", "tcp", &tcp, "udp", &udp, "pooling", &pooling,
+				     "port-selection", &pool_ports, "protocols", &pool_protocols,
+				     "masquerade", "filtering", &masquerade, "port-selection", &ports, "protocols", &protocols), 0);
+	assert_string_equal(tcp, "address-dependent");
+	assert_string_equal(udp, "endpoint-independent");
+	assert_string_equal(pooling, "arbitrary");
+	assert_string_equal(pool_ports, "preserve");
+	assert_string_equal(pool_protocols, "shared");
+	assert_string_equal(masquerade, "address-dependent");
+	assert_string_equal(ports, "random");
+	assert_string_equal(protocols, "separate");
 	json_decref(json);
 	config_free(c);
 }
@@ -440,7 +499,7 @@ static void test_sizes(void **state)
 		"rules: [{to: {interface: wan0}, action: masquerade}, {to: {interface: wan0}, action: masquerade}]\n"
 		"forwards: [{proto: [tcp, udp], external: \"wan0:1-100\", internal: 198.18.0.1}]\n");
 	uint64_t flows = (uint64_t)natvi_buckets_for(1000000) * 1024, ports = (256 + 1 + 1) * 3 * 8320;
-	uint64_t entries = 2 * 500000 + 500000 / 8 + 2 * 200;
+	uint64_t entries = 2 * 500000 + 500000 / 2 + 2 * 200;
 
 	assert_int_equal(config_masquerade_ways(c), 1);
 	assert_int_equal(config_static_ports(c), 200);
@@ -481,12 +540,14 @@ int main(void)
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_tcp_timeouts),
 		cmocka_unit_test(test_pools),
+		cmocka_unit_test(test_behaviour),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_forwards),
 		cmocka_unit_test(test_yaml_forms),
 		cmocka_unit_test(test_text_without_nul),
 		cmocka_unit_test(test_args),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_of_behaviour),
 		cmocka_unit_test(test_json_of_args),
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_all_keys),

@@ -208,6 +208,83 @@ static void pools_keep_their_index(void **state)
 	done(&f);
 }
 
+static void settings_of_pools(void **state)
+{
+	static const char yaml[] =
+		"interfaces: [{name: lan0}, {name: wan0}]\n"
+		"pools:\n"
+		"  - {name: plain, addresses: [192.0.2.0/30]}\n"
+		"  - {name: other, addresses: [192.0.2.8/30], pooling: arbitrary, port-selection: random, protocols: shared,\n"
+		"     filtering: {tcp: address-and-port-dependent, udp: address-dependent}}\n"
+		"masquerade: {port-selection: random, filtering: {tcp: address-dependent}}\n"
+		"rules: [{from: {interface: lan0}, to: {interface: wan0}, action: masquerade}]\n";
+	struct fixture f;
+
+	assert_int_equal(build(&f, yaml, no_places), 0);
+	assert_int_equal(f.plan.pools[0].flags, 0);
+	assert_int_equal(f.plan.pools[0].filtering_tcp, FILTER_EI);
+	assert_int_equal(f.plan.pools[1].flags, POOL_RANDOM | POOL_ARBITRARY | POOL_SHARED);
+	assert_int_equal(f.plan.pools[1].filtering, FILTER_AD);
+	assert_int_equal(f.plan.pools[1].filtering_tcp, FILTER_APD);
+	assert_int_equal(f.plan.pools[2].flags, POOL_RANDOM);
+	assert_int_equal(f.plan.pools[2].filtering, FILTER_EI);
+	assert_int_equal(f.plan.pools[2].filtering_tcp, FILTER_AD);
+	done(&f);
+}
+
+/* A port that a forward has for TCP cannot be given away for TCP and UDP together. */
+static void shared_pools_withhold_from_both(void **state)
+{
+	static const char yaml[] =
+		"interfaces: [{name: lan0}, {name: wan0}]\n"
+		"pools:\n"
+		"  - {name: both, addresses: 192.0.2.1, protocols: shared, ports: 1024-65535}\n"
+		"  - {name: each, addresses: 192.0.2.2}\n"
+		"forwards:\n"
+		"  - {proto: tcp, external: '192.0.2.1:5000', internal: '198.18.0.10:80'}\n"
+		"  - {proto: udp, external: '192.0.2.1:6000', internal: '198.18.0.10:80'}\n"
+		"  - {proto: tcp, external: '192.0.2.2:5000', internal: '198.18.0.10:81'}\n";
+	struct portset taken;
+	struct fixture f;
+
+	assert_int_equal(build(&f, yaml, no_places), 0);
+	for (int proto = PORTBITS_TCP; proto <= PORTBITS_UDP; proto++) {
+		plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000201), (enum portbits_proto)proto, &taken);
+		assert_true(portset_has(&taken, 5000) && portset_has(&taken, 6000) && portset_has(&taken, 1023));
+		assert_false(portset_has(&taken, 5001) || portset_has(&taken, 1024));
+	}
+	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000201), PORTBITS_ICMP, &taken);
+	assert_false(portset_has(&taken, 5000) || portset_has(&taken, 6000));
+	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000202), PORTBITS_UDP, &taken);
+	assert_false(portset_has(&taken, 5000));
+	done(&f);
+}
+
+/* An address has mappings for TCP and UDP together, or for each: a pool that has it goes before masquerading. */
+static void an_address_shares_or_not(void **state)
+{
+	static const char yaml[] =
+		"interfaces: [{name: lan0}, {name: wan0}]\n"
+		"pools: [{name: public, addresses: 203.0.113.0/29, protocols: %s}]\n"
+		"masquerade: {protocols: %s}\n"
+		"rules: [{from: {interface: lan0}, to: {interface: wan0}, action: masquerade}]\n";
+	static const char *const words[] = { "separate", "shared" };
+
+	for (int i = 0; i < 4; i++) {
+		struct fixture f;
+		char text[512];
+
+		snprintf(text, sizeof(text), yaml, words[i & 1], words[i >> 1]);
+		assert_int_equal(build(&f, text, no_places), 0);
+		assert_string_equal(f.plan.pools[1].name, "wan0");
+		assert_int_equal(f.plan.pools[1].n_addrs, (i & 1) == i >> 1);
+		assert_true((config_sharing_conflict(f.config, 0xcb007101) == NULL) == ((i & 1) == i >> 1));
+		assert_null(config_sharing_conflict(f.config, 0xcb007109));
+		assert_int_equal(plan_find_addr(&f.plan, 0xcb007101)->pool, 0);
+		done(&f);
+	}
+}
+
 static void settings_of_all(void **state)
 {
 	static const char yaml[] =
@@ -280,6 +357,9 @@ int main(void)
 		cmocka_unit_test(lists_are_multiplied_out),
 		cmocka_unit_test(forwards_take_their_ports),
 		cmocka_unit_test(pools_keep_their_index),
+		cmocka_unit_test(settings_of_pools),
+		cmocka_unit_test(shared_pools_withhold_from_both),
+		cmocka_unit_test(an_address_shares_or_not),
 		cmocka_unit_test(settings_of_all),
 		cmocka_unit_test(settings_of_ports),
 		cmocka_unit_test(too_few_slots),
