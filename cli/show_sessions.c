@@ -4,6 +4,7 @@
  * of them need no memory.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -169,12 +170,18 @@ static void end_json(struct line *line, const char *key, const union addr *addr,
 	line_json_close(line);
 }
 
+/* A mapping without protocol is for TCP and UDP together. */
+static const char *mapping_proto(const struct map_entry *m, char buf[PROTO_TEXT_LEN])
+{
+	return m->key.proto ? addr_print_proto(m->key.proto, buf) : "tcp+udp";
+}
+
 static void mapping_json(const struct printer *p, const struct map_entry *m, struct line *line)
 {
 	char proto[PROTO_TEXT_LEN], pool[NATVI_NAME_LEN];
 
 	line_json_open(line, NULL);
-	line_json_text(line, "proto", addr_print_proto(m->key.proto, proto));
+	line_json_text(line, "proto", mapping_proto(m, proto));
 	line_json_text(line, "state", mapping_state(&m->value));
 	end_json(line, "inside", &m->key.addr, m->key.port);
 	end_json(line, "outside", &m->value.addr, m->value.port);
@@ -195,11 +202,12 @@ static void add_endpoint(struct table *table, const union addr *addr, __be16 por
 static void mapping_row(const struct printer *p, const struct map_entry *m, struct line *line)
 {
 	char proto[PROTO_TEXT_LEN], pool[NATVI_NAME_LEN], time[24];
+	uint8_t ports_of = m->key.proto ? m->key.proto : IPPROTO_TCP;
 
-	table_add(p->table, addr_print_proto(m->key.proto, proto));
+	table_add(p->table, mapping_proto(m, proto));
 	table_add(p->table, mapping_state(&m->value));
-	add_endpoint(p->table, &m->key.addr, m->key.port, m->key.proto, line);
-	add_endpoint(p->table, &m->value.addr, m->value.port, m->key.proto, line);
+	add_endpoint(p->table, &m->key.addr, m->key.port, ports_of, line);
+	add_endpoint(p->table, &m->value.addr, m->value.port, ports_of, line);
 	table_add(p->table, show_pool(p->show, m->value.pool, pool));
 	add_number(p->table, m->value.refs, line);
 	table_add(p->table, m->value.flags & MAPPING_STATIC ? "-" : human_seconds(p->now_s - m->value.since_s, time));

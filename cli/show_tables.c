@@ -70,14 +70,20 @@ static int portbits_of(uint8_t proto)
 	}
 }
 
+static void count_one(struct slot_counts *counts, uint32_t slot, int proto)
+{
+	uint64_t at = (uint64_t)slot * PORTBITS_PROTOS + (uint32_t)proto;
+
+	if (proto >= 0 && slot != SLOT_NONE && at < counts->n)
+		counts->count[at]++;
+}
+
+/* One for TCP and UDP together counts for both: its port is taken of both. */
 static int count_mapping(const struct map_entry *entry, void *arg)
 {
-	struct slot_counts *counts = arg;
-	int proto = portbits_of(entry->key.proto);
-	uint64_t at = (uint64_t)entry->value.slot * PORTBITS_PROTOS + (uint32_t)proto;
-
-	if (proto >= 0 && entry->value.slot != SLOT_NONE && at < counts->n)
-		counts->count[at]++;
+	count_one(arg, entry->value.slot, entry->key.proto ? portbits_of(entry->key.proto) : PORTBITS_TCP);
+	if (!entry->key.proto)
+		count_one(arg, entry->value.slot, PORTBITS_UDP);
 	return 0;
 }
 

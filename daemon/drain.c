@@ -135,7 +135,7 @@ static int mark_pool(const struct mapping_key *key, const struct mapping *value,
 {
 	struct pool_place *places = arg;
 
-	if (key->kind != MAPPING_PERMIT && value->pool < NATVI_MAX_POOLS && !places[value->pool].name[0])
+	if (key->kind == MAPPING_INSIDE && value->pool < NATVI_MAX_POOLS && !places[value->pool].name[0])
 		places[value->pool].busy = true;
 	return 0;
 }

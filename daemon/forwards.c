@@ -140,14 +140,21 @@ out:
 
 /* New entries */
 
-/* Take the port's bit again: a mapping that went has cleared it. */
-static void hold_bit(const struct tables *tables, const struct plan_static *s)
+/* Take the port's bit again (in a pool that shares mappings, of TCP and UDP): a mapping that went has cleared it. */
+static void hold_bit(const struct tables *tables, const struct plan *plan, const struct plan_static *s)
 {
-	int proto = portbits_proto_of(s->outside.proto);
-	unsigned int port = ntohs(s->outside.port);
+	bool shared = s->pool != POOL_NONE && (plan->pools[s->pool].flags & POOL_SHARED);
+	unsigned int port = ntohs(s->outside.port), proto;
 
-	if (proto >= 0 && s->slot != SLOT_NONE)
-		portbits_take(&tables->portbits[s->slot * PORTBITS_PROTOS + (unsigned int)proto], port >> 6, 1ull << (port & 63));
+	for (proto = PORTBITS_TCP; proto <= PORTBITS_UDP && s->slot != SLOT_NONE; proto++)
+		if (shared || portbits_proto_of(s->outside.proto) == (int)proto)
+			portbits_take(&tables->portbits[s->slot * PORTBITS_PROTOS + proto], port >> 6, 1ull << (port & 63));
+}
+
+/* Protocol of the mapping that a session of this one holds; flag says whether it is for TCP and UDP together. */
+static uint8_t held_proto(const struct session *session, uint8_t flag)
+{
+	return session->cold.flags & flag ? 0 : session->orig.key.proto;
 }
 
 static bool holds_mapping(const struct session *session, void *arg)
@@ -155,24 +162,27 @@ static bool holds_mapping(const struct session *session, void *arg)
 	const struct mapping_key *inside = arg;
 	const struct flow *orig = &session->orig;
 
-	if (orig->key.proto != inside->proto || (orig->flags & FLOW_KERNEL))
+	if (orig->flags & FLOW_KERNEL)
 		return false;
 	if ((session->cold.flags & COLD_SRC_MAPPED) && session->cold.pool == (__u8)inside->pool &&
+	    held_proto(session, COLD_SRC_SHARED) == inside->proto &&
 	    addr_equal(&orig->key.src, &inside->addr) && orig->key.sport == inside->port)
 		return true;
 	return (session->cold.flags & COLD_DST_MAPPED) && session->cold.dst_pool == (__u8)inside->pool &&
+	       held_proto(session, COLD_DST_SHARED) == inside->proto &&
 	       addr_equal(&orig->new_dst, &inside->addr) && orig->new_dport == inside->port;
 }
 
 /* End a dynamic mapping and its sessions. */
-static void clear_way(const struct tables *tables, const struct plan_static *s, const struct mapping_key *inside)
+static void clear_way(const struct tables *tables, const struct plan *plan, const struct plan_static *s,
+		      const struct mapping_key *inside)
 {
 	char text[ADDR_TEXT_LEN];
 	struct unmap_args args = { .key = *inside };
 	int ended = sessions_kill(tables, NULL, holds_mapping, (void *)inside);
 
 	tables_run(tables, PROG_UNMAP, &args, sizeof(args));
-	hold_bit(tables, s);
+	hold_bit(tables, plan, s);
 	log_warn("the mapping of %s:%u (%d sessions) made way for a forward", addr_print(&inside->addr, text),
 		 ntohs(inside->port), ended < 0 ? 0 : ended);
 }
@@ -198,6 +208,32 @@ static int keep_entry(const struct tables *tables, const struct plan *plan, cons
 	return mapping_change(tables, key, &next);
 }
 
+/* The inside key of the mapping that an OUTSIDE entry leads to. */
+static struct mapping_key inside_of(const struct mapping_key *outside, const struct mapping *value)
+{
+	struct mapping_key inside = *outside;
+
+	inside.addr = value->addr;
+	inside.port = value->port;
+	inside.zone = value->zone;
+	inside.kind = MAPPING_INSIDE;
+	inside.pool = value->pool;
+	return inside;
+}
+
+/* A mapping for TCP and UDP together may have the port under a key of its own. */
+static void clear_shared(const struct tables *tables, const struct plan *plan, const struct plan_static *s)
+{
+	struct mapping_key key = s->outside, inside;
+	struct mapping there;
+
+	key.proto = 0;
+	if (mapping_look(tables, &key, &there))
+		return;
+	inside = inside_of(&key, &there);
+	clear_way(tables, plan, s, &inside);
+}
+
 /* 0: the entry stands as it should, or the way was cleared (*again); or a negative errno. */
 static int put_entry(const struct tables *tables, const struct plan *plan, const struct plan_static *s, const struct mapping_key *key,
 		     const struct mapping *value, bool *again)
@@ -206,6 +242,8 @@ static int put_entry(const struct tables *tables, const struct plan *plan, const
 	struct mapping_key inside;
 	int err = mapping_add(tables, key, value);
 
+	if (!err && key->kind == MAPPING_OUTSIDE)
+		clear_shared(tables, plan, s);
 	if (err != -EEXIST)
 		return err;
 	if (mapping_look(tables, key, &there)) {
@@ -214,15 +252,8 @@ static int put_entry(const struct tables *tables, const struct plan *plan, const
 	}
 	if (there.flags & MAPPING_STATIC)
 		return keep_entry(tables, plan, key, value, &there);
-	inside = *key;
-	if (key->kind == MAPPING_OUTSIDE) {
-		inside.addr = there.addr;
-		inside.port = there.port;
-		inside.zone = there.zone;
-		inside.kind = MAPPING_INSIDE;
-		inside.pool = there.pool;
-	}
-	clear_way(tables, s, &inside);
+	inside = key->kind == MAPPING_OUTSIDE ? inside_of(key, &there) : *key;
+	clear_way(tables, plan, s, &inside);
 	*again = true;
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -289,6 +290,14 @@ bool filter_session(const struct filter *filter, const struct session *session)
 	return true;
 }
 
+/* One for TCP and UDP together is found as either. */
+static bool mapping_has_proto(const struct map_entry *m, uint32_t proto)
+{
+	if (!m->key.proto)
+		return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+	return m->key.proto == proto;
+}
+
 static bool term_mapping(const struct filter_term *term, const struct map_entry *m)
 {
 	switch (term->what) {
@@ -296,7 +305,7 @@ static bool term_mapping(const struct filter_term *term, const struct map_entry 
 	case FILTER_HOST: return inside(term, &m->key.addr) || inside(term, &m->value.addr);
 	case FILTER_SPORT: return ntohs(m->key.port) == term->number;
 	case FILTER_PORT: return ntohs(m->key.port) == term->number || ntohs(m->value.port) == term->number;
-	case FILTER_PROTO: return m->key.proto == term->number;
+	case FILTER_PROTO: return mapping_has_proto(m, term->number);
 	case FILTER_STATE: return !strcmp(mapping_state(&m->value), term->text);
 	default: return false;
 	}

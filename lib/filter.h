@@ -65,7 +65,7 @@ bool filter_session(const struct filter *filter, const struct session *session);
 
 /*
  * The same for a mapping: src and sport are its inside end, host and port either end, state is
- * that of mapping_state(). Terms that no mapping has: see filter_check_mapping().
+ * that of mapping_state(); one for TCP and UDP together is of both protocols. Terms that no mapping has: see filter_check_mapping().
  */
 bool filter_mapping(const struct filter *filter, const struct map_entry *entry);
 

@@ -278,6 +278,41 @@ def test_mappings(busy):
     assert re.search(r"udp +static +198\.18\.0\.11:7001 +203\.0\.113\.1:7000", text), text
 
 
+def test_mappings_of_both_protocols(net):
+    """One mapping for TCP and UDP is one line, found as either, counted for both and flushed as one."""
+    natvi = net.running(config("tc", rules=[dict(MASQUERADE, action={"snat": "public"})], pool={"ports": "2000-2999", "protocols": "shared"}))
+    listener = net.outside.tcp_listen(SERVER, 8080)
+    net.inside.tcp(INSIDE, 4321).connect((SERVER, 8080))
+    face = listener.accept()[1]
+    assert exchange(net.inside.udp(INSIDE, 4321), net.outside.udp(SERVER, 5000), (SERVER, 5000)) == face
+    for words in ([], ["proto", "tcp"], ["proto", "udp"], ["port", "4321"]):
+        assert [(m["proto"], m["sessions"], m["inside"]["port"]) for m in natvi.show("mappings", *words)] == [("tcp+udp", 2, 4321)]
+    assert natvi.show("mappings", "proto", "icmp") == []
+    assert re.search(r"^tcp\+udp +active +198\.18\.0\.10:4321 +%s:%d " % (re.escape(face[0]), face[1]),
+                     natvi.cli("show", "mappings").stdout, re.M)
+    used = next(a for a in natvi.show("pools")[0]["addresses"] if a["addr"] == face[0])
+    assert used["tcp"] == used["udp"] == {"mappings": 1, "free": 999}
+    assert data(natvi, "flush", "mappings") == {"flushed": 0, "busy": 1}
+    natvi.cli("flush", "sessions")
+    assert data(natvi, "flush", "mappings", "proto", "udp") == {"flushed": 1, "busy": 0}
+    assert natvi.show("mappings") == []
+    used = next(a for a in natvi.show("pools")[0]["addresses"] if a["addr"] == face[0])
+    assert used["tcp"] == used["udp"] == {"mappings": 0, "free": 1000}
+
+
+def test_hosts_are_no_mappings(net):
+    """That a host keeps to one address of its pool is no mapping, and goes with the last one."""
+    natvi = net.running(config("tc", rules=[dict(MASQUERADE, action={"snat": "public"})], pool={}))
+    remote = net.outside.udp(SERVER, 5000)
+    assert exchange(net.inside.udp(INSIDE, 4321), remote, (SERVER, 5000))[0] == exchange(net.inside.udp(INSIDE, 4322), remote, (SERVER, 5000))[0]
+    assert sorted(m["inside"]["port"] for m in natvi.show("mappings")) == [4321, 4322]
+    assert data(natvi, "status")["mappings"] == 2
+    assert sum(a["udp"]["mappings"] for a in natvi.show("pools")[0]["addresses"]) == 2
+    natvi.cli("flush", "sessions")
+    assert data(natvi, "flush", "mappings") == {"flushed": 2, "busy": 0}
+    assert data(natvi, "status")["mappings"] == 0
+
+
 def test_pools(net):
     natvi = net.running(config("tc", rules=[dict(MASQUERADE, action={"snat": "public"})], pool={"ports": "2000-2999"}))
     exchange(net.inside.udp(INSIDE, 4321), net.outside.udp(SERVER, 5000), (SERVER, 5000))

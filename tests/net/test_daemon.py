@@ -340,6 +340,23 @@ def test_forward_takes_a_port_from_a_mapping(tc):
     assert moved[0] == EXTERNAL and moved[1] != 700
 
 
+def test_forward_takes_a_port_that_tcp_and_udp_share(tc):
+    """A mapping for both protocols has the port of both: it goes, and no other gets what the forward has of one."""
+    shared = {"ports": [700, 800], "protocols": "shared"}
+    natvi = tc.running(config("tc", masquerade=shared))
+    remote, lucky = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE, 700)
+    assert exchange(lucky, remote, (SERVER, 5000)) == (EXTERNAL, 700)
+    server = tc.inside.udp(INSIDE2, 7000)
+    natvi.reload(config("tc", masquerade=shared, forwards=[forward(EXTERNAL + ":700", INSIDE2 + ":7000")]))
+    assert "made way for a forward" in natvi.process.err
+    assert asked(tc.outside.udp(SERVER, 4000), server, (EXTERNAL, 700))
+    assert natvi.show("pools")[0]["addresses"][0]["tcp"]["free"] == 1
+    assert exchange(lucky, remote, (SERVER, 5000)) == (EXTERNAL, 800)
+    listener = tc.outside.tcp_listen(SERVER, 5001)
+    tc.inside.tcp(INSIDE, 700).connect((SERVER, 5001))
+    assert listener.accept()[1] == (EXTERNAL, 800)
+
+
 def test_forward_of_an_address_of_its_own(net):
     """An outside address that is in no pool and on no interface, towards two hosts."""
     natvi = net.running(config(net.hook, forwards=[forward("192.0.2.14:700", INSIDE + ":7000"),

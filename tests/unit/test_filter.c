@@ -242,6 +242,28 @@ static void test_mappings(void **state)
 	filter_free(&filter);
 }
 
+static bool mapping_is(const struct map_entry *m, const char *word, const char *value)
+{
+	struct filter filter;
+	bool result;
+
+	assert_int_equal(filter_from_words(&filter, 2, (char *const []){ (char *)word, (char *)value }, err, sizeof(err)), 0);
+	result = filter_mapping(&filter, m);
+	filter_free(&filter);
+	return result;
+}
+
+static void test_mappings_of_both_protocols(void **state)
+{
+	struct map_entry m = { .key = { .addr = ip("198.18.0.10"), .kind = MAPPING_INSIDE } };
+
+	assert_true(mapping_is(&m, "proto", "tcp") && mapping_is(&m, "proto", "udp"));
+	assert_false(mapping_is(&m, "proto", "icmp") || mapping_is(&m, "proto", "0"));
+	m.key.proto = IPPROTO_TCP;
+	assert_true(mapping_is(&m, "proto", "tcp"));
+	assert_false(mapping_is(&m, "proto", "udp"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +279,7 @@ int main(void)
 		cmocka_unit_test(test_json_null_is_all),
 		cmocka_unit_test(test_bad_json),
 		cmocka_unit_test(test_mappings),
+		cmocka_unit_test(test_mappings_of_both_protocols),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
