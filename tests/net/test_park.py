@@ -4,15 +4,17 @@ import json
 import os
 import pathlib
 import re
-import subprocess
 
 import pytest
 
-from gateway import EXTERNAL, INSIDE, NATVI, SERVER, config
+from gateway import EXTERNAL, INSIDE, SERVER, config
 from lab import wait_for
 from wire import exchange
 
 TAP = re.compile(r"^nvtap\d+$")
+
+needs_tun = pytest.mark.skipif(not os.path.exists("/dev/net/tun"), reason="this kernel has no tap devices (CONFIG_TUN)")
+pytestmark = needs_tun
 
 
 def taps(namespace):
