@@ -126,6 +126,10 @@ static void fill_settings(struct plan *plan, const struct plan_input *input)
 			s->flags |= SETTINGS_NEED_OUT;
 	if (config->exhaust_host)
 		s->flags |= SETTINGS_EXHAUST_HOST;
+	if (config->unsolicited == UNSOLICITED_HOLD)
+		s->flags |= SETTINGS_SYN_HOLD;
+	if (config->unsolicited == UNSOLICITED_SILENT)
+		s->flags |= SETTINGS_SYN_SILENT;
 	if (input->policy)
 		s->flags |= SETTINGS_POLICY;
 	if (input->one_route)

@@ -106,6 +106,13 @@ struct cfg_masquerade {
 	size_t n_ports;
 };
 
+/* What becomes of a TCP connection from outside that nothing leads inside (RFC 5382 req. 4). */
+enum cfg_unsolicited {
+	UNSOLICITED_HOLD,		/* no word for six seconds, then ICMP port unreachable */
+	UNSOLICITED_SILENT,		/* no word */
+	UNSOLICITED_KERNEL,		/* of the box's own addresses: the kernel's; else no word */
+};
+
 struct config {
 	char *source;			/* file name, or "command line" */
 	struct cfg_interface *interfaces;
@@ -121,6 +128,7 @@ struct config {
 	uint32_t max_sessions;		/* limits.sessions, 16 - 16,000,000; default 65,536 */
 	uint32_t max_mappings;		/* limits.mappings; default: as sessions */
 	uint32_t icmp_rate;		/* limits.icmp_rate, own ICMP errors a second and CPU; default 1000 */
+	enum cfg_unsolicited unsolicited;	/* tcp.unsolicited */
 	bool exhaust_host;		/* exhaustion: host-unreachable; else administratively-prohibited (default) */
 };
 

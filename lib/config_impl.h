@@ -158,6 +158,7 @@ bool cfg_unicast(uint32_t addr);
 extern const char *const cfg_mapping_words[], *const cfg_filtering_words[], *const cfg_xdp_words[];
 /* The default first. */
 extern const char *const cfg_pooling_words[], *const cfg_selection_words[], *const cfg_protocols_words[];
+extern const char *const cfg_unsolicited_words[];
 void cfg_defaults(struct config *config);
 void cfg_parse_root(struct cfg_parse *p);
 void cfg_read_filtering(struct cfg_parse *p, const struct node *value, enum filtering *to);

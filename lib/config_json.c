@@ -155,8 +155,9 @@ json_t *config_to_json(const struct config *c)
 		json_array_append_new(rules, rule_json(&c->rules[i]));
 	for (size_t i = 0; i < c->n_forwards; i++)
 		json_array_append_new(forwards, forward_json(&c->forwards[i]));
-	return json_pack("{so so so so s{sI sI sI} ss so so}", "interfaces", interfaces, "pools", pools,
+	return json_pack("{so so so so s{ss} s{sI sI sI} ss so so}", "interfaces", interfaces, "pools", pools,
 			 "masquerade", masquerade_json(&c->masquerade), "timeouts", timeouts_json(&c->timeouts),
+			 "tcp", "unsolicited", cfg_unsolicited_words[c->unsolicited],
 			 "limits", "sessions", (json_int_t)c->max_sessions, "mappings", (json_int_t)c->max_mappings,
 			 "icmp-rate", (json_int_t)c->icmp_rate,
 			 "on-exhaustion", c->exhaust_host ? "host-unreachable" : "admin-prohibited",

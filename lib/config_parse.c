@@ -13,6 +13,7 @@ const char *const cfg_filtering_words[] = {
 const char *const cfg_pooling_words[] = { "paired", "arbitrary", NULL };
 const char *const cfg_selection_words[] = { "preserve", "random", NULL };
 const char *const cfg_protocols_words[] = { "separate", "shared", NULL };
+const char *const cfg_unsolicited_words[] = { "hold", "silent", "kernel", NULL };
 const char *const cfg_xdp_words[] = { "auto", "native", "generic", "off", NULL };
 
 void cfg_defaults(struct config *config)
@@ -356,6 +357,23 @@ static void root_limits(struct cfg_parse *p, const struct node *value, void *to)
 	CFG_MAP(p, value, "`limits`", limit_keys, p->config);
 }
 
+static void tcp_unsolicited(struct cfg_parse *p, const struct node *value, void *to)
+{
+	int word = cfg_word(p, value, "an answer to unsolicited connections", cfg_unsolicited_words);
+
+	if (word >= 0)
+		p->config->unsolicited = (enum cfg_unsolicited)word;
+}
+
+static const struct cfg_key tcp_keys[] = {
+	{ "unsolicited", tcp_unsolicited, false },
+};
+
+static void root_tcp(struct cfg_parse *p, const struct node *value, void *to)
+{
+	CFG_MAP(p, value, "`tcp`", tcp_keys, NULL);
+}
+
 static void root_exhaustion(struct cfg_parse *p, const struct node *value, void *to)
 {
 	static const char *const words[] = { "admin-prohibited", "host-unreachable", NULL };
@@ -370,6 +388,7 @@ static const struct cfg_key root_keys[] = {
 	{ "pools", root_pools, false },
 	{ "masquerade", root_masquerade, false },
 	{ "timeouts", root_timeouts, false },
+	{ "tcp", root_tcp, false },
 	{ "limits", root_limits, false },
 	{ "on-exhaustion", root_exhaustion, false },
 	{ "rules", cfg_read_rules, false },

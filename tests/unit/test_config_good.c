@@ -38,6 +38,23 @@ static struct config *read_good(const char *text)
 	return config;
 }
 
+/* JSON of a configuration, read as YAML, gives the same JSON. Returns it. */
+static json_t *round_trip(const struct config *config)
+{
+	json_t *first = config_to_json(config), *second;
+	char *text = json_dumps(first, JSON_INDENT(1));
+	struct config *again;
+
+	assert_non_null(first);
+	again = read_good(text);
+	second = config_to_json(again);
+	assert_true(json_equal(first, second));
+	json_decref(second);
+	config_free(again);
+	free(text);
+	return first;
+}
+
 static void test_defaults(void **state)
 {
 	struct config *c = read_good("interfaces:\n- name: lan0\n-\n  name: wan0\n");
@@ -65,6 +82,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c->max_mappings, 65536);
 	assert_int_equal(c->icmp_rate, 1000);
 	assert_false(c->exhaust_host);
+	assert_int_equal(c->unsolicited, UNSOLICITED_HOLD);
 	config_free(c);
 	config_free(NULL);
 }
@@ -76,6 +94,7 @@ static void test_settings(void **state)
 		"timeouts: {udp: 5m, tcp-established: 2h4m, tcp-transitory: 300s, icmp: 1, other: 1h1m1s, port-rest: \"7\"}\n"
 		"limits: {sessions: 1000000, icmp-rate: 0}\n"
 		"masquerade: {ports: [1024-2047, 5000], mapping: address-and-port-dependent}\n"
+		"tcp: {unsolicited: kernel}\n"
 		"on-exhaustion: host-unreachable\n");
 
 	assert_int_equal(c->interfaces[0].xdp, XDP_MODE_OFF);
@@ -100,6 +119,8 @@ static void test_settings(void **state)
 	assert_int_equal(c->masquerade.behaviour.mapping, MAPPING_APD);
 	assert_int_equal(c->masquerade.behaviour.filtering, FILTER_APD);
 	assert_true(c->exhaust_host);
+	assert_int_equal(c->unsolicited, UNSOLICITED_KERNEL);
+	json_decref(round_trip(c));
 	config_free(c);
 }
 
@@ -348,23 +369,6 @@ static void test_args(void **state)
 	assert_int_equal(c->max_sessions, 65536);
 	assert_int_equal(c->masquerade.behaviour.filtering, FILTER_EI);
 	config_free(c);
-}
-
-/* JSON of a configuration, read as YAML, gives the same JSON. Returns it. */
-static json_t *round_trip(const struct config *config)
-{
-	json_t *first = config_to_json(config), *second;
-	char *text = json_dumps(first, JSON_INDENT(1));
-	struct config *again;
-
-	assert_non_null(first);
-	again = read_good(text);
-	second = config_to_json(again);
-	assert_true(json_equal(first, second));
-	json_decref(second);
-	config_free(again);
-	free(text);
-	return first;
 }
 
 static void test_json(void **state)

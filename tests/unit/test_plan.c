@@ -309,6 +309,27 @@ static void settings_of_all(void **state)
 	done(&f);
 }
 
+static void settings_of_unsolicited(void **state)
+{
+	static const struct {
+		const char *tcp;
+		uint32_t flags;
+	} list[] = {
+		{ "{}", SETTINGS_SYN_HOLD }, { "{unsolicited: hold}", SETTINGS_SYN_HOLD },
+		{ "{unsolicited: silent}", SETTINGS_SYN_SILENT }, { "{unsolicited: kernel}", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		struct fixture f;
+		char yaml[128];
+
+		snprintf(yaml, sizeof(yaml), "interfaces: [{name: lan0}]\ntcp: %s\n", list[i].tcp);
+		assert_int_equal(build(&f, yaml, no_places), 0);
+		assert_int_equal(f.plan.settings.flags & (SETTINGS_SYN_HOLD | SETTINGS_SYN_SILENT), list[i].flags);
+		done(&f);
+	}
+}
+
 static void settings_of_ports(void **state)
 {
 	static const char yaml[] =
@@ -361,6 +382,7 @@ int main(void)
 		cmocka_unit_test(shared_pools_withhold_from_both),
 		cmocka_unit_test(an_address_shares_or_not),
 		cmocka_unit_test(settings_of_all),
+		cmocka_unit_test(settings_of_unsolicited),
 		cmocka_unit_test(settings_of_ports),
 		cmocka_unit_test(too_few_slots),
 		cmocka_unit_test(links_without_ethernet),
