@@ -68,6 +68,44 @@ def test_ports_of_services_are_never_given(net, before):
     assert listener.accept()[1] == visitor.getsockname()
 
 
+@pytest.mark.parametrize("word", ["hold", "silent", "kernel"])
+def test_unsolicited_connections(net, word):
+    """To a port of the shared address that nothing listens on. The kernel says so at once; the other two let the caller wait."""
+    natvi = net.running(config(net.hook, tcp={"unsolicited": word}))
+    caller = net.outside.tcp(SERVER, 4000, timeout=2)
+    if word == "kernel":
+        with pytest.raises(ConnectionRefusedError):
+            caller.connect((EXTERNAL, 8080))
+    else:
+        with pytest.raises(TimeoutError):
+            caller.connect((EXTERNAL, 8080))
+        assert natvi.counter("syn-held" if word == "hold" else "no-mapping") >= 1
+    listener = net.gateway.tcp_listen(EXTERNAL, 8081)
+    visitor = net.outside.tcp(SERVER)
+    visitor.connect((EXTERNAL, 8081))
+    assert listener.accept()[1] == visitor.getsockname()
+
+
+REDIRECT = "table ip t { chain p { type nat hook prerouting priority -100; iif wan0 tcp dport 8080 redirect to :8081; }; }"
+
+
+@pytest.mark.parametrize("settings, reached", [
+    ({}, False), ({"tcp": {"unsolicited": "kernel"}}, True), ({"masquerade": {"ports": ["1-8000", "9000-65535"]}}, True)],
+    ids=["hold", "kernel", "withheld"])
+def test_redirected_ports_of_the_box(net, settings, reached):
+    """A rule of the administrator's behind a port without a socket, as the manual has it."""
+    net.gateway.run("nft", "-f", "-", input=REDIRECT)
+    net.running(config(net.hook, **settings))
+    listener = net.gateway.tcp_listen("0.0.0.0", 8081)
+    visitor = net.outside.tcp(SERVER, timeout=2)
+    if not reached:
+        with pytest.raises(TimeoutError):
+            visitor.connect((EXTERNAL, 8080))
+        return
+    visitor.connect((EXTERNAL, 8080))
+    assert listener.accept()[1] == visitor.getsockname()
+
+
 def test_local_port_range_is_not_given(net):
     """Ports that the box's own clients may use stay outside the NAT range of the shared address."""
     net.running()

@@ -117,6 +117,30 @@ def test_tcp_half_open_is_transitory(net):
     wait_for(lambda: not natvi.sessions("proto", "tcp"), TIMES["tcp-transitory"] + SWEEP_S, "it to end")
 
 
+def test_tcp_opening_and_closing_have_their_own_times(net):
+    natvi = timed(net, tcp_established=600, tcp_opening=100, tcp_closing=50)
+    listener = net.outside.tcp_listen(SERVER, 5001, backlog=0)
+    net.outside.run("nft", "-f", "-", input="table ip t { chain i { type filter hook input priority 0; tcp dport 81 drop; }; }")
+    silent = net.inside.tcp(INSIDE, 4104)
+    silent.setblocking(False)
+    silent.connect_ex((SERVER, 81))
+
+    def left(*words):
+        found = natvi.sessions(*words)
+        return found[0]["expires_s"] if found else None
+    wait_for(lambda: left("state", "syn-sent"), 5, "the connection that nobody answers")
+    assert 80 <= left("state", "syn-sent") <= 100
+    client = net.inside.tcp(INSIDE, 4105)
+    client.connect((SERVER, 5001))
+    server = listener.accept()[0]
+    wait_for(lambda: left("state", "established"), 5, "the connection")
+    assert 580 <= left("state", "established") <= 600
+    client.close()
+    server.close()
+    wait_for(lambda: left("state", "closed"), 5, "it to be closed")
+    assert 30 <= left("state", "closed") <= 50
+
+
 def test_tcp_fin_ends_soon(net):
     """After FIN both ways the session is transitory, but the last acknowledgements still pass."""
     natvi = timed(net, tcp_established=600)
