@@ -10,6 +10,7 @@
 #include <linux/pkt_cls.h>
 
 #define ENV_GLOBAL	__attribute__((noinline))
+#define ENV_CONTEXT	struct __sk_buff
 
 #include "env_bpf.h"
 #include "dp/csum.h"
@@ -25,14 +26,20 @@ DP void env_begin(struct pkt *p)
 
 	if (skb->data_end - skb->data < PULL_BYTES && skb->data_end - skb->data < skb->len)
 		bpf_skb_pull_data(skb, skb->len < PULL_BYTES ? skb->len : PULL_BYTES);
-	p->data = (void *)(long)skb->data;
-	p->data_end = (void *)(long)skb->data_end;
 	p->m->ifindex = skb->ifindex;
 	p->m->wire_len = skb->len;
 	p->m->gso_size = skb->gso_size;
 	p->m->eth_proto = skb->protocol;
 	p->m->vlan_present = skb->vlan_present;
 	p->m->vlan_tci = skb->vlan_tci;
+}
+
+DP void env_pointers(struct pkt *p)
+{
+	struct __sk_buff *skb = p->ctx;
+
+	p->data = (void *)(long)skb->data;
+	p->data_end = (void *)(long)skb->data_end;
 }
 
 DP bool env_hits_only(const struct pkt *p)
@@ -69,18 +76,23 @@ DP int env_enter(struct pkt *p, __u32 ifindex)
 /* VLAN tags that are out of band go into the frame on the tap's way to the daemon. */
 DP int env_park(struct pkt *p, enum park_kind kind)
 {
-	__u32 in = p->m->ifindex, to = p->control->park_ifindex;
-	struct {
-		struct park_mac mac;
-		__u8 source[ETH_ALEN];
-		__be16 proto;
-	} head = { .mac = { PARK_MAC_LOCAL, kind, { in >> 24, in >> 16, in >> 8, in } }, .proto = __builtin_bswap16(ETH_P_IP) };
+	struct ethhdr *head = (void *)p->cpu->query;
+	struct park_mac *mac = (void *)head->h_dest;
+	__u32 in = p->m->ifindex;
 
-	if (!p->m->l3 && bpf_skb_change_head(p->ctx, sizeof(head), 0))
+	__builtin_memset(head, 0, sizeof(*head));
+	mac->local = PARK_MAC_LOCAL;
+	mac->kind = kind;
+	mac->ifindex[0] = in >> 24;
+	mac->ifindex[1] = in >> 16;
+	mac->ifindex[2] = in >> 8;
+	mac->ifindex[3] = in;
+	head->h_proto = __builtin_bswap16(ETH_P_IP);
+	if (!p->m->l3 && bpf_skb_change_head(p->ctx, sizeof(*head), 0))
 		return -1;
-	if (bpf_skb_store_bytes(p->ctx, 0, &head, p->m->l3 ? sizeof(head.mac) : sizeof(head), 0))
+	if (bpf_skb_store_bytes(p->ctx, 0, head, p->m->l3 ? sizeof(*mac) : sizeof(*head), 0))
 		return -1;
-	return bpf_redirect(to, 0);
+	return bpf_redirect(p->control->park_ifindex, 0);
 }
 
 DP void env_mark_slow(struct pkt *p, __u32 mark)
@@ -100,18 +112,25 @@ DP bool env_l4_csum(struct pkt *p, __u32 off, __u16 addr_delta, __u16 port_delta
 	return !port_delta || port_delta == 0xffff || !bpf_l4_csum_replace(p->ctx, off, 0, port_delta, flags);
 }
 
+/* 1 to NATVI_ICMP_QUOTE_BYTES, said so that every kernel's verifier follows. */
+DP __u32 piece_len(__u32 len)
+{
+	OPAQUE(len);
+	return ((len - 1) & (NATVI_ICMP_QUOTE_BYTES - 1)) + 1;
+}
+
 DP int env_load(struct pkt *p, __u32 off, void *to, __u32 len)
 {
 	if (len < 1 || len > NATVI_ICMP_QUOTE_BYTES)
 		return -1;
-	return bpf_skb_load_bytes(p->ctx, off, to, len);
+	return bpf_skb_load_bytes(p->ctx, off, to, piece_len(len));
 }
 
 DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len)
 {
 	if (len < 1 || len > NATVI_ICMP_QUOTE_BYTES)
 		return -1;
-	return bpf_skb_store_bytes(p->ctx, off, from, len, 0);
+	return bpf_skb_store_bytes(p->ctx, off, from, piece_len(len), 0);
 }
 
 #define SUM_PIECE	NATVI_ICMP_QUOTE_BYTES
@@ -132,7 +151,7 @@ static long sum_step(__u32 i, void *arg)
 	if (!cpu)
 		return 1;
 	__builtin_memset(cpu->piece, 0, sizeof(cpu->piece));
-	if (n < 1 || n > SUM_PIECE || bpf_skb_load_bytes(w->skb, w->off, cpu->piece, n)) {
+	if (bpf_skb_load_bytes(w->skb, w->off, cpu->piece, piece_len(n))) {
 		w->sum = -1;
 		return 1;
 	}
@@ -190,27 +209,28 @@ DP int env_icmp_room(struct pkt *p, __u32 ip_len)
 DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool mark)
 {
 	struct __sk_buff *skb = p->ctx;
-	struct bpf_fib_lookup fib = {
-		.family = AF_INET_,
-		.l4_protocol = t->proto,
-		.sport = t->sport,
-		.dport = t->dport,
-		.tot_len = 1,	/* asks for the route's MTU */
-		.ifindex = p->m->ifindex,
-		.ipv4_src = t->src.word[3],
-		.ipv4_dst = t->dst.word[3],
-	};
+	struct bpf_fib_lookup *fib = (void *)p->cpu->query;
 
+	_Static_assert(sizeof(*fib) <= sizeof(p->cpu->query), "struct cpu has room for it");
+	__builtin_memset(fib, 0, sizeof(*fib));
+	fib->family = AF_INET_;
+	fib->l4_protocol = t->proto;
+	fib->sport = t->sport;
+	fib->dport = t->dport;
+	fib->tot_len = 1;	/* asks for the route's MTU */
+	fib->ifindex = p->m->ifindex;
+	fib->ipv4_src = t->src.word[3];
+	fib->ipv4_dst = t->dst.word[3];
 	r->oif = 0;
 	r->mtu = 0;
 	if (mark)
-		__builtin_memcpy(fib.smac, &(__u32){ skb->mark }, sizeof(__u32));	/* the union's member `mark` of newer headers */
-	switch (bpf_fib_lookup(p->ctx, &fib, sizeof(fib), mark ? FIB_LOOKUP_MARK : 0)) {
+		__builtin_memcpy(fib->smac, &(__u32){ skb->mark }, sizeof(__u32));	/* the union's member `mark` of newer headers */
+	switch (bpf_fib_lookup(p->ctx, fib, sizeof(*fib), mark ? FIB_LOOKUP_MARK : 0)) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 		r->result = ROUTE_OK;
-		r->mtu = fib.mtu_result;
-		__builtin_memcpy(r->dmac, fib.dmac, sizeof(r->dmac));
-		__builtin_memcpy(r->smac, fib.smac, sizeof(r->smac));
+		r->mtu = fib->mtu_result;
+		__builtin_memcpy(r->dmac, fib->dmac, sizeof(r->dmac));
+		__builtin_memcpy(r->smac, fib->smac, sizeof(r->smac));
 		break;
 	case BPF_FIB_LKUP_RET_NO_NEIGH:
 		r->result = ROUTE_NO_NEIGHBOUR;
@@ -223,24 +243,23 @@ DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool ma
 		r->result = ROUTE_NONE;
 		return;
 	}
-	r->oif = fib.ifindex;
+	r->oif = fib->ifindex;
 }
 
 /* Is there a socket that the kernel would give packets with this tuple to? */
 DP bool env_socket(struct pkt *p, const struct tuple *t)
 {
-	struct bpf_sock_tuple tuple = {
-		.ipv4.saddr = t->src.word[3],
-		.ipv4.daddr = t->dst.word[3],
-		.ipv4.sport = t->sport,
-		.ipv4.dport = t->dport,
-	};
+	struct bpf_sock_tuple *tuple = (void *)p->cpu->query;
 	struct bpf_sock *sk;
 
+	tuple->ipv4.saddr = t->src.word[3];
+	tuple->ipv4.daddr = t->dst.word[3];
+	tuple->ipv4.sport = t->sport;
+	tuple->ipv4.dport = t->dport;
 	if (t->proto == IPPROTO_TCP)
-		sk = bpf_sk_lookup_tcp(p->ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+		sk = bpf_sk_lookup_tcp(p->ctx, tuple, sizeof(tuple->ipv4), BPF_F_CURRENT_NETNS, 0);
 	else
-		sk = bpf_sk_lookup_udp(p->ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+		sk = bpf_sk_lookup_udp(p->ctx, tuple, sizeof(tuple->ipv4), BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return false;
 	bpf_sk_release(sk);

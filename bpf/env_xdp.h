@@ -8,6 +8,7 @@
 #define NATVI_BPF_ENV_XDP_H
 
 #define ENV_GLOBAL	static inline __attribute__((unused))
+#define ENV_CONTEXT	struct xdp_md
 
 #include "env_bpf.h"
 #include "dp/csum.h"
@@ -16,14 +17,20 @@ DP void env_begin(struct pkt *p)
 {
 	struct xdp_md *ctx = p->ctx;
 
-	p->data = (void *)(long)ctx->data;
-	p->data_end = (void *)(long)ctx->data_end;
 	p->m->ifindex = ctx->ingress_ifindex;
 	p->m->wire_len = ctx->data_end - ctx->data;
 	p->m->gso_size = 0;
 	p->m->eth_proto = 0;
 	p->m->vlan_present = 0;
 	p->m->vlan_tci = 0;
+}
+
+DP void env_pointers(struct pkt *p)
+{
+	struct xdp_md *ctx = p->ctx;
+
+	p->data = (void *)(long)ctx->data;
+	p->data_end = (void *)(long)ctx->data_end;
 }
 
 DP bool env_hits_only(const struct pkt *p)

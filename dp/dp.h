@@ -19,14 +19,53 @@
 #include "parse.h"
 #include "port.h"
 
-/* Scratch space, clock and the daemon's word; without them there is no natvi. The hook fills in the rest. */
-DP bool dp_begin(struct pkt *p)
+/* Scratch space and the daemon's word; without them there is no natvi. */
+DP bool pkt_begin(struct pkt *p)
 {
 	p->cpu = env_cpu(0);
 	p->control = env_control();
 	if (!p->cpu || !p->control)
 		return false;
 	p->m = &p->cpu->meta;
+	return true;
+}
+
+/*
+ * Stages off the hot path, each verified apart from the rest: what they know of the packet is what
+ * struct meta says, and what the caller goes on with he has to look up anew.
+ */
+#define APART(stage)                                                                           \
+	ENV_GLOBAL int stage##_apart(ENV_CONTEXT *ctx)                                         \
+	{                                                                                      \
+		struct pkt packet = { .ctx = ctx }, *p = &packet;                              \
+                                                                                               \
+		if (!pkt_begin(p))                                                             \
+			return DONE;                                                           \
+		env_pointers(p);                                                               \
+		return port_find(p) ? stage(p) : DONE;                                         \
+	}
+
+APART(nat)
+APART(icmp_error)
+APART(icmp_answer)
+
+/* nat() apart; NEXT: the packet has a flow now. */
+DP enum stage nat_miss(struct pkt *p)
+{
+	if (env_hits_only(p))
+		return punt(p);
+	if (nat_apart(p->ctx) != NEXT)
+		return DONE;
+	env_pointers(p);
+	p->bucket = handle_bucket(p->m->handle, &p->m->slot);
+	return p->bucket ? NEXT : drop(p, VERDICT_INTERNAL);
+}
+
+/* All of a new packet's struct meta that parse() does not set; the hook fills in the rest. */
+DP bool dp_begin(struct pkt *p)
+{
+	if (!pkt_begin(p))
+		return false;
 	p->m->now_s = env_now_s();
 	p->m->flags = 0;
 	p->m->tcp_flags = 0;
@@ -37,6 +76,7 @@ DP bool dp_begin(struct pkt *p)
 	p->m->key.dport = 0;
 	p->m->key.pad = 0;
 	env_begin(p);
+	env_pointers(p);
 	p->m->len = p->m->wire_len;
 	return true;
 }
@@ -53,11 +93,11 @@ DP enum stage dp_stages(struct pkt *p)
 	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
 		return arp(p);
 	if (p->m->flags & PKT_ICMP_ERROR)
-		return icmp_error(p);
+		return env_hits_only(p) ? punt(p) : (enum stage)icmp_error_apart(p->ctx);
 	if (unlikely(p->m->flags & PKT_LATER) && fragment_follow(p) == DONE)
 		return DONE;
 	if (!may_have_flow(p) || !flow_find(p)) {
-		if (nat(p) == DONE)
+		if (nat_miss(p) == DONE)
 			return DONE;
 		done = VERDICT_NEW_FORWARD;
 	}
@@ -72,10 +112,12 @@ DP int dp_run(void *ctx)
 	if (!dp_begin(p))
 		return env_drop(p);
 	dp_stages(p);
+	if (env_hits_only(p))
+		return p->m->action;
 	if (unlikely(p->m->flags & PKT_FIRST))
 		fragment_left(p);
 	if (unlikely(p->m->error_type))
-		icmp_answer(p);
+		icmp_answer_apart(p->ctx);
 	return p->m->action;
 }
 
@@ -115,7 +157,7 @@ DP int dp_parked(void *ctx)
 		return env_drop(p);
 	parked_stages(p);
 	if (p->m->error_type)
-		icmp_answer(p);
+		icmp_answer_apart(p->ctx);
 	return p->m->action;
 }
 

@@ -6,6 +6,8 @@
  *
  * Attribute of the stages that are verified on their own (a global function in BPF):
  *   ENV_GLOBAL
+ * What a hook is called with
+ *   ENV_CONTEXT
  *
  * Clock and chance
  *   __u32 env_now_s(void)				coarse monotonic seconds
@@ -32,7 +34,8 @@
  *   void env_loop(n, fn, arg)				fn(i, arg) for i < n until it returns 1
  *
  * The packet
- *   void env_begin(struct pkt *)			sets data, data_end and the hook's part of p->m
+ *   void env_begin(struct pkt *)			sets the hook's part of p->m
+ *   void env_pointers(struct pkt *)			sets data and data_end
  *   bool env_hits_only(const struct pkt *)		true: a miss is left to the next hook
  *   int env_punt / env_drop / env_kernel(struct pkt *)	actions
  *   int env_redirect(struct pkt *, __u32 ifindex)	send the frame as it is out of there

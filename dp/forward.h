@@ -134,13 +134,11 @@ DP enum stage forward(struct pkt *p, enum verdict done)
 	enum verdict slow = VERDICT_FORWARD;
 	struct flow *f;
 
-	if (p->m->slot >= NATVI_BUCKET_SLOTS)
-		return drop(p, VERDICT_INTERNAL);
-	f = &p->bucket->flow[p->m->slot];
+	f = bucket_flow(p->bucket, p->m->slot);
 	if (unlikely(!forward_is_common(p, f))) {
 		if (env_hits_only(p))
 			return punt(p);
-		if (forward_uncommon(p, f, p->bucket->cold[p->m->slot].peer_zone, &slow) == DONE)
+		if (forward_uncommon(p, f, bucket_cold(p->bucket, p->m->slot)->peer_zone, &slow) == DONE)
 			return DONE;
 	}
 	flow_touch(p, f);
@@ -160,12 +158,14 @@ DP enum stage forward(struct pkt *p, enum verdict done)
  */
 DP bool flow_find(struct pkt *p)
 {
+	struct flow *f;
 	__s64 handle;
 
 	p->bucket = flow_lookup(&p->m->key, p->control, &p->m->slot);
-	if (!p->bucket || p->m->slot >= NATVI_BUCKET_SLOTS)
+	if (!p->bucket)
 		return false;
-	if (likely(flow_fresh(&p->bucket->flow[p->m->slot], p->m->now_s)))
+	f = bucket_flow(p->bucket, p->m->slot);
+	if (likely(flow_fresh(f, p->m->now_s)))
 		return true;
 	if (env_hits_only(p))
 		return false;

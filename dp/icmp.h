@@ -135,16 +135,17 @@ DP enum stage refuse(struct pkt *p, enum verdict reason, __u8 type, __u8 code, _
 }
 
 /* Send the error that refuse() asked for, if one may be sent. */
-DP void icmp_answer(struct pkt *p)
+DP enum stage icmp_answer(struct pkt *p)
 {
 	const struct settings *set = env_settings(p->control->active);
 
 	if (!set || !p->port || (p->m->flags & (PKT_ICMP_ERROR | PKT_TAGGED)) || !icmp_allowed(p, set))
-		return;
+		return DONE;
 	if (icmp_send(p, p->m->error_type, p->m->error_code, p->m->error_mtu))
 		pkt_count(p, VERDICT_ICMP_SENT);
 	else
 		p->m->action = env_drop(p);
+	return DONE;
 }
 
 /* No resources for a new flow: RFC 5508 req. 8, or RFC 6888 req. 11 by setting. */

@@ -171,8 +171,6 @@ DP enum stage icmp_error(struct pkt *p)
 	__u16 change;
 	__u32 slot;
 
-	if (env_hits_only(p))
-		return punt(p);
 	if (p->m->flags & PKT_FRAGMENT)
 		return icmp_error_unknown(p, VERDICT_FRAGMENT);
 	if (!quoted_parse(p, &q))
@@ -182,7 +180,7 @@ DP enum stage icmp_error(struct pkt *p)
 		b = handle_bucket(handle, &slot);
 	if (!b)
 		return icmp_error_unknown(p, VERDICT_ICMP_UNRELATED);
-	f = &b->flow[slot];
+	f = bucket_flow(b, slot);
 	if (f->flags & FLOW_KERNEL)
 		return kernel(p, VERDICT_KERNEL_FLOW);
 	if (!quoted_verify(p, &q))

@@ -47,7 +47,7 @@ DP struct mapping *mapping_get(const struct mapping_key *key)
 }
 
 /* One new entry. 0, -EEXIST, or -ENOSPC: the table is full. */
-ENV_GLOBAL int mapping_put(const struct mapping_key *key, const struct mapping *value)
+DP int mapping_put(const struct mapping_key *key, const struct mapping *value)
 {
 	__s64 handle = mapping_claim(key);
 	struct mapping_bucket *b;
@@ -64,7 +64,7 @@ ENV_GLOBAL int mapping_put(const struct mapping_key *key, const struct mapping *
 }
 
 /* Remove one entry; 0 or -ENOENT. */
-ENV_GLOBAL int mapping_cut(const struct mapping_key *key)
+DP int mapping_cut(const struct mapping_key *key)
 {
 	const struct control *c = env_control();
 	__s64 handle = mapping_find(key);

@@ -17,9 +17,11 @@ DP bool has_ports(const struct pkt *p)
 
 DP const struct addr_info *addr_find(struct pkt *p, const union addr *addr)
 {
-	struct addr_key k = { .addr = *addr, .zone = p->m->key.zone };
+	struct addr_key *k = &p->cpu->addr_key;
 
-	return env_addr(&k);
+	k->addr = *addr;
+	k->zone = p->m->key.zone;
+	return env_addr(k);
 }
 
 DP void draft_begin(struct pkt *p, const struct settings *set)
@@ -87,17 +89,16 @@ DP const struct pool_addr *pool_pick(struct pkt *p, const struct pool *pool, __u
 /* Would a socket of the box take packets of this protocol from p's remote to addr:port? */
 DP bool port_is_local(struct pkt *p, const struct pool_addr *pa, __u32 port, __u8 proto)
 {
-	struct tuple t;
+	struct tuple *t = &p->cpu->draft.reply;
 
 	if (!(pa->flags & ADDR_LOCAL) || proto == IPPROTO_ICMP)
 		return false;
-	t = p->m->key;
-	t.src = p->m->key.dst;
-	t.sport = p->m->key.dport;
-	t.dst = pa->addr;
-	t.dport = __builtin_bswap16(port);
-	t.proto = proto;
-	return env_socket(p, &t);
+	t->src = p->m->key.dst;
+	t->sport = p->m->key.dport;
+	t->dst = pa->addr;
+	t->dport = __builtin_bswap16(port);
+	t->proto = proto;
+	return env_socket(p, t);
 }
 
 /* A mapping for TCP and UDP has its port, claimed for TCP, of UDP too. False: somebody else has it there. */
@@ -435,7 +436,7 @@ DP __s64 insert_by_remote(struct pkt *p, const struct pool *pool)
 	return handle;
 }
 
-/* Stage 4: both flows, or none. NEXT: p->bucket and p->m->slot are the packet's flow. */
+/* Stage 4: both flows, or none. NEXT: p->m->handle is the packet's flow. */
 DP enum stage insert(struct pkt *p, const struct settings *set)
 {
 	struct draft *draft = &p->cpu->draft;
@@ -463,8 +464,8 @@ DP enum stage insert(struct pkt *p, const struct settings *set)
 	p->bucket = handle_bucket(handle, &slot);
 	if (!p->bucket)
 		return drop(p, VERDICT_INTERNAL);
-	f = &p->bucket->flow[slot];
-	p->m->slot = slot;
+	f = bucket_flow(p->bucket, slot);
+	p->m->handle = handle;
 	route_keep(p, f, &draft->route, set, draft->generation);
 	f->tcp_seen = p->m->tcp_flags;
 	return NEXT;
@@ -637,8 +638,6 @@ DP enum stage nat(struct pkt *p)
 {
 	const struct settings *set = env_settings(p->control->active);
 
-	if (env_hits_only(p))
-		return punt(p);
 	if (p->m->flags & PKT_LATER)	/* its session has gone in between */
 		return drop(p, VERDICT_FRAGMENT);
 	if (!set)

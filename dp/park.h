@@ -11,9 +11,12 @@
 /* What p's source has asked for in this second; NULL: no room to count. */
 DP struct fragment_source *source_now(struct pkt *p)
 {
-	struct addr_key k = { .addr = p->m->key.src, .zone = p->m->key.zone };
-	struct fragment_source *s = env_fragment_source(&k);
+	struct addr_key *k = &p->cpu->addr_key;
+	struct fragment_source *s;
 
+	k->addr = p->m->key.src;
+	k->zone = p->m->key.zone;
+	s = env_fragment_source(k);
 	if (s && s->second != p->m->now_s) {
 		s->second = p->m->now_s;
 		s->unfinished = 0;

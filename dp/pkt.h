@@ -118,6 +118,7 @@ struct meta {
 	__u8 error_code;
 	__u16 error_mtu;
 	__u32 slot;		/* the packet's flow: bucket->flow[slot] */
+	__u64 handle;		/* by nat(): the same */
 	int action;		/* what the hook returns */
 	struct tuple key;
 };
@@ -183,8 +184,10 @@ struct cpu {
 	__u32 exhausted_s;	/* second of the last EXHAUSTED event */
 	__u32 park_second;	/* rate limit of what goes to the daemon */
 	__u32 parked;
+	struct addr_key addr_key;	/* being looked up; its padding is never written */
 	struct tuple fragment_key;
 	struct fragment fragment;
+	__u64 query[8];		/* of the host's look-ups */
 	__u8 piece[NATVI_ICMP_QUOTE_BYTES];	/* of a packet, to be summed up */
 	__u8 quote[NATVI_ICMP_QUOTE_BYTES];
 };

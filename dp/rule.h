@@ -9,17 +9,11 @@
 
 #define OUT_ANY	0xfffffffeu	/* hairpin: the way out does not count */
 
-struct rule_query {
-	union addr src;
-	union addr dst;
-	__u32 in_ifindex;
+struct rule_walk {
+	const struct meta *m;
 	__u32 out_ifindex;	/* or OUT_ANY */
 	__u32 base;		/* first rule of the half */
-	__s32 found;		/* index of the rule, or -1 */
-	__u16 sport, dport;	/* host order */
-	__u8 proto;
-	__u8 no_ports;		/* fragments: a rule's ports are taken to match */
-	__u8 pad[2];
+	__s64 found;		/* index of the rule, or -1 */
 };
 
 /* Are the first len bits of a and net the same? */
@@ -39,51 +33,45 @@ DP bool port_within(__u16 port, __u16 lo, __u16 hi)
 	return port >= lo && port <= hi;
 }
 
-DP bool rule_names(const struct rule *r, const struct rule_query *q)
+DP bool rule_names(const struct rule *r, const struct meta *m, __u32 out_ifindex)
 {
-	if (r->in_ifindex && r->in_ifindex != q->in_ifindex)
+	if (r->in_ifindex && r->in_ifindex != m->ifindex)
 		return false;
-	if (r->out_ifindex && r->out_ifindex != q->out_ifindex && q->out_ifindex != OUT_ANY)
+	if (r->out_ifindex && r->out_ifindex != out_ifindex && out_ifindex != OUT_ANY)
 		return false;
-	if (r->proto && r->proto != q->proto)
+	if (r->proto && r->proto != m->key.proto)
 		return false;
-	if (!q->no_ports && (!port_within(q->sport, r->sport_lo, r->sport_hi) ||
-			     !port_within(q->dport, r->dport_lo, r->dport_hi)))
+	if (!port_within(__builtin_bswap16(m->key.sport), r->sport_lo, r->sport_hi) ||
+	    !port_within(__builtin_bswap16(m->key.dport), r->dport_lo, r->dport_hi))
 		return false;
-	return prefix_match(&q->src, &r->src, r->src_len) && prefix_match(&q->dst, &r->dst, r->dst_len);
+	return prefix_match(&m->key.src, &r->src, r->src_len) && prefix_match(&m->key.dst, &r->dst, r->dst_len);
 }
 
 static long rule_step(__u32 i, void *arg)
 {
-	struct rule_query *q = arg;
-	const struct rule *r = env_rule(q->base + i);
+	struct rule_walk *w = arg;
+	const struct rule *r = env_rule(w->base + i);
 
 	if (!r)
 		return 1;
-	if (!rule_names(r, q))
+	if (!rule_names(r, w->m, w->out_ifindex))
 		return 0;
-	q->found = q->base + i;
+	w->found = w->base + i;
 	return 1;
 }
 
 /* The rule for p going out by out_ifindex; NULL: none names it. */
 DP const struct rule *rule_match(struct pkt *p, const struct settings *set, __u32 out_ifindex)
 {
-	struct rule_query q = {
-		.src = p->m->key.src,
-		.dst = p->m->key.dst,
-		.in_ifindex = p->m->ifindex,
+	struct rule_walk w = {
+		.m = p->m,
 		.out_ifindex = out_ifindex,
 		.base = p->control->active ? NATVI_MAX_RULES : 0,
 		.found = -1,
-		.sport = __builtin_bswap16(p->m->key.sport),
-		.dport = __builtin_bswap16(p->m->key.dport),
-		.proto = p->m->key.proto,
-		.no_ports = !!(p->m->flags & PKT_LATER),
 	};
 
-	env_loop(set->n_rules, rule_step, &q);
-	return q.found < 0 ? NULL : env_rule(q.found);
+	env_loop(set->n_rules, rule_step, &w);
+	return w.found < 0 ? NULL : env_rule(w.found);
 }
 
 #endif

@@ -93,31 +93,45 @@ DP void session_event(struct cpu *cpu, __u32 kind, const struct flow *orig, cons
 		cpu->counters.events_lost++;
 }
 
-/* Write both flows of cpu->draft into their slots and make them LIVE, the reply first. */
-DP void session_publish(struct cpu *cpu, struct bucket *ob, __u32 os, struct bucket *rb, __u32 rs, __u32 now_s)
+/* Write both flows of cpu->draft into their slots and make them LIVE, the reply first. 0, or -ENOENT: not handles. */
+ENV_GLOBAL int session_publish(struct cpu *cpu, __u64 orig, __u64 reply)
 {
-	const struct draft *draft = &cpu->draft;
+	__u32 now_s, os = 0, rs = 0;
+	const struct draft *draft;
+	struct bucket *ob, *rb;
+	struct flow *of, *rf;
 
-	flow_begin_orig(&ob->flow[os], draft, now_s);
-	cold_begin(&ob->cold[os], draft, draft->reply.zone, draft->held, now_s);
-	flow_begin_reply(&rb->flow[rs], draft, &ob->flow[os], now_s);
-	cold_begin(&rb->cold[rs], draft, draft->orig.zone, 0, now_s);
-	session_event(cpu, EVENT_SESSION_NEW, &ob->flow[os], &rb->flow[rs], draft->rule, now_s);
-	tag_publish(&rb->tag[rs]);
-	tag_publish(&ob->tag[os]);
+	ob = handle_bucket(orig, &os);
+	rb = handle_bucket(reply, &rs);
+	if (!cpu || !ob || !rb)
+		return -ENOENT_;
+	of = bucket_flow(ob, os);
+	rf = bucket_flow(rb, rs);
+	draft = &cpu->draft;
+	now_s = cpu->meta.now_s;
+	flow_begin_orig(of, draft, now_s);
+	cold_begin(bucket_cold(ob, os), draft, draft->reply.zone, draft->held, now_s);
+	if (orig != reply) {
+		flow_begin_reply(rf, draft, of, now_s);
+		cold_begin(bucket_cold(rb, rs), draft, draft->orig.zone, 0, now_s);
+	}
+	session_event(cpu, EVENT_SESSION_NEW, of, rf, draft->rule, now_s);
+	tag_publish(bucket_tag(rb, rs));
+	tag_publish(bucket_tag(ob, os));
+	return 0;
 }
 
 /*
  * Insert the session of cpu->draft. Handle of the original flow, or -EREPLY (its reply key is
  * taken), -EEXIST (the original key is: another CPU was first), -ENOSPC (full).
  */
-ENV_GLOBAL __s64 session_insert(struct cpu *cpu)
+DP __s64 session_insert(struct cpu *cpu)
 {
 	const struct control *c = env_control();
 	struct usage *u = env_usage();
-	struct bucket *ob, *rb;
 	__s64 orig, reply, err;
-	__u32 os = 0, rs = 0;
+	struct bucket *rb;
+	__u32 rs = 0;
 
 	if (!cpu || !c || !u)
 		return -ENOSPC_;
@@ -130,19 +144,18 @@ ENV_GLOBAL __s64 session_insert(struct cpu *cpu)
 		err = reply == -EEXIST_ ? -EREPLY_ : -ENOSPC_;
 		goto uncount;
 	}
-	rb = handle_bucket(reply, &rs);
-	orig = table_insert(&cpu->draft.orig);
+	/* A socket that talks to its own outside face: one flow is both directions. */
+	orig = key_diff(FLOWS, &cpu->draft.orig, &cpu->draft.reply) ? table_insert(&cpu->draft.orig) : reply;
 	if (orig < 0) {
 		err = orig;
 		goto withdraw;
 	}
-	ob = handle_bucket(orig, &os);
-	if (ob && rb)
-		session_publish(cpu, ob, os, rb, rs, cpu->meta.now_s);
+	session_publish(cpu, orig, reply);
 	return orig;
 withdraw:
+	rb = handle_bucket(reply, &rs);
 	if (rb)
-		tag_withdraw(&rb->tag[rs]);
+		tag_withdraw(bucket_tag(rb, rs));
 uncount:
 	__sync_fetch_and_sub(&u->sessions, 1);
 	return err;
@@ -209,11 +222,11 @@ ENV_GLOBAL int session_end(__u64 handle, struct cpu *cpu)
 	b = handle_bucket(handle, &slot);
 	if (!b)
 		return -ENOENT_;
-	flow_peer_key(&cpu->draft.reply, &b->flow[slot], b->cold[slot].peer_zone);
+	flow_peer_key(&cpu->draft.reply, bucket_flow(b, slot), bucket_cold(b, slot)->peer_zone);
 	peer = table_find(&cpu->draft.reply);
 	if (peer < 0) {	/* half a session is none: bury what is left of it */
-		if (tag_bury(&b->tag[slot], c->sweep) && (b->flow[slot].flags & FLOW_ORIG)) {
-			session_release(cpu, &b->flow[slot], &b->cold[slot], cpu->meta.now_s);
+		if (tag_bury(bucket_tag(b, slot), c->sweep) && (bucket_flow(b, slot)->flags & FLOW_ORIG)) {
+			session_release(cpu, bucket_flow(b, slot), bucket_cold(b, slot), cpu->meta.now_s);
 			__sync_fetch_and_sub(&u->sessions, 1);
 		}
 		return -ENOENT_;
@@ -221,7 +234,7 @@ ENV_GLOBAL int session_end(__u64 handle, struct cpu *cpu)
 	pb = handle_bucket(peer, &pslot);
 	if (!pb)
 		return -ENOENT_;
-	if (!(b->flow[slot].flags & FLOW_ORIG)) {
+	if (!(bucket_flow(b, slot)->flags & FLOW_ORIG)) {
 		struct bucket *swap = b;
 		__u32 swap_slot = slot;
 
@@ -230,11 +243,11 @@ ENV_GLOBAL int session_end(__u64 handle, struct cpu *cpu)
 		pb = swap;
 		pslot = swap_slot;
 	}
-	if (!tag_bury(&b->tag[slot], c->sweep))
+	if (!tag_bury(bucket_tag(b, slot), c->sweep))
 		return -ENOENT_;
-	tag_bury(&pb->tag[pslot], c->sweep);
-	session_event(cpu, EVENT_SESSION_END, &b->flow[slot], &pb->flow[pslot], b->cold[slot].rule, cpu->meta.now_s);
-	session_release(cpu, &b->flow[slot], &b->cold[slot], cpu->meta.now_s);
+	tag_bury(bucket_tag(pb, pslot), c->sweep);
+	session_event(cpu, EVENT_SESSION_END, bucket_flow(b, slot), bucket_flow(pb, pslot), bucket_cold(b, slot)->rule, cpu->meta.now_s);
+	session_release(cpu, bucket_flow(b, slot), bucket_cold(b, slot), cpu->meta.now_s);
 	__sync_fetch_and_sub(&u->sessions, 1);
 	return 0;
 }
@@ -252,14 +265,14 @@ ENV_GLOBAL int session_stale(__u64 handle, struct cpu *cpu)
 	if (!cpu)
 		return 0;
 	b = handle_bucket(handle, &slot);
-	if (!b || flow_fresh(&b->flow[slot], cpu->meta.now_s))
+	if (!b || flow_fresh(bucket_flow(b, slot), cpu->meta.now_s))
 		return 0;
-	flow_peer_key(&cpu->draft.reply, &b->flow[slot], b->cold[slot].peer_zone);
+	flow_peer_key(&cpu->draft.reply, bucket_flow(b, slot), bucket_cold(b, slot)->peer_zone);
 	peer = table_find(&cpu->draft.reply);
 	if (peer < 0)
 		return 1;
 	b = handle_bucket(peer, &slot);
-	return b && !flow_fresh(&b->flow[slot], cpu->meta.now_s);
+	return b && !flow_fresh(bucket_flow(b, slot), cpu->meta.now_s);
 }
 
 #endif

@@ -105,7 +105,7 @@ DP __u32 *bucket_spilled(const struct shape sh, __u32 *tag)
 	return &tag[sh.slots];
 }
 
-DP void *bucket_key(const struct shape sh, __u32 *tag, __u32 slot)
+DP void *bucket_key(const struct shape sh, __u32 *tag, __u64 slot)
 {
 	return (void *)tag + sh.first + slot * sh.stride;
 }
@@ -133,9 +133,13 @@ DP __u32 tags_mask(const struct shape sh, const __u32 *tag, __u32 wanted, __u32 
 /* Number of the lowest set bit of a mask that is not 0 and below 2^16; no branches here either. */
 DP __u32 first_slot(__u32 mask)
 {
+	__u32 n;
+
 	mask &= -mask;
-	return (1 - is_zero(mask & 0xff00)) * 8 + (1 - is_zero(mask & 0xf0f0)) * 4 +
-	       (1 - is_zero(mask & 0xcccc)) * 2 + (1 - is_zero(mask & 0xaaaa));
+	n = (1 - is_zero(mask & 0xff00)) * 8 + (1 - is_zero(mask & 0xf0f0)) * 4 +
+	    (1 - is_zero(mask & 0xcccc)) * 2 + (1 - is_zero(mask & 0xaaaa));
+	OPAQUE(n);	/* else the compiler asks "not 15" where the verifier wants "less than 15" */
+	return n;
 }
 
 #define SAME_TAGS	3	/* keys of one bucket that share 30 bits of hash: more will not be met */
@@ -339,6 +343,33 @@ DP struct bucket *flow_lookup(const struct tuple *key, const struct control *c, 
 	}
 	*at = slot;
 	return b;
+}
+
+/*
+ * Slot number s of b. The bound is said again right before the address, in 64 bits: older verifiers lose
+ * it on the way through the stack. A slot that is none becomes the first one.
+ */
+DP __u64 bucket_slot(__u32 s)
+{
+	__u64 slot = s;
+
+	OPAQUE(slot);
+	return slot < NATVI_BUCKET_SLOTS ? slot : 0;
+}
+
+DP struct flow *bucket_flow(struct bucket *b, __u32 s)
+{
+	return &b->flow[bucket_slot(s)];
+}
+
+DP struct flow_cold *bucket_cold(struct bucket *b, __u32 s)
+{
+	return &b->cold[bucket_slot(s)];
+}
+
+DP __u32 *bucket_tag(struct bucket *b, __u32 s)
+{
+	return &b->tag[bucket_slot(s)];
 }
 
 DP struct bucket *handle_bucket(__u64 handle, __u32 *slot)

@@ -115,7 +115,7 @@ DP void tcp_track(struct pkt *p, struct flow *f, __u16 peer_zone)
 	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
 	if (!b || !set)
 		return;
-	peer = &b->flow[slot];
+	peer = bucket_flow(b, slot);
 	f->tcp_seen = tcp_next(p, f, peer);
 	f->idle_s = tcp_idle_s(set, f->tcp_seen, peer->tcp_seen);
 	peer->idle_s = f->idle_s;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define ENV_GLOBAL	static __attribute__((unused))
+#define ENV_CONTEXT	struct native_frame
 
 #include "dp/pkt.h"
 #include "dp/csum.h"
@@ -116,14 +117,20 @@ DP void env_begin(struct pkt *p)
 {
 	struct native_frame *f = p->ctx;
 
-	p->data = f->data;
-	p->data_end = f->data + f->len;
 	p->m->ifindex = f->ifindex;
 	p->m->wire_len = f->len;
 	p->m->gso_size = 0;
 	p->m->eth_proto = f->eth_proto;
 	p->m->vlan_present = 0;
 	p->m->vlan_tci = 0;
+}
+
+DP void env_pointers(struct pkt *p)
+{
+	struct native_frame *f = p->ctx;
+
+	p->data = f->data;
+	p->data_end = f->data + f->len;
 }
 
 DP bool env_hits_only(const struct pkt *p)
