@@ -273,27 +273,45 @@ def still_works(box, inside, outside, external):
     arrives(outside, payload(5000), external)
 
 
-@pytest.mark.parametrize("when", ["before-the-last", "early"])
-@pytest.mark.parametrize("kind", ["newer", "older", "longer"])
-def test_overlap_is_refused(box, kind, when):
-    """Fragments that bring again what has been: RFC 1858, RFC 3128. No receiver has to judge which of the two is right."""
+EVIL = b"\xee"
+
+
+def is_evil(packet):
+    return packet.haslayer(IP) and EVIL * 64 in bytes(packet)
+
+
+@pytest.mark.parametrize("when", ["late", "early"])
+@pytest.mark.parametrize("at, size", [(PIECE - 80, PIECE), (PIECE, PIECE - 80), (PIECE + 80, 800)], ids=["across", "same-start", "within"])
+def test_overlap_never_leaves(box, at, size, when):
+    """Fragments that bring again what has been, or will be: no receiver has to judge which is right (RFC 1858, RFC 3128)."""
     inside, outside, external = pair(box)
+    seen = box.tap("outside")
     good = cut(INSIDE, SERVER, UDP, udp((INSIDE, 4000), (SERVER, 5000), payload(3 * PIECE)))
-    ident = good[0].id
-    at, size = {"newer": (PIECE - 80, PIECE), "older": (PIECE, PIECE - 80), "longer": (PIECE, PIECE - 8)}[kind]
-    evil = piece(INSIDE, SERVER, UDP, ident, at, b"\xee" * size, True)
-    pieces = [*good[:2], evil, *good[2:]] if when == "before-the-last" else [evil, good[3], good[2], good[1], good[0]]
-    box.lan.send(pieces)
-    time.sleep(PARK_S)
-    while not silent(outside, 0.2):
+    evil = piece(INSIDE, SERVER, UDP, good[0].id, at, EVIL * size, True)
+    box.lan.send([*good[:2], evil, *good[2:]] if when == "late" else [evil, *good[::-1]])
+    seen.none(is_evil, "what overlaps", 2 * PARK_S)
+    while not silent(outside, 0.1):
         assert outside.recv(65535) == payload(3 * PIECE), "a datagram of two minds arrived"
+    still_works(box, inside, outside, external)
+
+
+def test_overlap_in_order_ends_the_datagram(box):
+    """The false one comes first, in order: it passes, but its datagram never gets complete."""
+    inside, outside, external = pair(box)
+    seen = box.tap("outside")
+    good = cut(INSIDE, SERVER, UDP, udp((INSIDE, 4000), (SERVER, 5000), payload(3 * PIECE)))
+    evil = piece(INSIDE, SERVER, UDP, good[0].id, PIECE, EVIL * (PIECE - 80), True)
+    box.lan.send([good[0], evil, *good[1:]])
+    seen.expect(is_evil, "what came in order")
+    seen.none(lambda p: p.haslayer(IP) and p[IP].frag * 8 > PIECE, "anything behind it", 2 * PARK_S)
+    assert silent(outside, 0.1)
     still_works(box, inside, outside, external)
 
 
 def test_overlap_is_counted(box):
     inside, outside, external = pair(box)
     good = cut(INSIDE, SERVER, UDP, udp((INSIDE, 4000), (SERVER, 5000), payload(3 * PIECE)))
-    evil = piece(INSIDE, SERVER, UDP, good[0].id, PIECE - 80, b"\xee" * PIECE, True)
+    evil = piece(INSIDE, SERVER, UDP, good[0].id, PIECE - 80, EVIL * PIECE, True)
     dropped(box, "fragment-overlap", lambda: box.lan.send([good[0], evil, *good[1:]]))
     assert silent(outside)
     still_works(box, inside, outside, external)
@@ -327,7 +345,7 @@ def test_beyond_the_longest_datagram(box):
     l4 = udp((INSIDE, 4000), (SERVER, 5000), payload(PIECE - 8))
     ident = next(idents)
     first = piece(INSIDE, SERVER, UDP, ident, 0, l4, True)
-    beyond = piece(INSIDE, SERVER, UDP, ident, 65528, b"\xee" * 800, False)
+    beyond = piece(INSIDE, SERVER, UDP, ident, 65528, EVIL * 800, False)
     dropped(box, "fragment-bad", lambda: box.lan.send([first, beyond]))
     seen.none(lambda p: p.haslayer(IP) and p[IP].frag * 8 > 60000, "the end of it")
     still_works(box, inside, outside, external)
@@ -370,7 +388,7 @@ class Flood:
         self.box, self.n, self.sent = box, n, 0
         self.batches = []
         for i in range(100):
-            packets = [piece(src, SERVER, UDP, (i * batch + k) & 0xffff, 1480, b"\xee" * 104, True)
+            packets = [piece(src, SERVER, UDP, (i * batch + k) & 0xffff, 1480, EVIL * 104, True)
                        for k, src in zip(range(batch), itertools.cycle(sources))]
             self.batches.append([bytes(box.lan.head / p) for p in packets])
         self.stop = threading.Event()

@@ -300,8 +300,11 @@ static void frames_are_unchanged(void **state)
 {
 	struct spec s = { .id = 77, .offset = 3, .bytes = 5, .last = true, .tags = 2, .vlan = 12, .option_words = 10, .padding = 9, .fill = 0xee };
 	size_t len = make_fragment(buf, &s);
+	struct park_frame f;
 	uint8_t was[128];
 
+	assert_int_equal(park_frame_parse(buf, len, &f), 0);
+	assert_int_equal(f.key.vlan, 12);	/* the outer tag */
 	memcpy(was, buf, len);
 	put(&s, 0);
 	first_passes(77, 3);
