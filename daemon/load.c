@@ -117,8 +117,8 @@ static int set_sizes(struct bpf_object *object, const struct config *config)
 
 	err = set_size(object, TABLE_FLOWS, natvi_buckets_for(config->max_sessions));
 	if (!err)
-		err = set_size(object, TABLE_MAPPINGS, natvi_mapping_buckets_for(2 * config->max_mappings +
-			       config->max_mappings / 8 + 2 * (needs.statics + STATIC_HEADROOM)));
+		err = set_size(object, TABLE_MAPPINGS, natvi_mapping_buckets_for(
+			       natvi_mapping_entries_for(config->max_mappings, needs.statics + STATIC_HEADROOM)));
 	if (!err)
 		err = set_size(object, TABLE_POOL_ADDRS, 2 * addrs);
 	if (!err)
