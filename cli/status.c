@@ -146,6 +146,9 @@ static void print_notes(const struct status *status)
 		if (why_off)
 			printf("%s: no XDP: %s\n", name, why_off);
 	}
+	trouble = json_string_value(json_object_get(status->daemon, "conflict"));
+	if (trouble)
+		puts(trouble);
 	if (json_is_true(json_object_get(status->daemon, "unconfirmed")))
 		puts("the configuration waits for `natvi confirm`, and goes back without it");
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/attach.h"
+#include "daemon/conflict.h"
 #include "daemon/doctor_impl.h"
 #include "daemon/links.h"
 #include "daemon/pins.h"
@@ -211,6 +212,14 @@ static void visit_all(struct visit *v, struct nl *nl, const struct names_list *l
 	}
 }
 
+static void check_conflict(struct doctor *doctor, const struct config *config, const struct links *links)
+{
+	char text[512];
+
+	if (config && conflict_find(config, links, text, sizeof(text)))
+		finding_add(doctor, DOCTOR_ERROR, "conflict", "addresses", "`natvi run` and `natvi reload` refuse it as it is", "%s", text);
+}
+
 void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config)
 {
 	struct names *names = names_open(instance);
@@ -226,6 +235,7 @@ void doctor_ports(struct doctor *doctor, const char *instance, const struct conf
 		visit_all(&v, &nl, &list);
 		switches_check(list.list, list.n, wrong_switch, doctor);
 		check_liberal(doctor);
+		check_conflict(doctor, config, &links);
 	}
 	nl_close(&nl);
 	links_free(&links);

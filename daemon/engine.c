@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "daemon/bits.h"
+#include "daemon/conflict.h"
 #include "daemon/drain.h"
 #include "daemon/forwards.h"
 #include "daemon/guard.h"
@@ -56,6 +57,28 @@ static void read_port_range(uint16_t *lo, uint16_t *hi)
 	*hi = (uint16_t)b;
 }
 
+/*
+ * A configuration that addresses contradict is refused when somebody asks for it. One that is in force already, be it of a
+ * daemon that ended, is not left alone because an address came: that is said, once.
+ */
+static int check_conflict(struct change *c)
+{
+	bool in_force = !c->asked || c->d->going_back || (!c->d->has_plan && c->d->tables->reused);
+	char text[sizeof(c->d->conflict)] = "";
+	int err = conflict_find(c->config, &c->links, text, sizeof(text));
+
+	if (err && !in_force) {
+		snprintf(c->err, c->err_len, "%s", text);
+		return err;
+	}
+	if (text[0] && strcmp(text, c->d->conflict))
+		log_warn("%s", text);
+	else if (!text[0] && c->d->conflict[0])
+		log_info("inside and outside addresses differ again");
+	strcpy(c->d->conflict, text);
+	return 0;
+}
+
 static int build(struct change *c)
 {
 	struct plan_input input = {
@@ -73,6 +96,9 @@ static int build(struct change *c)
 		snprintf(c->err, c->err_len, "cannot read the interfaces: %s", strerror(-err));
 		return err;
 	}
+	err = check_conflict(c);
+	if (err)
+		return err;
 	read_port_range(&input.local_lo, &input.local_hi);
 	err = slots_copy(&c->slots, &c->d->slots);
 	if (!err)

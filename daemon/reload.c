@@ -120,6 +120,7 @@ static void roll_back(struct daemon *d)
 	char err[512];
 
 	d->fallback = NULL;
+	d->going_back = true;
 	if (engine_apply(d, former, err, sizeof(err))) {
 		log_err("the former configuration cannot be put in force again: %s", err);
 		config_free(former);
@@ -127,6 +128,7 @@ static void roll_back(struct daemon *d)
 		log_warn("the configuration was not confirmed: the former one is in force again");
 		reload_save(d);
 	}
+	d->going_back = false;
 	end_waiting(d);
 }
 

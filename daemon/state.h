@@ -59,6 +59,8 @@ struct daemon {
 	bool overlaps;			/* mappings hold ports that are reserved by now */
 	uint32_t overlaps_s;		/* when that was looked at last */
 	uint32_t retry_s;		/* when what could not be attached was tried last */
+	char conflict[512];		/* between the configuration and addresses that came since; said once; "": none */
+	bool going_back;		/* to the configuration before: addresses that came since do not stop that */
 	bool mark_slow;			/* natvi's nftables table stands */
 	bool policy;			/* see SETTINGS_POLICY */
 	bool one_route;			/* see SETTINGS_ONE_ROUTE */

@@ -380,41 +380,6 @@ static void check_forwards(struct cfg_parse *p, bool spans_sound)
 
 /* Sources against pools */
 
-static int span_pool_compare(const void *a, const void *b)
-{
-	const struct cfg_span *x = a, *y = b;
-
-	if (x->pool != y->pool)
-		return x->pool < y->pool ? -1 : 1;
-	return x->lo < y->lo ? -1 : x->lo > y->lo;
-}
-
-/* The first span of a pool that ends at or after addr, or what follows; spans are sorted by pool. */
-static size_t span_find_in(const struct cfg_parse *p, size_t pool, uint32_t addr)
-{
-	size_t lo = 0, hi = p->n_spans;
-
-	while (lo < hi) {
-		size_t middle = lo + (hi - lo) / 2;
-		const struct cfg_span *span = &p->spans[middle];
-
-		if (span->pool < pool || (span->pool == pool && span->hi < addr))
-			lo = middle + 1;
-		else
-			hi = middle;
-	}
-	return lo;
-}
-
-static size_t pool_find(const struct config *c, const char *name)
-{
-	size_t i = 0;
-
-	while (i < c->n_pools && strcmp(c->pools[i].name, name))
-		i++;
-	return i;
-}
-
 /*
  * The same addresses inside and outside could not be told apart before there are zones (RFC 4787
  * req. 7 asks for nothing less). A source of 0.0.0.0/0 says "any", not "these".
@@ -422,27 +387,21 @@ static size_t pool_find(const struct config *c, const char *name)
 static void check_sources(struct cfg_parse *p)
 {
 	char printed[ADDR_TEXT_LEN], range[ADDR_RANGE_LEN];
-	size_t known_rule = CFG_NO_RULE, pool = 0;
 
-	if (p->n_spans)
-		qsort(p->spans, p->n_spans, sizeof(*p->spans), span_pool_compare);
 	for (size_t i = 0; i < p->n_refs; i++) {
 		const struct cfg_ref *ref = &p->refs[i];
 		const struct cfg_rule *rule = ref->rule == CFG_NO_RULE ? NULL : &p->config->rules[ref->rule];
+		const struct cfg_span *span;
 		size_t s;
 
-		if (ref->kind != REF_SOURCE || !ref->prefix.len || rule->action != ACTION_SNAT || rule->masquerade)
+		if (ref->kind != REF_SOURCE || !ref->prefix.len || (!rule->masquerade && !*rule->pool))
 			continue;
-		if (known_rule != ref->rule)
-			pool = pool_find(p->config, rule->pool);
-		known_rule = ref->rule;
-		s = span_find_in(p, pool, ref->prefix.addr);
-		if (s < p->n_spans && p->spans[s].pool == pool &&
-		    p->spans[s].lo <= (ref->prefix.addr | ~addr_mask4(ref->prefix.len)))
-			cfg_fail(p, ref->line, "source %s overlaps %s of pool `%s` (line %d) that the rule "
-				 "translates to; inside and outside addresses must differ",
+		s = span_find(p, ref->prefix.addr);
+		span = &p->spans[s];
+		if (s < p->n_spans && span->lo <= (ref->prefix.addr | ~addr_mask4(ref->prefix.len)))
+			cfg_fail(p, ref->line, "source %s overlaps %s of pool `%s` (line %d); inside and outside addresses must differ",
 				 addr_print_prefix4(ref->prefix.addr, ref->prefix.len, printed),
-				 addr_print_range4(p->spans[s].lo, p->spans[s].hi, range), rule->pool, p->spans[s].line);
+				 addr_print_range4(span->lo, span->hi, range), p->config->pools[span->pool].name, span->line);
 	}
 }
 
@@ -466,5 +425,5 @@ void cfg_check(struct cfg_parse *p)
 	check_rules(p);
 	check_forwards(p, spans_sound);
 	if (spans_sound)
-		check_sources(p);	/* puts the spans into another order */
+		check_sources(p);
 }

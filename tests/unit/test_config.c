@@ -196,6 +196,10 @@ static const struct bad bad_rules[] = {
 	{ IFS POOL RULE("from: {source: 203.0.113.0/24}, action: {snat: public}"), 1, 4,
 	  "source 203.0.113.0/24 overlaps 203.0.113.16/28 of pool `public` (line 2)" },
 	{ IFS POOL RULE("from: {source: [198.18.0.0/16, 203.0.113.31]}, action: {snat: public}"), 1, 4, "inside and outside addresses must differ" },
+	{ IFS POOL RULE("from: {source: 203.0.113.20}, action: masquerade"), 1, 4, "source 203.0.113.20 overlaps 203.0.113.16/28 of pool `public`" },
+	{ IFS "pools:\n- {name: a, addresses: [203.0.113.1, 203.0.113.9]}\n- {name: b, addresses: 203.0.113.5}\n"
+	      RULE("from: {source: 203.0.113.8/29}, action: {snat: b}"), 1, 6, "overlaps 203.0.113.9 of pool `a` (line 3)" },
+	{ IFS POOL RULE("from: {source: 203.0.113.20}"), 1, 4, "a rule needs `action`" },
 };
 
 static const struct bad bad_forwards[] = {

@@ -304,6 +304,22 @@ static void test_forwards(void **state)
 	config_free(c);
 }
 
+/* Only what is translated must differ from the pools: their addresses may be kept out, and "any" is anybody else. */
+static void test_sources_beside_pools(void **state)
+{
+	struct config *c = read_good(
+		IFS "pools: [{name: p, addresses: [203.0.113.16/28, 203.0.113.40-203.0.113.47]}]\n"
+		"rules:\n"
+		"- {from: {interface: wan0, source: 203.0.113.16/28}, action: drop}\n"
+		"- {from: {source: 203.0.113.0/24}, action: accept}\n"
+		"- {from: {source: 0.0.0.0/0}, action: {snat: p}}\n"
+		"- {from: {source: [203.0.113.0/28, 203.0.113.32/29, 203.0.113.48/28]}, action: {snat: p}}\n"
+		"- {to: {destination: 203.0.113.16/28}, action: masquerade}\n");
+
+	assert_int_equal(c->n_rules, 5);
+	config_free(c);
+}
+
 /* What a file needs to say twice it may say once, with an anchor; and notation is free. */
 static void test_yaml_forms(void **state)
 {
@@ -547,6 +563,7 @@ int main(void)
 		cmocka_unit_test(test_behaviour),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_forwards),
+		cmocka_unit_test(test_sources_beside_pools),
 		cmocka_unit_test(test_yaml_forms),
 		cmocka_unit_test(test_text_without_nul),
 		cmocka_unit_test(test_args),
