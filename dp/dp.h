@@ -94,7 +94,7 @@ DP enum stage dp_stages(struct pkt *p)
 		return arp(p);
 	if (p->m->flags & PKT_ICMP_ERROR)
 		return env_hits_only(p) ? punt(p) : (enum stage)icmp_error_apart(p->ctx);
-	if (unlikely(p->m->flags & PKT_LATER) && fragment_follow(p) == DONE)
+	if (unlikely(p->m->flags & PKT_FRAGMENT) && fragment(p) == DONE)
 		return DONE;
 	if (!may_have_flow(p) || !flow_find(p)) {
 		if (nat_miss(p) == DONE)

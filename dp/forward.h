@@ -78,15 +78,14 @@ DP void flow_touch(struct pkt *p, struct flow *f)
 }
 
 /* A fragment of flow f: the first one shows the others the way, these take the same road. */
-DP enum stage forward_fragment(struct pkt *p, const struct flow *f, enum verdict *slow)
+DP void forward_fragment(struct pkt *p, const struct flow *f, enum verdict *slow)
 {
 	if (p->m->flags & PKT_FIRST) {
 		ident_renew(p, f);
-		return fragment_begin(p, *slow == VERDICT_FORWARD ? 0 : FRAGMENT_SLOW, *slow);
-	}
-	if (*slow == VERDICT_FORWARD)
+		fragment_begin(p, *slow == VERDICT_FORWARD ? 0 : FRAGMENT_SLOW, *slow);
+	} else if (*slow == VERDICT_FORWARD) {
 		*slow = p->m->slow & 63;
-	return NEXT;
+	}
 }
 
 /* What a packet of flow f has to have looked at beyond the hot path: state, route, options. */
@@ -110,8 +109,8 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, __u16 peer_zone, e
 		*slow = VERDICT_SLOW_TOO_BIG;
 	if (f->mtu && p->m->seg_len > f->mtu && (p->m->flags & PKT_DF))
 		return refuse(p, VERDICT_TOO_BIG, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, f->mtu);
-	if (p->m->flags & PKT_FRAGMENT && forward_fragment(p, f, slow) == DONE)
-		return DONE;
+	if (p->m->flags & PKT_FRAGMENT)
+		forward_fragment(p, f, slow);
 	if (p->m->key.proto == IPPROTO_TCP && tcp_news(p, f)) {
 		tcp_track(p, f, peer_zone);
 		mss_find(p, f);

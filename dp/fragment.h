@@ -35,7 +35,12 @@ DP bool fragment_allowed(struct pkt *p)
 {
 	struct fragment_source *s = source_now(p);
 
-	return s && __sync_fetch_and_add(&s->unfinished, 1) < NATVI_FRAGMENT_UNFINISHED;
+	if (!s)
+		return false;
+	if (__sync_fetch_and_add(&s->unfinished, 1) < NATVI_FRAGMENT_UNFINISHED)
+		return true;
+	__sync_fetch_and_sub(&s->unfinished, 1);
+	return false;
 }
 
 /* The last fragment is on its way: the entry goes, and counts no more. */
@@ -48,16 +53,21 @@ DP void fragment_end(struct pkt *p)
 		__sync_fetch_and_sub(&s->unfinished, 1);
 }
 
-/* p is a first fragment: the others shall follow it. flags: FRAGMENT_*; why: enum verdict, with KERNEL and SLOW. */
-DP enum stage fragment_begin(struct pkt *p, __u8 flags, enum verdict why)
+/* A first fragment: NEXT if it begins a datagram, and its source may. */
+DP enum stage fragment_first(struct pkt *p)
 {
-	struct fragment *f = env_fragment(fragment_key(p));
+	const struct fragment *f = env_fragment(fragment_key(p));
 
-	if (f && !(flags & FRAGMENT_KERNEL) && (__s32)(p->m->now_s - f->since_s) <= FRAGMENT_REPEAT_S)
+	if (f && (__s32)(p->m->now_s - f->since_s) <= FRAGMENT_REPEAT_S)
 		return drop(p, VERDICT_FRAGMENT_OVERLAP);
-	if (!fragment_allowed(p))
-		return drop(p, VERDICT_FRAGMENT_LIMIT);
-	f = &p->cpu->fragment;
+	return fragment_allowed(p) ? NEXT : drop(p, VERDICT_FRAGMENT_LIMIT);
+}
+
+/* The others shall follow this first fragment. flags: FRAGMENT_*; why: with KERNEL and SLOW, its verdict. */
+DP void fragment_begin(struct pkt *p, __u8 flags, enum verdict why)
+{
+	struct fragment *f = &p->cpu->fragment;
+
 	__builtin_memset(f, 0, sizeof(*f));
 	f->sport = p->m->key.sport;
 	f->dport = p->m->key.dport;
@@ -66,9 +76,8 @@ DP enum stage fragment_begin(struct pkt *p, __u8 flags, enum verdict why)
 	f->since_s = p->m->now_s;
 	f->flags = flags;
 	f->verdict = why;
-	env_fragment_put(&p->cpu->fragment_key, f);
+	env_fragment_put(fragment_key(p), f);
 	p->m->flags |= PKT_TRACKED;
-	return NEXT;
 }
 
 /* A first fragment that the kernel has got untranslated: the others go there too. */
@@ -97,8 +106,6 @@ DP enum stage fragment_follow(struct pkt *p)
 	__u32 at = p->m->frag_at;
 	struct fragment *f;
 
-	if (env_hits_only(p))
-		return punt(p);
 	if (is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]))
 		return kernel(p, VERDICT_MULTICAST);
 	f = env_fragment(fragment_key(p));
@@ -124,6 +131,14 @@ DP enum stage fragment_follow(struct pkt *p)
 	if (!p->m->frag_more)
 		fragment_end(p);
 	return p->m->left ? kernel(p, p->m->left & 63) : NEXT;
+}
+
+/* A fragment finds its datagram. NEXT: it is a packet like others now. */
+DP enum stage fragment(struct pkt *p)
+{
+	if (env_hits_only(p))
+		return punt(p);
+	return p->m->flags & PKT_FIRST ? fragment_first(p) : fragment_follow(p);
 }
 
 #endif

@@ -234,6 +234,7 @@ DP void mapping_set(struct mapping *m, const struct mapping *value)
 	m->pool = value->pool;
 	m->flags = value->flags;
 	m->filtering = value->filtering;
+	m->filtering_tcp = value->filtering_tcp;
 }
 
 /* Let the remote of draft in to the source's outside port; a session holds the permit. */

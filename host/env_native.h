@@ -166,10 +166,22 @@ DP int env_enter(struct pkt *p, __u32 ifindex)
 	return env_redirect(p, ifindex);
 }
 
-/* Nobody is there to keep it. */
 DP int env_park(struct pkt *p, enum park_kind kind)
 {
-	return -ENODEV;
+	__u32 in = p->m->ifindex;
+	struct ethhdr head = { .h_dest = { PARK_MAC_LOCAL, kind, in >> 24, in >> 16, in >> 8, in },
+			       .h_proto = __builtin_bswap16(ETH_P_IP) };
+	struct native_frame *f = p->ctx;
+
+	if (p->m->l3) {
+		memcpy(f->data, head.h_dest, sizeof(head.h_dest));
+	} else {
+		f->data -= sizeof(head);
+		f->len += sizeof(head);
+		memcpy(f->data, &head, sizeof(head));
+		env_pointers(p);
+	}
+	return env_redirect(p, native()->control.park_ifindex);
 }
 
 DP void env_mark_slow(struct pkt *p, __u32 mark)

@@ -110,7 +110,8 @@ static size_t room_before(const struct native *n, uint32_t ifindex)
 	return NATIVE_HEADROOM + 2;
 }
 
-struct native_result native_run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)
+static struct native_result run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s,
+				int (*hook)(void *ctx))
 {
 	struct native_frame f = { .room = n->buffer, .data = n->buffer + room_before(n, ifindex), .ifindex = ifindex };
 	struct counters before = n->cpu[0].counters;
@@ -123,7 +124,7 @@ struct native_result native_run(struct native *n, uint32_t ifindex, const void *
 	memcpy(f.data, frame, len);
 	native_current = n;
 	n->now_s = now_s;
-	r.action = dp_run(&f);
+	r.action = hook(&f);
 	native_current = NULL;
 	r.verdict = counted(&before, &n->cpu[0].counters, &r.icmp);
 	r.out_ifindex = f.out_ifindex;
@@ -131,6 +132,26 @@ struct native_result native_run(struct native *n, uint32_t ifindex, const void *
 	r.frame = f.data;
 	r.len = f.len;
 	return r;
+}
+
+static int hook_port(void *ctx)
+{
+	return dp_run(ctx);
+}
+
+static int hook_park(void *ctx)
+{
+	return dp_parked(ctx);
+}
+
+struct native_result native_run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)
+{
+	return run(n, ifindex, frame, len, now_s, hook_port);
+}
+
+struct native_result native_parked(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)
+{
+	return run(n, ifindex, frame, len, now_s, hook_park);
 }
 
 void native_new_generation(struct native *n)

@@ -79,6 +79,9 @@ void native_free(struct native *n);
 /* One frame of 1-NATIVE_MAX_FRAME bytes coming in by ifindex at now_s (monotonic seconds, > 0). */
 struct native_result native_run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s);
 
+/* The same for a frame that the daemon has kept, as it came to its tap (abi/fragment.h). */
+struct native_result native_parked(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s);
+
 /* The routes' generation moves, as when the kernel's routes have changed. */
 void native_new_generation(struct native *n);
 
