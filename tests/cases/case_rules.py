@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Rules: what they match, in which order, and what they do."""
-from frames import answers, case, drops, echo, icmp, other, passes, sends, state, tcp, udp
+from frames import answers, case, drops, echo, icmp, net, other, passes, sends, state, tcp, udp
 from world import A, B, D, ELSEWHERE, IFS, LAN, NOWHERE, S, S2, S3, X, pool, rules
 
 OUT = udp(A + ":4000", S + ":53")
@@ -84,7 +84,7 @@ CASES = [
          drops("lan0", OUT, "rule-drop"),
          drops("lan0", OUT.but(ttl=1), "rule-drop"),
          drops("lan0", other(A, S, 50), "rule-drop"),
-         drops("lan0", OUT.but(flags="MF"), "rule-drop"),
+         drops("lan0", OUT.part(0, 16), "rule-drop"),
          state(sessions=0, mappings=0)),
     case("reject", "dropped, and the sender is told", rules("%s, action: reject" % LAN),
          answers("lan0", OUT, "rule-reject", 3, 13),
@@ -95,8 +95,8 @@ CASES = [
     case("kernel", "left to the kernel as it is", rules("%s, action: kernel" % LAN),
          passes("lan0", OUT, "rule-kernel"),
          passes("lan0", OUT.but(ttl=1), "rule-kernel"),
-         passes("lan0", OUT.but(flags="MF"), "rule-kernel"),
-         passes("lan0", OUT.but(frag=100), "rule-kernel"),
+         passes("lan0", OUT.part(0, 16), "rule-kernel"),
+         passes("lan0", OUT.part(16), "rule-kernel"),
          state(sessions=0, mappings=0)),
     case("accept", "forwarded untranslated, and its answers", rules("from: {interface: lan0}, to: {interface: lan1}, action: accept"),
          sends("lan0", udp(A + ":4000", D + ":53"), "lan1", udp(A + ":4000", D + ":53"), "new-forward"),
@@ -134,6 +134,8 @@ CASES = [
          drops("wan0", udp(S + ":53", A + ":4000"), "rule-drop"),
          drops("wan0", udp(S + ":53", D + ":4000"), "rule-drop"),
          passes("wan0", tcp(S + ":53", X + ":22"), "local"),
+         drops("wan0", tcp(S + ":53", X + ":23"), "syn-held"),
          masked("lan0", OUT),
-         sends("wan0", udp(S + ":53", X + ":4000"), "lan0", udp(S + ":53", A + ":4000"))),
+         sends("wan0", udp(S + ":53", X + ":4000"), "lan0", udp(S + ":53", A + ":4000")),
+         net=net(sockets=[{"proto": "tcp", "address": "", "port": 22}])),
 ]

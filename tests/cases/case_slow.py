@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The slow road, MTU, TTL, fragments, and natvi's own ICMP errors."""
+"""The slow road, MTU, TTL, and natvi's own ICMP errors."""
 from scapy.layers.inet import IPOption_Router_Alert
 
 from frames import (Other, adopt, advance, arp, answers, case, drops, echo, icmp_error, interface, net, new_generation, other, passes, route,
@@ -146,26 +146,6 @@ CASES = [
          passes("lan0", big(tcp(A + ":4000", NARROW + ":80", "A"), 3000), "slow-too-big",
                 big(tcp(X + ":4000", NARROW + ":80", "A"), 3000), gso=1361),
          hosts=("tc",), only="GSO packets are tc's alone"),
-
-    # Fragments
-    case("fragments", "fragments without what ties them to a flow are dropped, and nobody is told", MASQ,
-         drops("lan0", OUT.but(flags="MF"), "fragment"),
-         drops("lan0", OUT.but(flags="MF", frag=100), "fragment"),
-         drops("lan0", OUT.but(frag=100), "fragment"),
-         drops("lan0", tcp(A + ":4000", S + ":80", "A", frag=1), "fragment"),
-         passes("wan0", IN_X.but(frag=100), "local"),
-         passes("wan0", IN_X.but(flags="MF"), "local"),
-         drops("lan0", OUT.but(ttl=1, frag=100), "ttl-exceeded"),
-         sends("lan0", OUT, "wan0", OUT_X, "new-forward"),
-         drops("lan0", OUT.but(flags="MF"), "fragment"),
-         state(sessions=1)),
-    case("fragments-pool", "likewise for a pool's address; without a rule they are the kernel's", pool(),
-         drops("wan0", udp(S + ":53", P + ":4000", flags="MF"), "fragment"),
-         drops("wan0", udp(S + ":53", P + ":4000", frag=7), "fragment"),
-         passes("wan0", udp(S + ":53", A + ":4000", frag=7), "no-rule")),
-    case("fragments-reject", "no ICMP error is made about a fragment that is not the first", rules("%s, action: reject" % LAN),
-         drops("lan0", OUT.but(frag=100), "rule-reject"),
-         drops("lan0", OUT.but(flags="MF", frag=100), "rule-reject")),
 
     # Own ICMP errors
     case("icmp-about-icmp", "no ICMP error is made about an ICMP error", MASQ,

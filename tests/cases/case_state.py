@@ -1,28 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""TCP states, time-outs, expiry with and without the sweep, resting ports."""
+"""Time-outs, expiry with and without the sweep, resting ports. TCP's states are in case_tcp.py."""
 from frames import (advance, case, drops, echo, echo_reply, even, other, passes, port, sends, state, sweep, tcp, udp)
 from world import A, B, MASQ, P, S, S2, X, masquerade, pool
 
 C, R = A + ":4000", S + ":80"     # client, server
 CX = P + ":4000"
 POOL = pool()
-TIMES = dict(timeouts="{udp: 20, tcp-established: 100, tcp-transitory: 10, icmp: 5, other: 7, port-rest: 30}")
-
-
-def out(flags, verdict="forward", client=C, client_x=CX, server=R):
-    return sends("lan0", tcp(client, server, flags), "wan0", tcp(client_x, server, flags), verdict)
-
-
-def back(flags, verdict="forward", client=C, client_x=CX, server=R):
-    return sends("wan0", tcp(server, client_x, flags), "lan0", tcp(server, client, flags), verdict)
-
-
-def idle(seconds, client=C, client_x=CX, server=R):
-    """Both directions know of the same time-out."""
-    return state(sessions=1, idle={"%s > %s" % (client, server): seconds, "%s > %s" % (server, client_x): seconds})
-
-
-HANDSHAKE = [out("S", "new-forward"), idle(240), back("SA"), idle(240), out("A"), idle(7440)]
+TIMES = dict(timeouts="{udp: 20, tcp-established: 100, tcp-opening: 10, tcp-closing: 12, icmp: 5, other: 7, port-rest: 30}")
 
 
 def udp_out(verdict="forward", inside=C, outside=CX, remote=R, **where):
@@ -34,26 +18,6 @@ def udp_back(verdict="forward", inside=C, outside=CX, remote=R):
 
 
 CASES = [
-    # TCP
-    case("tcp-established", "established once both have acknowledged", POOL, HANDSHAKE, back("A"), out("PA"), idle(7440)),
-    case("tcp-half-open", "a SYN alone and a SYN with its answer are transitory", POOL,
-         out("S", "new-forward"), out("S"), idle(240), back("SA"), back("SA"), idle(240),
-         advance(242), drops("wan0", tcp(R, CX, "S"), "no-mapping"), state(sessions=0)),
-    case("tcp-fin-one", "a FIN one way leaves it established", POOL, HANDSHAKE, out("FA"), idle(7440), back("A"), idle(7440)),
-    case("tcp-fin-both", "FIN both ways is transitory; stragglers are still translated", POOL, HANDSHAKE,
-         out("FA"), back("FA"), idle(240), out("A"), back("A"), idle(240), advance(242), sweep(ended=1)),
-    case("tcp-rst-out", "a RST by the client", POOL, HANDSHAKE, out("R"), idle(240), back("A"), idle(240)),
-    case("tcp-rst-in", "a RST by the server", POOL, HANDSHAKE, back("RA"), idle(240), out("A"), idle(240)),
-    case("tcp-simultaneous", "both send a SYN", POOL, out("S", "new-forward"), back("S"), idle(240), out("SA"), back("SA"), idle(7440)),
-    case("tcp-reopened", "a SYN on a closing session begins anew", POOL, HANDSHAKE,
-         out("FA"), back("FA"), out("A"), idle(240), out("S"), idle(240), back("SA"), idle(240), out("A"), idle(7440)),
-    case("tcp-reopened-rst", "likewise after a RST, from the other side, too", POOL, HANDSHAKE,
-         back("R"), idle(240), back("S"), idle(240), out("SA"), idle(240), back("A"), idle(7440)),
-    case("tcp-syn-established", "a SYN within an established connection changes nothing", POOL, HANDSHAKE, out("S"), idle(7440), back("A"), idle(7440)),
-    case("tcp-midstream", "a connection that natvi has not seen begin is taken up", POOL,
-         out("A", "new-forward"), idle(240), back("A"), idle(7440), out("PA"), idle(7440)),
-    case("tcp-midstream-fin", "its end is, too", POOL, out("FA", "new-forward"), idle(240), back("FA"), idle(240)),
-
     # Time-outs
     case("timeouts", "every kind has its own", masquerade(**TIMES),
          udp_out("new-forward", outside=X + ":4000"),
@@ -83,9 +47,6 @@ CASES = [
          drops("wan0", udp(R, CX), "no-mapping"),
          state(sessions=0),
          udp_out("new-forward"), udp_back(), state(sessions=1, mappings=1)),
-    case("expired-tcp", "an established connection lives for two hours and four minutes", POOL, HANDSHAKE,
-         advance(7439), back("A"), advance(7439), out("A"), advance(7442),
-         drops("wan0", tcp(R, CX, "R"), "no-state"), drops("wan0", tcp(R, CX, "S"), "no-mapping"), state(sessions=0)),
     case("expired-icmp", "an echo for a minute", POOL,
          sends("lan0", echo(A, S, 9), "wan0", echo(P, S, 9), "new-forward"), advance(59),
          sends("wan0", echo_reply(S, P, 9), "lan0", echo_reply(S, A, 9)), advance(62),

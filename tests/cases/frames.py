@@ -31,6 +31,8 @@ class Packet:
     cut_at: int = None      # bytes of the frame that are left
     patches: tuple = ()     # (offset in the frame, bytes)
     quoted: "Packet" = None  # of an ICMP error
+    behind: bytes = b""     # ICMP error: what follows the quote (RFC 4884)
+    piece: tuple = ()       # (from, to) of the IP payload: a fragment of the packet; to None: to the end
 
     def but(self, **changes):
         """A copy with other fields: of this class, else of IP (ttl, tos, id, flags, frag, options, proto, chksum, len,
@@ -53,6 +55,10 @@ class Packet:
         """Bytes of the frame overwritten, at an offset from the start of Ethernet."""
         return dataclasses.replace(self, patches=self.patches + ((at, data),))
 
+    def part(self, start, end=None, **but):
+        """A fragment: these bytes of the IP payload. MF is set where more follows; what else of the IP header is given in but."""
+        return dataclasses.replace(self.but(**but), piece=(start, end))
+
     @property
     def ttl(self):
         return dict(self.ip).get("ttl", 64)
@@ -61,9 +67,28 @@ class Packet:
         """((address, port or None), (address, port or None)) with what is bound put in"""
         return split(self.src, bound), split(self.dst, bound)
 
+    def bytes(self, bound):
+        """The IP packet."""
+        if not self.piece:
+            return bytes(self.layers(bound))
+        start, end = self.piece
+        fields = dict({"ttl": 64, "id": 0x4e56}, **dict(self.ip))
+        fields["id"] = int(value_of(fields["id"], bound))
+        unset = {name: value for name, value in self.ip if name not in ("flags", "frag", "len", "chksum")}
+        whole = bytes(dataclasses.replace(self, piece=(), ip=tuple(unset.items())).layers(bound))
+        head = (whole[0] & 15) * 4
+        load = whole[head:][start:end]
+        more = end is not None and head + end < len(whole)
+        flags = str(fields.pop("flags", "MF" if more else ""))
+        (src, _), (dst, _) = self.ends(bound)
+        ip = IP(src=src, dst=dst, **dict({"flags": flags, "frag": start // 8, "proto": whole[9]}, **fields))
+        return bytes(ip / Raw(load))
+
     def layers(self, bound):
         (src, sport), (dst, dport) = self.ends(bound)
-        ip = IP(src=src, dst=dst, **dict({"ttl": 64, "id": 0x4e56}, **dict(self.ip)))
+        fields = dict({"ttl": 64, "id": 0x4e56}, **dict(self.ip))
+        fields["id"] = int(value_of(fields["id"], bound))
+        ip = IP(src=src, dst=dst, **fields)
         l4 = dict(self.l4)
         if self.kind == "udp":
             return ip / UDP(sport=sport, dport=dport, **l4) / Raw(self.payload)
@@ -73,8 +98,8 @@ class Packet:
             if "id" in l4:
                 l4["id"] = int(value_of(l4["id"], bound))
             keep = l4.pop("keep", None)
-            inner = bytes(self.quoted.layers(bound)) if self.quoted else self.payload
-            return ip / ICMP(**l4) / Raw(inner[:keep])
+            inner = self.quoted.bytes(bound)[:keep] + self.behind if self.quoted else self.payload[:keep]
+            return ip / ICMP(**l4) / Raw(inner)
         return ip / Raw(self.payload)
 
     def frame(self, bound, src_mac, dst_mac):
@@ -83,7 +108,7 @@ class Packet:
         for i, (_, tci) in enumerate(self.tags):
             following = self.tags[i + 1][0] if i + 1 < len(self.tags) else ETH_IPV4
             head += tci.to_bytes(2, "big") + following.to_bytes(2, "big")
-        data = bytearray(head + bytes(self.layers(bound)) + self.trailer)
+        data = bytearray(head + self.bytes(bound) + self.trailer)
         for at, patch in self.patches:
             data[at:at + len(patch)] = patch
         return bytes(data[:self.cut_at])
@@ -103,6 +128,14 @@ def arp(op, sender_mac, sender, target_mac, target, **fields):
     """ARP for IPv4; a request is broadcast."""
     layer = ARP(op=op, hwsrc=sender_mac, psrc=sender, hwdst=target_mac, pdst=target, **fields)
     return Other(b"\x08\x06" + bytes(layer), broadcast=op == 1)
+
+
+def l2_len(frame):
+    """Bytes in front of the IP header."""
+    at = 12
+    while frame[at:at + 2] in (b"\x81\x00", b"\x88\xa8"):
+        at += 4
+    return at + 2
 
 
 def value_of(text, bound):
@@ -205,7 +238,7 @@ def address(*among):
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    kind: str               # packet, advance, sweep, generation, adopt, state
+    kind: str               # packet, parked, heartbeat, reload, advance, sweep, generation, adopt, state
     into: str = None
     packet: object = None
     action: str = None      # send, kernel, drop
@@ -220,6 +253,8 @@ class Step:
     number: int = 0
     wanted: tuple = ()      # of state and sweep
     any_checksum: bool = False  # the packet's checksums are wrong already
+    park: int = 0           # packet: it goes to the daemon's tap as this kind of thing; parked: it comes from there so
+    text: str = ""          # of reload
 
 
 def sends(into, packet, out, expect, verdict="forward", at=None, gso=0, any_checksum=False, **where):
@@ -241,9 +276,52 @@ def drops(into, packet, verdict, gso=0):
     return Step("packet", into, packet, "drop", (verdict,), gso=gso)
 
 
+def fragments(into, packet, out, expect, *cuts, verdict="new-forward", later="forward", **but):
+    """All fragments of a packet in order, cut at these bytes of its IP payload; each is sent on like the first."""
+    edges = [0, *cuts, None]
+    return [sends(into, packet.part(a, b, **but), out, expect.part(a, b, **but), verdict if a == 0 else later)
+            for a, b in zip(edges, edges[1:])]
+
+
+def left(into, packet, verdict, *cuts, expect=None, mark=0, **but):
+    """All fragments in order go to the kernel, as they came in or translated."""
+    edges = [0, *cuts, None]
+    return [passes(into, packet.part(a, b, **but), verdict, expect.part(a, b, **but) if expect else None, mark=mark)
+            for a, b in zip(edges, edges[1:])]
+
+
 def answers(into, packet, verdict, kind, code, mtu=0, gso=0):
     """Dropped for a reason, and the sender is told."""
     return Step("packet", into, packet, "send", (verdict, "icmp-sent"), into, error=(kind, code, mtu), gso=gso)
+
+
+PARK_FRAGMENT, PARK_SYN = 1, 2
+TAP = "off0"    # the interface that is taken for the daemon's tap in PARKED
+
+
+def parks(into, packet, kind=PARK_FRAGMENT):
+    """To the daemon, as it came in but for the destination MAC."""
+    return Step("packet", into, packet, "send", ("fragment-parked" if kind == PARK_FRAGMENT else "syn-held",), TAP, park=kind)
+
+
+def returns(into, packet):
+    """The daemon writes a fragment back: it comes in anew as it was. What becomes of it then is another step's."""
+    return Step("parked", into, packet, "send", (), into, park=PARK_FRAGMENT)
+
+
+def released(into, packet, answered):
+    """The daemon writes a SYN back: its sender is told (port unreachable), or nothing happens."""
+    verdicts = ("syn-held", "icmp-sent") if answered else ("syn-held",)
+    return Step("parked", into, packet, "send" if answered else "drop", verdicts, into, park=PARK_SYN, error=(3, 3, 0) if answered else None)
+
+
+def heartbeat():
+    """The daemon gives a sign of life."""
+    return Step("heartbeat")
+
+
+def reload(config):
+    return Step("reload", text=config)
 
 
 def advance(seconds):
@@ -329,3 +407,6 @@ NET = {
 
 def net(**changes):
     return dict(NET, **changes)
+
+
+PARKED = net(park=TAP)

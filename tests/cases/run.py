@@ -86,11 +86,6 @@ def next_hop(net, out, dst):
     return mac, best["mac"]
 
 
-def no_l2_free(frame):
-    """Does the frame begin with Ethernet? One that begins with IPv4 shows its version and a small header."""
-    return frame[12:14] in (b"\x08\x00", b"\x81\x00", b"\x88\xa8")
-
-
 def incoming(net, name):
     """(source, destination MAC) of a frame that comes in: from the first neighbour there"""
     mac = next(i.get("mac") for i in net["interfaces"] if i["name"] == name)
@@ -135,6 +130,7 @@ def chosen(packet, got, where, bound):
     ident = dict(packet.l4).get("id")
     if ident is not None:
         seen[ident] = getattr(l4, "id", None)
+    seen[dict(packet.ip).get("id")] = ip.id
     for name, rule in where:
         value = seen.get("$" + name)
         if value is None:
@@ -201,35 +197,56 @@ class Run:
         self.net = case.net or frames.NET
         self.bound = {}
         self.verdicts = set()
+        self.idents = {}        # (addresses, protocol) as they go out: identifications that were used
+        self.datagrams = {}     # (addresses, protocol, identification) as they come in: identification that went out
+        self.numbers = {}       # of interfaces
 
     def expected(self, step, frame, got):
         """The frame that should have come out."""
         if step.error:
             return own_error(step, frame, self.net)
+        if step.park and step.kind == "packet":
+            return self.parked(step, frame)
         if step.expect is None:
             return frame
         if isinstance(step.expect, frames.Other):   # an answer, to who asked
             neighbour, mac = incoming(self.net, step.into)
             return step.expect.frame(self.bound, mac, neighbour)
         chosen(step.expect, got, step.where, self.bound)
-        expect = self.renamed(step, got)
+        expect = self.renamed(step, frame, got)
         if step.out is None:    # to the kernel: Ethernet as it came
             expected = expect.frame(self.bound, *incoming(self.net, step.into))
             return expected[frames.ETH_HEAD:] if no_l2(self.net, step.into) else expected
         dst = expect.ends(self.bound)[1][0]
         return expect.frame(self.bound, *next_hop(self.net, step.out, dst))
 
-    def renamed(self, step, got):
-        """What is expected, with the IP identification that natvi chose: where hosts share a source, all but what
-        cannot be cut gets another (RFC 6864 section 5.3.1). A case that has to know it names it in id."""
-        fields = dict(step.expect.ip)
-        if "id" in fields and str(fields["id"]).startswith("$"):
+    def renamed(self, step, frame, got):
+        """What is expected, with the IP identification that natvi chose. Where hosts share a source, all but what
+        cannot be cut gets one (RFC 6864 section 5.3.1) that nothing before had from that source to that destination;
+        the fragments of one datagram have one. A case that has to know it names it in id."""
+        if str(dict(step.expect.ip).get("id", "")).startswith("$"):
             return step.expect
-        came, ip = step.packet, dict(step.packet.ip)
-        whole = "DF" in str(ip.get("flags", "")) and not ip.get("frag") and "MF" not in str(ip.get("flags", ""))
-        if whole or came.ends(self.bound)[0][0] == step.expect.ends(self.bound)[0][0]:
-            return step.expect
-        return step.expect.but(id=Ether(got)[IP].id if no_l2_free(got) else int.from_bytes(got[4:6], "big"))
+        l2 = 0 if no_l2(self.net, step.into) else frames.l2_len(frame)
+        came, left = frame[l2:], got[l2:]
+        ident, proto, where = left[4:6], left[9], int.from_bytes(came[6:8], "big")
+        datagram = (came[12:20], proto, came[4:6])
+        if where & 0x1fff:      # not the first fragment
+            ident = self.datagrams.get(datagram, came[4:6])
+        elif came[12:16] != left[12:16] and where & 0x6000 != 0x4000:
+            self.fresh(int.from_bytes(ident, "big"), (left[12:20], proto), len(came) // step.gso + 1 if step.gso else 1)
+            self.datagrams[datagram] = ident
+        else:
+            ident = came[4:6]
+            self.datagrams.pop(datagram, None)
+        return step.expect.but(id=int.from_bytes(ident, "big"))
+
+    def fresh(self, ident, ends, n):
+        """n identifications from ident on are used between these ends, and none has been before."""
+        used = self.idents.setdefault(ends, set())
+        taken = {(ident + i) & 0xffff for i in range(n)}
+        if used & taken:
+            raise Failure("an IP identification is used a second time: %s" % sorted(used & taken))
+        used |= taken
 
     def packet(self, step):
         frame = step.packet.frame(self.bound, *incoming(self.net, step.into))
@@ -238,7 +255,9 @@ class Run:
         fields = {"in": step.into, "hex": frame.hex()}
         if step.gso:
             fields["gso"] = step.gso
-        got = self.runner.ask("packet", **fields)
+        if step.kind == "parked":
+            fields = {"in": frames.TAP, "hex": self.parked(step, frame).hex()}
+        got = self.runner.ask(step.kind, **fields)
         self.verdicts.update(got["verdicts"])
         if sorted(got["verdicts"]) != sorted(step.verdicts) or got["action"] != step.action:
             raise Failure("%s (%s) instead of %s (%s)\n%s" % (" + ".join(got["verdicts"]) or "no verdict", got["action"],
@@ -256,6 +275,13 @@ class Run:
             raise Failure("out by %s instead of %s" % (got["out"], step.out))
         if step.action == "kernel" and got["mark"] != step.mark:
             raise Failure("mark %#x instead of %#x" % (got["mark"], step.mark))
+
+    def parked(self, step, frame):
+        """The frame as it waits with the daemon (abi/fragment.h)."""
+        head = bytes([2, step.park]) + self.numbers[step.into].to_bytes(4, "big")
+        if no_l2(self.net, step.into):
+            return head + b"\0" * 6 + b"\x08\x00" + frame
+        return head + frame[6:]
 
     def tables(self, wanted):
         got = self.runner.ask("state")
@@ -277,8 +303,12 @@ class Run:
                 raise Failure("time-out of %s: %s instead of %s (there are: %s)" % (key, have.get(key), seconds, have))
 
     def step(self, step):
-        if step.kind == "packet":
+        if step.kind in ("packet", "parked"):
             self.packet(step)
+        elif step.kind == "heartbeat":
+            self.runner.ask("heartbeat")
+        elif step.kind == "reload":
+            self.runner.ask("reload", config=step.text)
         elif step.kind == "advance":
             self.runner.ask("advance", seconds=step.number)
         elif step.kind == "generation":
@@ -298,7 +328,7 @@ class Run:
         """None, or what went wrong."""
         number = 0
         try:
-            self.runner.ask("begin", config=self.case.config, net=self.net)
+            self.numbers = self.runner.ask("begin", config=self.case.config, net=self.net)["numbers"]
             for number, step in enumerate(self.case.steps, 1):
                 self.step(step)
             self.tables(())

@@ -114,18 +114,26 @@ static int read_net(const json_t *from, struct scene *scene, char *err)
 	return 0;
 }
 
-int scene_read(const json_t *from, struct scene *scene, char *err)
+int scene_read_config(const json_t *from, struct config **config, char *err)
 {
 	const char *text = text_of(from, "config");
 	struct cfg_errors errors;
-	int ret;
+	int ret = config_read_text(text, strlen(text), "config", config, &errors);
 
-	memset(scene, 0, sizeof(*scene));
-	ret = config_read_text(text, strlen(text), "config", &scene->config, &errors);
 	if (ret)
 		snprintf(err, RUNNER_ERR_LEN, "config:%d: %s", errors.n ? errors.list[0].line : 0,
 			 errors.n ? errors.list[0].text : strerror(-ret));
 	cfg_errors_free(&errors);
+	return ret;
+}
+
+int scene_read(const json_t *from, struct scene *scene, char *err)
+{
+	int ret;
+
+	memset(scene, 0, sizeof(*scene));
+	snprintf(scene->park, sizeof(scene->park), "%s", text_of(json_object_get(from, "net"), "park"));
+	ret = scene_read_config(from, &scene->config, err);
 	return ret ? ret : read_net(json_object_get(from, "net"), scene, err);
 }
 

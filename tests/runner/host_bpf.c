@@ -4,7 +4,8 @@
  * then natvi_tc_ingress, by BPF_PROG_TEST_RUN in a network namespace of this process (netns.c).
  *
  * The object is loaded once, with maps that have no pins; each case begins with empty ones, which
- * the daemon's own functions fill from its plan. Time passes by making everything older. A namespace
+ * the daemon's own functions fill from its plan. Time stands still but for what a case says: it passes by making
+ * everything older, and what really passes is made up for by making everything younger. A namespace
  * is used again while the network stays the same. The process stays on one CPU, as a rate limit counts by CPU.
  */
 #include <bpf/bpf.h>
@@ -38,15 +39,24 @@
 
 static const char *const map_names[TABLE_MAPS] = {
 	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "addrs", "portbits", "flows", "mappings",
+	"fragments", "ids",
 };
 
 static struct tables tables;
 static struct bucket *buckets;
 static struct mapping_bucket *mapping_buckets;
 static struct usage *usage;
-static struct plan plan;
+static struct plan plans[2];
+static const struct plan *plan;		/* the one in force */
+static struct slots slots;
+static struct links links;
+static struct pool_place places[NATVI_MAX_POOLS];
+static struct port shadow[NATVI_MAX_PORTS];
 static struct native_net made;		/* of the namespace; interfaces and routes only */
-static int cpu_fd, n_cpus;
+static int cpu_fd, sources_fd, n_cpus;
+static uint64_t claimed_before;		/* port bits of the first plan */
+static bool reloaded;
+static uint32_t case_s;			/* the second that the case is in */
 static struct cpu *cpus;		/* [n_cpus] */
 static bool xdp;
 static uint8_t out_frame[RUNNER_MAX_FRAME + 256];
@@ -103,7 +113,7 @@ static int find_programs(void)
 	static const char *const names[TABLE_PROGS] = {
 		[PROG_TC_INGRESS] = "natvi_tc_ingress", [PROG_XDP] = "natvi_xdp", [PROG_SWEEP] = "natvi_sweep",
 		[PROG_KILL] = "natvi_kill", [PROG_UNMAP] = "natvi_unmap", [PROG_MAPPING] = "natvi_mapping",
-		[PROG_ADOPT] = "natvi_adopt",
+		[PROG_ADOPT] = "natvi_adopt", [PROG_TC_PARKED] = "natvi_tc_parked",
 	};
 
 	for (int i = 0; i < TABLE_PROGS; i++) {
@@ -128,6 +138,7 @@ static int find_maps(void)
 	usage = map_memory("usage", sizeof(*usage));
 	buckets = map_memory("flows", natvi_buckets_for(SESSIONS) * sizeof(*buckets));
 	cpu_fd = bpf_map__fd(map_named("cpu"));
+	sources_fd = bpf_map__fd(map_named("fragment_sources"));
 	n_cpus = libbpf_num_possible_cpus();
 	cpus = n_cpus > 0 ? calloc((size_t)n_cpus, sizeof(*cpus)) : NULL;
 	return tables.control && tables.portbits && usage && buckets && mapping_buckets && cpus ? 0 : -ENOMEM;
@@ -170,6 +181,102 @@ static int xdp_open(char *err)
 	return bpf_open(err);
 }
 
+/* Time */
+
+/* The datapath's second (env_now_s() of bpf/env_bpf.h), a number of nanoseconds from now. */
+static uint32_t second(uint64_t ahead_ns)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint32_t)((((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + ahead_ns) >> 20) * 36028797 >> 35);
+}
+
+/* Change all entries of a hash; not while walking it, as a changed entry takes another place. change(value, seconds). */
+static void older_hash(int fd, size_t key_size, void (*change)(void *, uint32_t), uint32_t seconds)
+{
+	static uint8_t keys[NATVI_FRAGMENTS * sizeof(struct tuple)];
+	_Alignas(8) uint8_t value[64];
+	size_t n = 0;
+
+	while ((n + 2) * key_size <= sizeof(keys) &&
+	       !bpf_map_get_next_key(fd, n ? keys + (n - 1) * key_size : NULL, keys + n * key_size))
+		n++;
+	for (size_t i = 0; i < n; i++) {
+		if (bpf_map_lookup_elem(fd, keys + i * key_size, value))
+			continue;
+		change(value, seconds);
+		bpf_map_update_elem(fd, keys + i * key_size, value, BPF_EXIST);
+	}
+}
+
+static void older_fragment(void *value, uint32_t seconds)
+{
+	((struct fragment *)value)->since_s -= seconds;
+}
+
+static void older_source(void *value, uint32_t seconds)
+{
+	((struct fragment_source *)value)->second -= seconds;
+}
+
+/* All that is there gets older by so many seconds; ~0: younger by one, and so on. */
+static int older(uint32_t seconds, char *err)
+{
+	uint32_t zero = 0;
+	int ret;
+
+	for (uint32_t i = 0; i < tables.control->n_buckets; i++)
+		for (int slot = 0; slot < NATVI_BUCKET_SLOTS; slot++) {
+			buckets[i].flow[slot].last_seen_s -= seconds;
+			buckets[i].cold[slot].created_s -= seconds;
+		}
+	for (uint32_t i = 0; i < tables.n_mapping_buckets; i++)
+		for (int slot = 0; slot < NATVI_MAPPING_SLOTS; slot++)
+			mapping_buckets[i].entry[slot].value.since_s -= seconds;
+	older_hash(tables.map[TABLE_FRAGMENTS], sizeof(struct tuple), older_fragment, seconds);
+	older_hash(sources_fd, sizeof(struct addr_key), older_source, seconds);
+	tables_set(&tables, heartbeat_s, tables.control->heartbeat_s - seconds);
+	ret = bpf_map_lookup_elem(cpu_fd, &zero, cpus);
+	for (int c = 0; c < n_cpus && !ret; c++) {
+		cpus[c].icmp_second -= seconds;
+		cpus[c].exhausted_s -= seconds;
+		cpus[c].park_second -= seconds;
+	}
+	if (!ret)
+		ret = bpf_map_update_elem(cpu_fd, &zero, cpus, BPF_ANY);
+	return ret ? fail(err, ret, "the tables cannot be made older") : 0;
+}
+
+/* Before anything that looks at the clock: the case is in the same second still, and the next one is not near. */
+static int stand_still(char *err)
+{
+	const struct timespec moment = { .tv_nsec = 5000000 };
+	uint32_t now_s;
+	int ret = 0;
+
+	while (second(0) != second(50000000))
+		nanosleep(&moment, NULL);
+	now_s = second(0);
+	if (now_s != case_s)
+		ret = older(case_s - now_s, err);
+	case_s = now_s;
+	return ret;
+}
+
+static int bpf_advance(uint32_t seconds, char *err)
+{
+	return older(seconds, err);
+}
+
+static int bpf_heartbeat(char *err)
+{
+	int ret = stand_still(err);
+
+	tables_set(&tables, heartbeat_s, case_s);
+	return ret;
+}
+
 /* A case */
 
 static void empty_hash(int fd, size_t key_size)
@@ -183,6 +290,7 @@ static void empty_hash(int fd, size_t key_size)
 static void empty_tables(const struct config *config)
 {
 	static const struct port no_port;
+	static const struct ids no_ids;
 	struct control *c = tables.control;
 	uint32_t active = c->active, zero = 0;
 
@@ -191,7 +299,11 @@ static void empty_tables(const struct config *config)
 	memset(cpus, 0, (size_t)n_cpus * sizeof(*cpus));
 	bpf_map_update_elem(cpu_fd, &zero, cpus, BPF_ANY);
 	memset(mapping_buckets, 0, MAPPING_BUCKETS * sizeof(*mapping_buckets));
+	memset(tables.portbits, 0, SLOTS * PORTBITS_PROTOS * sizeof(*tables.portbits));
 	empty_hash(tables.map[TABLE_ADDRS], sizeof(struct addr_key));
+	empty_hash(tables.map[TABLE_FRAGMENTS], sizeof(struct tuple));
+	empty_hash(sources_fd, sizeof(struct addr_key));
+	tables_put(&tables, TABLE_IDS, 0, &no_ids);
 	for (uint32_t i = 0; i < NATVI_MAX_PORTS; i++)
 		tables_put(&tables, TABLE_PORTS, i, &no_port);
 	memset(c, 0, sizeof(*c));
@@ -266,43 +378,51 @@ static int make_network(struct scene *scene, char *err)
 	return ret ? ret : netns_sockets(&scene->net, err);
 }
 
-/* The same steps as the daemon's, with what it reads from the kernel. */
-static int put_plan(const struct scene *scene, struct links *links, struct slots *slots, char *err)
+/* The same steps as the daemon's (daemon/engine.c), with what it reads from the kernel. was: the plan in force, or NULL. */
+static int put_plan(const struct scene *scene, const struct plan *was, char *err)
 {
-	static struct pool_place places[NATVI_MAX_POOLS];
-	static struct port shadow[NATVI_MAX_PORTS];
+	struct plan *next = was == &plans[0] ? &plans[1] : &plans[0];
 	int ret;
 
-	ret = plan_build(&plan, &(struct plan_input){
-		.config = scene->config, .places = places, .links = links,
+	ret = plan_build(next, &(struct plan_input){
+		.config = scene->config, .places = places, .links = &links,
 		.local_lo = scene->net.local_lo, .local_hi = scene->net.local_hi,
 		.policy = scene->net.policy, .mark_slow = scene->net.mark_slow,
-	}, slots, err, RUNNER_ERR_LEN);
+	}, &slots, err, RUNNER_ERR_LEN);
 	if (ret)
 		return ret;
-	for (size_t i = 0; i < plan.n_ports; i++)
-		plan.ports[i].flags |= xdp ? PORT_XDP_OUT : 0;
-	memset(shadow, 0, sizeof(shadow));
-	bits_take(&tables, &plan, slots);
-	ret = write_addrs(&tables, NULL, &plan);
+	for (size_t i = 0; i < next->n_ports; i++)
+		next->ports[i].flags |= xdp ? PORT_XDP_OUT : 0;
+	bits_take(&tables, next, &slots);
+	ret = write_addrs(&tables, was, next);
 	if (!ret)
-		ret = write_half(&tables, NULL, &plan);
+		ret = write_half(&tables, was, next);
 	if (ret >= 0)
-		ret = write_ports(&tables, shadow, plan.ports, plan.n_ports);
-	if (ret >= 0)
-		ret = forwards_apply(&tables, &plan);
-	return ret ? fail(err, ret, "the tables cannot be written") : 0;
+		ret = forwards_apply(&tables, next);
+	if (!ret)
+		ret = write_ports(&tables, shadow, next->ports, next->n_ports);
+	if (ret >= 0 && was)
+		ret = remove_addrs(&tables, was, next);
+	if (ret >= 0 && was)
+		ret = bits_release(&tables, was, next);
+	memcpy(places, next->places, sizeof(places));
+	plan = next;
+	reloaded = was;
+	if (!was)
+		claimed_before = view_claimed(&(struct view){ .control = tables.control, .portbits = tables.portbits });
+	return ret < 0 ? fail(err, ret, "the tables cannot be written") : 0;
 }
 
 static int bpf_begin(const struct scene *scene, char *err)
 {
-	struct slots slots = {};
-	struct links links = {};
 	struct nl nl;
 	int ret;
 
 	words[0] = 0;
+	memset(places, 0, sizeof(places));
+	memset(shadow, 0, sizeof(shadow));
 	empty_tables(scene->config);
+	case_s = second(0);
 	ret = make_network((struct scene *)scene, err);	/* takes the kernel's interface numbers */
 	if (ret)
 		return ret;
@@ -313,16 +433,37 @@ static int bpf_begin(const struct scene *scene, char *err)
 	nl_close(&nl);
 	if (!ret)
 		ret = slots_init(&slots, SLOTS);
-	ret = ret ? fail(err, ret, "the network cannot be read") : put_plan(scene, &links, &slots, err);
-	links_free(&links);
-	slots_free(&slots);
+	ret = ret ? fail(err, ret, "the network cannot be read") : put_plan(scene, NULL, err);
+	if (!ret && *scene->park) {
+		tables_set(&tables, park_ifindex, if_nametoindex(scene->park));
+		ret = bpf_heartbeat(err);
+	}
+	return ret;
+}
+
+static int bpf_reload(const struct scene *scene, char *err)
+{
+	const struct plan *was = plan;
+	int ret;
+
+	words[0] = 0;
+	ret = put_plan(scene, was, err);
+	if (plan != was)
+		plan_free((struct plan *)was);
+	tables_set(&tables, generation, tables.control->generation + 1);
 	return ret;
 }
 
 static void bpf_end(void)
 {
 	netns_close_sockets();
-	plan_free(&plan);
+	if (plan)
+		plan_free((struct plan *)plan);
+	plan = NULL;
+	links_free(&links);
+	slots_free(&slots);
+	memset(&links, 0, sizeof(links));
+	memset(&slots, 0, sizeof(slots));
 }
 
 static void bpf_close(void)
@@ -355,7 +496,8 @@ static enum native_action tc_action(uint32_t retval)
 	return retval == TC_ACT_SHOT ? NATIVE_DROP : retval == TC_ACT_REDIRECT ? NATIVE_SEND : NATIVE_KERNEL;
 }
 
-static int run_tc(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, struct outcome *out, char *err)
+static int run_tc(enum table_prog prog, const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size,
+		  struct outcome *out, char *err)
 {
 	struct __sk_buff ctx_in = { .ifindex = in->ifindex, .ingress_ifindex = in->ifindex }, ctx_out = {};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len, .data_out = out_frame,
@@ -367,9 +509,10 @@ static int run_tc(const struct native_interface *in, const uint8_t *frame, size_
 		ctx_in.gso_size = gso_size;
 		ctx_in.gso_segs = (__u32)(len / gso_size) + 1;
 	}
-	ret = bpf_prog_test_run_opts(tables.prog[PROG_TC_INGRESS], &opts);
+	ret = bpf_prog_test_run_opts(tables.prog[prog], &opts);
 	if (ret)
-		return fail(err, ret, "the test run of natvi_tc_ingress failed");
+		return fail(err, ret, prog == PROG_TC_PARKED ? "the test run of natvi_tc_parked failed" :
+			    "the test run of natvi_tc_ingress failed");
 	out->action = tc_action(opts.retval);
 	out->mark = ctx_out.mark;
 	out->len = opts.data_size_out;
@@ -402,73 +545,57 @@ static int run_xdp(const struct native_interface *in, const uint8_t *frame, size
 	return 0;
 }
 
-/* A case whose first second is almost over begins in the next one: rate limits count by the second. */
-static void avoid_edge(void)
+/* Which verdicts have been counted since `before`? Each at most once. */
+static int counted(const struct counters *before, struct outcome *out, char *err)
 {
-	struct timespec now;
+	struct counters after;
+	int ret = read_counters(&after, err);
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	if (now.tv_nsec > 950000000) {
-		struct timespec rest = { .tv_nsec = 1010000000 - now.tv_nsec };
-
-		nanosleep(&rest, NULL);
+	for (int v = 0; v < VERDICT_COUNT && !ret; v++) {
+		if (after.packets[v] > before->packets[v] + 1) {
+			snprintf(err, RUNNER_ERR_LEN, "one packet was counted twice");
+			return -EPROTO;
+		}
+		if (after.packets[v] != before->packets[v])
+			out->verdicts |= 1ull << v;
 	}
+	out->frame = out_frame;
+	return ret;
 }
 
 static int bpf_packet(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, struct outcome *out,
 		      char *err)
 {
-	struct counters before, after;
+	struct counters before;
 	bool passed = true;
 	int ret;
 
 	words[0] = 0;
-	avoid_edge();
-	ret = read_counters(&before, err);
+	ret = stand_still(err);
+	if (!ret)
+		ret = read_counters(&before, err);
 	if (!ret && xdp)
 		ret = run_xdp(in, frame, len, out, &passed, err);
 	if (!ret && passed)
-		ret = run_tc(in, frame, len, gso_size, out, err);
-	if (!ret)
-		ret = read_counters(&after, err);
-	if (ret)
-		return ret;
-	for (int v = 0; v < VERDICT_COUNT; v++) {
-		if (after.packets[v] > before.packets[v] + 1) {
-			snprintf(err, RUNNER_ERR_LEN, "one packet was counted twice");
-			return -EPROTO;
-		}
-		if (after.packets[v] != before.packets[v])
-			out->verdicts |= 1ull << v;
-	}
-	out->frame = out_frame;
-	return 0;
+		ret = run_tc(PROG_TC_INGRESS, in, frame, len, gso_size, out, err);
+	return ret ? ret : counted(&before, out, err);
 }
 
-/* Time */
-
-static int bpf_advance(uint32_t seconds, char *err)
+static int bpf_parked(const struct native_interface *tap, const uint8_t *frame, size_t len, struct outcome *out, char *err)
 {
-	uint32_t zero = 0;
+	struct counters before;
 	int ret;
 
-	for (uint32_t i = 0; i < tables.control->n_buckets; i++)
-		for (int slot = 0; slot < NATVI_BUCKET_SLOTS; slot++) {
-			buckets[i].flow[slot].last_seen_s -= seconds;
-			buckets[i].cold[slot].created_s -= seconds;
-		}
-	for (uint32_t i = 0; i < tables.n_mapping_buckets; i++)
-		for (int slot = 0; slot < NATVI_MAPPING_SLOTS; slot++)
-			mapping_buckets[i].entry[slot].value.since_s -= seconds;
-	ret = bpf_map_lookup_elem(cpu_fd, &zero, cpus);
-	for (int c = 0; c < n_cpus && !ret; c++) {
-		cpus[c].icmp_second -= seconds;
-		cpus[c].exhausted_s -= seconds;
-	}
+	words[0] = 0;
+	ret = stand_still(err);
 	if (!ret)
-		ret = bpf_map_update_elem(cpu_fd, &zero, cpus, BPF_ANY);
-	return ret ? fail(err, ret, "the tables cannot be made older") : 0;
+		ret = read_counters(&before, err);
+	if (!ret)
+		ret = run_tc(PROG_TC_PARKED, tap, frame, len, 0, out, err);
+	return ret ? ret : counted(&before, out, err);
 }
+
+/* What the daemon's calls do */
 
 static int bpf_sweep(struct sweep_args *out, char *err)
 {
@@ -477,6 +604,9 @@ static int bpf_sweep(struct sweep_args *out, char *err)
 
 	memset(out, 0, sizeof(*out));
 	out->n_buckets = tables.control->n_buckets;
+	ret = stand_still(err);
+	if (ret)
+		return ret;
 	tables_set(&tables, sweep, tables.control->sweep + 1);
 	ret = tables_run(&tables, PROG_SWEEP, out, sizeof(*out));
 	mappings.n_buckets = tables.n_mapping_buckets;
@@ -496,8 +626,11 @@ static int bpf_generation(char *err)
 static int bpf_adopt(const struct adopt_args *args, char *err)
 {
 	struct adopt_args copy = *args;
-	int ret = tables_run(&tables, PROG_ADOPT, &copy, sizeof(copy));
+	int ret = stand_still(err);
 
+	if (ret)
+		return ret;
+	ret = tables_run(&tables, PROG_ADOPT, &copy, sizeof(copy));
 	return ret || copy.result ? fail(err, ret ? ret : copy.result, "natvi_adopt") : 0;
 }
 
@@ -514,6 +647,8 @@ static int bpf_view(struct view *out, char *err)
 	out->usage = usage;
 	out->buckets = buckets;
 	out->portbits = tables.portbits;
+	out->claimed_before = claimed_before;
+	out->reloaded = reloaded;
 	if (!ret)
 		ret = mappings_each(&tables, add, out);
 	return ret;
@@ -522,7 +657,7 @@ static int bpf_view(struct view *out, char *err)
 #define HOST_BPF(variable, hook)                                                                  \
 	const struct host variable = {                                                           \
 		.name = #hook, .open = hook##_open, .begin = bpf_begin, .packet = bpf_packet,  \
-		.advance = bpf_advance, .sweep = bpf_sweep, .generation = bpf_generation, .adopt = bpf_adopt,      \
+		.parked = bpf_parked, .heartbeat = bpf_heartbeat, .reload = bpf_reload, .advance = bpf_advance, .sweep = bpf_sweep, .generation = bpf_generation, .adopt = bpf_adopt,      \
 		.view = bpf_view, .end = bpf_end, .close = bpf_close,                          \
 	}
 

@@ -13,6 +13,7 @@
 #define BEGIN_S		1000000	/* some second of uptime */
 
 static struct native *native;
+static uint64_t claimed_before;		/* port bits that were set when the case began */
 static uint32_t now_s;
 
 static int native_open(char *err)
@@ -22,13 +23,50 @@ static int native_open(char *err)
 
 static int native_begin(const struct scene *scene, char *err)
 {
+	const struct native_interface *tap = scene_interface(scene, scene->park);
+	int ret;
+
 	now_s = BEGIN_S;
-	return native_new(scene->config, &scene->net, &native, err, RUNNER_ERR_LEN);
+	ret = native_new(scene->config, &scene->net, &native, err, RUNNER_ERR_LEN);
+	if (ret)
+		return ret;
+	native->control.heartbeat_s = now_s;
+	native->control.park_ifindex = tap ? tap->ifindex : 0;
+	claimed_before = view_claimed(&(struct view){ .control = &native->control, .portbits = native->portbits });
+	return 0;
+}
+
+static int native_heartbeat(char *err)
+{
+	native->control.heartbeat_s = now_s;
+	return 0;
+}
+
+static int take(const struct native_result *r, const struct counters *before, struct outcome *out, char *err)
+{
+	const struct counters *after = native_counters(native);
+
+	for (int v = 0; v < VERDICT_COUNT; v++) {
+		if (after->packets[v] > before->packets[v] + 1) {
+			snprintf(err, RUNNER_ERR_LEN, "one packet was counted twice");
+			return -EPROTO;
+		}
+		if (after->packets[v] != before->packets[v])
+			out->verdicts |= 1ull << v;
+	}
+	out->action = r->action;
+	out->out_ifindex = r->out_ifindex;
+	out->mark = r->mark;
+	out->frame = r->frame;
+	out->len = r->len;
+	out->at = "native";
+	return 0;
 }
 
 static int native_packet(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size,
 			 struct outcome *out, char *err)
 {
+	struct counters before = *native_counters(native);
 	struct native_result r;
 
 	if (gso_size) {
@@ -36,14 +74,15 @@ static int native_packet(const struct native_interface *in, const uint8_t *frame
 		return -EOPNOTSUPP;
 	}
 	r = native_run(native, in->ifindex, frame, len, now_s);
-	out->verdicts = 1ull << r.verdict | (r.icmp ? 1ull << VERDICT_ICMP_SENT : 0);
-	out->action = r.action;
-	out->out_ifindex = r.out_ifindex;
-	out->mark = r.mark;
-	out->frame = r.frame;
-	out->len = r.len;
-	out->at = "native";
-	return 0;
+	return take(&r, &before, out, err);
+}
+
+static int native_from_tap(const struct native_interface *tap, const uint8_t *frame, size_t len, struct outcome *out, char *err)
+{
+	struct counters before = *native_counters(native);
+	struct native_result r = native_parked(native, tap->ifindex, frame, len, now_s);
+
+	return take(&r, &before, out, err);
 }
 
 static int native_advance(uint32_t seconds, char *err)
@@ -85,6 +124,7 @@ static int native_view(struct view *out, char *err)
 	out->buckets = native->buckets;
 	out->portbits = native->portbits;
 	out->counters = *native_counters(native);
+	out->claimed_before = claimed_before;
 	return mapping_entries(native->mappings, native->control.n_mapping_buckets, add, out);
 }
 
@@ -103,6 +143,8 @@ const struct host host_native = {
 	.open = native_open,
 	.begin = native_begin,
 	.packet = native_packet,
+	.parked = native_from_tap,
+	.heartbeat = native_heartbeat,
 	.advance = native_advance,
 	.sweep = native_do_sweep,
 	.generation = native_generation,

@@ -3,8 +3,11 @@
  * main.c - case-runner native|tc|xdp: does with one host of the datapath what standard input says,
  * one JSON object a line, and answers each with one. tests/cases/run.py is at the other end.
  *
- *   {"op": "begin", "config": YAML, "net": {...}}     a fresh datapath
+ *   {"op": "begin", "config": YAML, "net": {...}}     a fresh datapath; answers with the interfaces' numbers
  *   {"op": "packet", "in": NAME, "hex": FRAME, "gso": BYTES}
+ *   {"op": "parked", "in": NAME, "hex": FRAME}        the daemon writes a frame back into its tap
+ *   {"op": "heartbeat"}                               the daemon's sign of life
+ *   {"op": "reload", "config": YAML}
  *   {"op": "advance", "seconds": N}                   time passes (everything that is there gets older)
  *   {"op": "sweep"}, {"op": "generation"}
  *   {"op": "adopt", "proto": N, "orig": "A:p > B:q", "reply": "B:q > X:r", "idle": SECONDS}
@@ -76,7 +79,8 @@ static json_t *outcome_json(const struct outcome *o)
 	return out;
 }
 
-static json_t *do_packet(const json_t *request, char *err)
+/* parked: it comes out of the tap. */
+static json_t *do_packet(const json_t *request, bool parked, char *err)
 {
 	const char *name = json_string_value(json_object_get(request, "in"));
 	const char *hex = json_string_value(json_object_get(request, "hex"));
@@ -93,7 +97,8 @@ static json_t *do_packet(const json_t *request, char *err)
 		snprintf(err, RUNNER_ERR_LEN, "packet: empty frame");
 		return NULL;
 	}
-	if (host->packet(in, frame, len, (uint32_t)json_integer_value(json_object_get(request, "gso")), &out, err))
+	if (parked ? host->parked(in, frame, len, &out, err) :
+	    host->packet(in, frame, len, (uint32_t)json_integer_value(json_object_get(request, "gso")), &out, err))
 		return NULL;
 	return outcome_json(&out);
 }
@@ -151,6 +156,29 @@ static int do_adopt(const json_t *request, char *err)
 	return host->adopt(&args, err);
 }
 
+static int do_reload(const json_t *request, char *err)
+{
+	struct config *config;
+	int ret = host->reload ? scene_read_config(request, &config, err) : -EOPNOTSUPP;
+
+	if (ret == -EOPNOTSUPP)
+		snprintf(err, RUNNER_ERR_LEN, "this host takes no second configuration");
+	if (ret)
+		return ret;
+	config_free(scene.config);
+	scene.config = config;
+	return host->reload(&scene, err);
+}
+
+static json_t *numbers_json(void)
+{
+	json_t *out = json_object();
+
+	for (size_t i = 0; i < scene.net.n_interfaces; i++)
+		json_object_set_new(out, scene.net.interfaces[i].name, json_integer((json_int_t)scene.net.interfaces[i].ifindex));
+	return json_pack("{s:o}", "numbers", out);
+}
+
 static void end_case(void)
 {
 	host->end();
@@ -165,8 +193,8 @@ static json_t *answer(const json_t *request, char *err)
 	snprintf(err, RUNNER_ERR_LEN, "%s: not known", op ? op : "a request without op");
 	if (!op)
 		return NULL;
-	if (!strcmp(op, "packet"))
-		return do_packet(request, err);
+	if (!strcmp(op, "packet") || !strcmp(op, "parked"))
+		return do_packet(request, !strcmp(op, "parked"), err);
 	if (!strcmp(op, "state"))
 		return do_state(err);
 	if (!strcmp(op, "sweep"))
@@ -175,6 +203,11 @@ static json_t *answer(const json_t *request, char *err)
 		ret = scene_read(request, &scene, err);
 		if (!ret)
 			ret = host->begin(&scene, err);
+		return ret ? NULL : numbers_json();
+	} else if (!strcmp(op, "heartbeat")) {
+		ret = host->heartbeat(err);
+	} else if (!strcmp(op, "reload")) {
+		ret = do_reload(request, err);
 	} else if (!strcmp(op, "advance")) {
 		ret = host->advance((uint32_t)json_integer_value(json_object_get(request, "seconds")), err);
 	} else if (!strcmp(op, "generation")) {

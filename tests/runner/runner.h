@@ -19,6 +19,7 @@
 struct scene {
 	struct config *config;
 	struct native_net net;
+	char park[IFNAMSIZ];		/* the interface that is taken for the daemon's tap; "": there is none */
 };
 
 struct outcome {
@@ -44,17 +45,22 @@ struct view {
 	const struct bucket *buckets;
 	const struct portbits *portbits;
 	struct counters counters;
+	uint64_t claimed_before;	/* port bits that were set when the case began */
+	bool reloaded;			/* another configuration came in between */
 	struct entry *entries;		/* freed by the caller */
 	size_t n_entries, room;
 };
 
-/* All return 0 or a negative errno with a sentence in err (RUNNER_ERR_LEN). */
+/* All return 0 or a negative errno with a sentence in err (RUNNER_ERR_LEN). reload may be NULL: this host cannot. */
 struct host {
 	const char *name;
 	int (*open)(char *err);
 	int (*begin)(const struct scene *scene, char *err);
 	int (*packet)(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size,
 		      struct outcome *out, char *err);
+	int (*parked)(const struct native_interface *tap, const uint8_t *frame, size_t len, struct outcome *out, char *err);
+	int (*heartbeat)(char *err);
+	int (*reload)(const struct scene *scene, char *err);
 	int (*advance)(uint32_t seconds, char *err);
 	int (*sweep)(struct sweep_args *out, char *err);
 	int (*generation)(char *err);
@@ -68,6 +74,7 @@ extern const struct host host_native, host_tc, host_xdp;
 
 /* describe.c: from JSON; scene_free() in any case. */
 int scene_read(const json_t *from, struct scene *scene, char *err);
+int scene_read_config(const json_t *from, struct config **config, char *err);
 void scene_free(struct scene *scene);
 const struct native_interface *scene_interface(const struct scene *scene, const char *name);
 
@@ -75,6 +82,7 @@ const struct native_interface *scene_interface(const struct scene *scene, const 
 int view_add(struct view *view, const struct mapping_key *key, const struct mapping *value);
 json_t *view_json(const struct view *view);
 const char *view_broken(const struct view *view);
+uint64_t view_claimed(const struct view *view);	/* port bits that are set; of control and portbits alone */
 
 /* netns.c: the scene's network, in a namespace of this process alone. Sets ifindex of the interfaces. */
 int netns_make(struct scene *scene, char *err);

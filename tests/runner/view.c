@@ -48,9 +48,9 @@ static json_t *flow_json(const struct flow *f, const struct flow_cold *cold)
 
 static json_t *entry_json(const struct entry *e)
 {
-	static const char *const kinds[] = { "", "inside", "outside", "permit" };
+	static const char *const kinds[] = { "", "inside", "outside", "permit", "host" };
 
-	return json_pack("{s:s, s:o, s:o, s:i, s:I, s:b}", "kind", e->key.kind <= 3 ? kinds[e->key.kind] : "?",
+	return json_pack("{s:s, s:o, s:o, s:i, s:I, s:b}", "kind", e->key.kind <= MAPPING_HOST ? kinds[e->key.kind] : "?",
 			 "key", place(&e->key.addr, e->key.port), "to", place(&e->value.addr, e->value.port),
 			 "proto", e->key.proto, "refs", (json_int_t)e->value.refs, "static", !!(e->value.flags & MAPPING_STATIC));
 }
@@ -138,7 +138,7 @@ static const char *check_flow(const struct view *view, const struct flow *f, con
 		return say("a key is LIVE twice", f);
 	if (count_key(view, &peer_key, &peer) != 1)
 		return say("a LIVE flow has no LIVE peer", f);
-	if (!((peer->flags ^ f->flags) & FLOW_ORIG))
+	if (peer != f && !((peer->flags ^ f->flags) & FLOW_ORIG))	/* a socket with its own outside face is its own peer */
 		return say("both flows of a session are of one direction", f);
 	return NULL;
 }
@@ -146,10 +146,11 @@ static const char *check_flow(const struct view *view, const struct flow *f, con
 /* Take what the session of this original flow holds off the entries' refs, which are a copy. */
 static const char *unhold(const struct view *view, const struct flow *f, const struct flow_cold *cold)
 {
-	struct mapping_key key = { .proto = f->key.proto, .kind = MAPPING_INSIDE };
+	struct mapping_key key = { .kind = MAPPING_INSIDE };
 	struct entry *e = NULL;
 
 	if (cold->flags & COLD_SRC_MAPPED) {
+		key.proto = cold->flags & COLD_SRC_SHARED ? 0 : f->key.proto;
 		key.addr = f->key.src;
 		key.port = f->key.sport;
 		key.zone = f->key.zone;
@@ -160,7 +161,7 @@ static const char *unhold(const struct view *view, const struct flow *f, const s
 	}
 	if (e && (cold->flags & COLD_PERMIT)) {
 		struct mapping_key permit = {
-			.addr = f->new_dst, .port = f->new_sport, .proto = f->key.proto, .kind = MAPPING_PERMIT,
+			.addr = f->new_dst, .port = f->new_sport, .proto = key.proto, .kind = MAPPING_PERMIT,
 			.zone = (__u16)e->value.slot, .pool = (__u16)(e->value.slot >> 16),
 		};
 
@@ -169,6 +170,7 @@ static const char *unhold(const struct view *view, const struct flow *f, const s
 			return say("a session's permit is not there or not held", f);
 	}
 	if (cold->flags & COLD_DST_MAPPED) {
+		key.proto = cold->flags & COLD_DST_SHARED ? 0 : f->key.proto;
 		key.addr = f->new_dst;
 		key.port = f->new_dport;
 		key.zone = cold->peer_zone;
@@ -207,12 +209,18 @@ static const char *check_flows(const struct view *view)
 	return broken;
 }
 
-static bool port_is_set(const struct view *view, uint32_t slot, uint8_t proto, uint16_t port)
+static bool bit_is_set(const struct view *view, uint32_t slot, enum portbits_proto bits, uint16_t port)
 {
-	uint32_t bits = proto == IPPROTO_TCP ? PORTBITS_TCP : proto == IPPROTO_UDP ? PORTBITS_UDP : PORTBITS_ICMP;
-
 	return slot < view->control->n_slots &&
 	       (view->portbits[slot * PORTBITS_PROTOS + bits].word[port >> 6] >> (port & 63) & 1);
+}
+
+/* proto 0: TCP and UDP together have both. */
+static bool port_is_set(const struct view *view, uint32_t slot, uint8_t proto, uint16_t port)
+{
+	if (!proto)
+		return bit_is_set(view, slot, PORTBITS_TCP, port) && bit_is_set(view, slot, PORTBITS_UDP, port);
+	return bit_is_set(view, slot, proto == IPPROTO_TCP ? PORTBITS_TCP : proto == IPPROTO_UDP ? PORTBITS_UDP : PORTBITS_ICMP, port);
 }
 
 static const char *check_inside(const struct view *view, const struct entry *e)
@@ -229,6 +237,40 @@ static const char *check_inside(const struct view *view, const struct entry *e)
 	return NULL;
 }
 
+/* Take a paired mapping off its host's refs, which are a copy. */
+static const char *unpair(const struct view *view, const struct entry *e)
+{
+	struct mapping_key key = { .addr = e->key.addr, .zone = e->key.zone, .kind = MAPPING_HOST, .pool = e->key.pool };
+	struct entry *host = find_entry(view, &key);
+
+	if (!host || host->value.refs-- == 0)
+		return say_entry("a paired mapping's host is not there or not held", e);
+	if (!view->reloaded && memcmp(&host->value.addr, &e->value.addr, sizeof(e->value.addr)))
+		return say_entry("a paired mapping has another address than its host", e);
+	return NULL;
+}
+
+/* Permits and hosts go with the last that holds them. */
+static const char *check_holders(const struct view *view)
+{
+	for (size_t i = 0; i < view->n_entries; i++) {
+		const struct entry *e = &view->entries[i];
+
+		if ((e->key.kind == MAPPING_PERMIT || e->key.kind == MAPPING_HOST) && !e->value.refs)
+			return say_entry("it stands, and nothing holds it", e);
+	}
+	return NULL;
+}
+
+/* After all that holds an entry has been taken off its refs. */
+static const char *check_refs(const struct view *view)
+{
+	for (size_t i = 0; i < view->n_entries; i++)
+		if (view->entries[i].key.kind != MAPPING_OUTSIDE && view->entries[i].value.refs)
+			return say_entry("what holds it is gone (refs above that)", &view->entries[i]);
+	return NULL;
+}
+
 static const char *check_entries(const struct view *view)
 {
 	const char *broken = NULL;
@@ -237,13 +279,15 @@ static const char *check_entries(const struct view *view)
 	for (size_t i = 0; i < view->n_entries && !broken; i++) {
 		const struct entry *e = &view->entries[i];
 
-		if (e->key.kind != MAPPING_OUTSIDE && e->value.refs)
-			return say_entry("sessions that hold it are gone (refs above them)", e);
 		if (e->key.kind != MAPPING_INSIDE)
 			continue;
 		dynamic += !(e->value.flags & MAPPING_STATIC);
 		broken = check_inside(view, e);
+		if (!broken && (e->value.flags & MAPPING_PAIRED))
+			broken = unpair(view, e);
 	}
+	if (!broken)
+		broken = check_refs(view);
 	if (!broken && dynamic != view->usage->mappings) {
 		snprintf(sentence, sizeof(sentence), "usage says %u mappings, and %u stand", view->usage->mappings, dynamic);
 		return sentence;
@@ -251,9 +295,44 @@ static const char *check_entries(const struct view *view)
 	return broken;
 }
 
+uint64_t view_claimed(const struct view *view)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < view->control->n_slots * PORTBITS_PROTOS; i++)
+		for (uint32_t w = 0; w < NATVI_PORT_WORDS; w++)
+			n += (uint32_t)__builtin_popcountll(view->portbits[i].word[w]);
+	return n;
+}
+
+/* A set bit is a dynamic mapping's, or was there before; and no word is said to be full that is not: nobody would look into it. */
+static const char *check_bits(const struct view *view)
+{
+	uint64_t wanted = view->claimed_before, have = view_claimed(view);
+
+	for (size_t i = 0; i < view->n_entries; i++)
+		if (view->entries[i].key.kind == MAPPING_INSIDE && !(view->entries[i].value.flags & MAPPING_STATIC))
+			wanted += view->entries[i].key.proto ? 1 : 2;
+	for (uint32_t i = 0; i < view->control->n_slots * PORTBITS_PROTOS; i++)
+		for (uint32_t w = 0; w < NATVI_PORT_WORDS; w++)
+			if (view->portbits[i].summary[w / 64] >> (w & 63) & 1 && ~view->portbits[i].word[w]) {
+				snprintf(sentence, sizeof(sentence), "port bits %u: word %u is said to be full and is not", i, w);
+				return sentence;
+			}
+	if (view->reloaded || have == wanted)
+		return NULL;
+	snprintf(sentence, sizeof(sentence), "%llu ports are claimed, and mappings and reservations make %llu",
+		 (unsigned long long)have, (unsigned long long)wanted);
+	return sentence;
+}
+
 const char *view_broken(const struct view *view)
 {
-	const char *broken = check_flows(view);
+	const char *broken = check_holders(view);
 
-	return broken ? broken : check_entries(view);
+	if (!broken)
+		broken = check_flows(view);
+	if (!broken)
+		broken = check_entries(view);
+	return broken ? broken : check_bits(view);
 }
