@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/exhaustion.h"
 #include "daemon/state.h"
 #include "daemon/sweep.h"
 #include "lib/log.h"
@@ -26,6 +27,7 @@ struct sweep {
 	double pass_began;
 	struct sweep_report now, last;
 	bool failed;			/* said once */
+	struct exhaustion exhaustion;
 };
 
 static double clock_s(void)
@@ -118,22 +120,36 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 	}
 }
 
+static void look_for_exhaustion(struct sweep *s)
+{
+	struct counters counters;
+	char text[768];
+
+	if (!maps_counters(s->d->tables->maps, &counters) &&
+	    exhaustion_due(&s->exhaustion, &counters, maps_now_s(), text, sizeof(text)))
+		log_warn("%s", text);
+}
+
 static void on_second(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct sweep *s = timer->data;
 
 	tables_set(s->d->tables, heartbeat_s, maps_now_s());
 	engine_tick(s->d);
+	look_for_exhaustion(s);
 }
 
 int sweep_start(struct daemon *d)
 {
 	struct sweep *s = calloc(1, sizeof(*s));
+	struct counters counters;
 
 	if (!s)
 		return -ENOMEM;
 	d->sweep = s;
 	s->d = d;
+	maps_counters(d->tables->maps, &counters);
+	exhaustion_begin(&s->exhaustion, &counters);
 	s->slice = SLICE_MIN * 4;
 	ev_timer_init(&s->tick, on_tick, TICK_S, TICK_S);
 	s->tick.data = s;

@@ -4,7 +4,7 @@
  *
  * A pass over the whole flow table begins each second where that is cheap, and at least every five
  * seconds. A slice is as large as fits a few milliseconds, so that the daemon answers meanwhile. Each
- * second the heartbeat is written and what drains is looked after.
+ * second the heartbeat is written, what drains is looked after, and running out of room is said.
  */
 #ifndef NATVI_DAEMON_SWEEP_H
 #define NATVI_DAEMON_SWEEP_H
