@@ -45,7 +45,7 @@
 	X(TABLE_FULL,		DROP,	"table-full",		"the flow table has no room for a new session") \
 	X(MAPPINGS_FULL,	DROP,	"mappings-full",	"the mapping table has no room") \
 	X(REMOTE_TAKEN,		DROP,	"remote-taken",		"another host already talks to this remote with a protocol that has no ports") \
-	X(RACE,			DROP,	"race",			"another CPU was making the same session; the sender's next packet finds it") \
+	X(RACE,			DROP,	"race",			"another session has the same translated addresses and ports, or another CPU was just making this one") \
 	X(NO_ROUTE,		DROP,	"no-route",		"no route to the translated destination") \
 	X(OUT_NOT_ENABLED,	DROP,	"out-not-enabled",	"translated, but its way out is an interface that natvi does not serve") \
 	X(NO_ADDRESS,		DROP,	"no-address",		"masquerade, but the way out has no usable address") \

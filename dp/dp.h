@@ -115,7 +115,7 @@ DP int dp_run(void *ctx)
 	if (env_hits_only(p))
 		return p->m->action;
 	if (unlikely(p->m->flags & PKT_FIRST))
-		fragment_left(p);
+		fragment_done(p);
 	if (unlikely(p->m->error_type))
 		icmp_answer_apart(p->ctx);
 	return p->m->action;

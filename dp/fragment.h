@@ -35,22 +35,27 @@ DP bool fragment_allowed(struct pkt *p)
 {
 	struct fragment_source *s = source_now(p);
 
-	if (!s)
+	if (!s || s->unfinished >= NATVI_FRAGMENT_UNFINISHED)
 		return false;
-	if (__sync_fetch_and_add(&s->unfinished, 1) < NATVI_FRAGMENT_UNFINISHED)
-		return true;
-	__sync_fetch_and_sub(&s->unfinished, 1);
-	return false;
+	__sync_fetch_and_add(&s->unfinished, 1);
+	p->m->flags |= PKT_BEGUN;
+	return true;
+}
+
+/* One unfinished datagram less. */
+DP void fragment_uncount(struct pkt *p)
+{
+	struct fragment_source *s = source_now(p);
+
+	if (s && s->unfinished)
+		__sync_fetch_and_sub(&s->unfinished, 1);
 }
 
 /* The last fragment is on its way: the entry goes, and counts no more. */
 DP void fragment_end(struct pkt *p)
 {
-	struct fragment_source *s = source_now(p);
-
 	env_fragment_cut(fragment_key(p));
-	if (s && s->unfinished)
-		__sync_fetch_and_sub(&s->unfinished, 1);
+	fragment_uncount(p);
 }
 
 /* A first fragment: NEXT if it begins a datagram, and its source may. */
@@ -80,11 +85,15 @@ DP void fragment_begin(struct pkt *p, __u8 flags, enum verdict why)
 	p->m->flags |= PKT_TRACKED;
 }
 
-/* A first fragment that the kernel has got untranslated: the others go there too. */
-DP void fragment_left(struct pkt *p)
+/* The way of a first fragment has ended. What the kernel has got untranslated the others follow; what is dropped counts no more. */
+DP void fragment_done(struct pkt *p)
 {
-	if ((p->m->flags & (PKT_LEFT | PKT_TRACKED)) == PKT_LEFT)
+	if ((p->m->flags & (PKT_BEGUN | PKT_TRACKED)) != PKT_BEGUN)
+		return;
+	if (p->m->flags & PKT_LEFT)
 		fragment_begin(p, FRAGMENT_KERNEL, p->m->left);
+	else
+		fragment_uncount(p);
 }
 
 /* Too early: a moment with the daemon, or nothing. */

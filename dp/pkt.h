@@ -78,6 +78,7 @@ enum stage { NEXT, DONE };
 #define PKT_TRACKED	0x200	/* PKT_FIRST: the others know their way */
 #define PKT_LEFT	0x400	/* left to the kernel, for the reason in `left` */
 #define PKT_NO_REFRESH	0x800	/* does not make its session live longer */
+#define PKT_BEGUN	0x1000	/* PKT_FIRST: counted as begun for its source */
 #define PKT_FRAGMENT	(PKT_FIRST | PKT_LATER)
 
 /*
