@@ -210,11 +210,12 @@ DP int class_next(struct portbits *b, __u32 lo, __u32 hi, __u64 mask, __u32 star
 }
 
 #define PORT_ANYWHERE	0x10000u
+#define PORT_RANDOM	0x10001u
 
 /*
  * A port that may be shared between remotes: neither reserved nor a forward's, and not claimed here.
  * after: the last one that did not do, so that tries in turn see different ones; PORT_ANYWHERE: want
- * itself, or a random one. Returns it, host order, or -1: none.
+ * itself, or a random one; PORT_RANDOM: a random one. Returns it, host order, or -1: none.
  */
 ENV_GLOBAL int port_pick(__u32 slot, __u32 proto_bits, __u32 want, __u32 after, __u32 any_parity)
 {
@@ -225,7 +226,7 @@ ENV_GLOBAL int port_pick(__u32 slot, __u32 proto_bits, __u32 want, __u32 after, 
 
 	if (!b || proto_bits >= PORTBITS_PROTOS || want > 0xffff)
 		return -1;
-	if (after >= PORT_ANYWHERE && !(b->word[(want >> 6) & (NATVI_PORT_WORDS - 1)] & (1ULL << (want & 63))))
+	if (after == PORT_ANYWHERE && !(b->word[(want >> 6) & (NATVI_PORT_WORDS - 1)] & (1ULL << (want & 63))))
 		return want;
 	if (proto_bits != PORTBITS_ICMP && want < 1024) {
 		if (after >= PORT_ANYWHERE || start >= LOW_WORDS * 64)

@@ -71,6 +71,7 @@ DP bool dp_begin(struct pkt *p)
 	p->m->tcp_flags = 0;
 	p->m->icmp_type = 0;
 	p->m->mss = 0;
+	p->m->peer_mtu = 0;
 	p->m->error_type = 0;
 	p->m->key.sport = 0;
 	p->m->key.dport = 0;
@@ -92,10 +93,10 @@ DP enum stage dp_stages(struct pkt *p)
 	settle();
 	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
 		return arp(p);
-	if (p->m->flags & PKT_ICMP_ERROR)
-		return env_hits_only(p) ? punt(p) : (enum stage)icmp_error_apart(p->ctx);
 	if (unlikely(p->m->flags & PKT_FRAGMENT) && fragment(p) == DONE)
 		return DONE;
+	if (p->m->flags & PKT_ICMP_ERROR)
+		return env_hits_only(p) ? punt(p) : (enum stage)icmp_error_apart(p->ctx);
 	if (!may_have_flow(p) || !flow_find(p)) {
 		if (nat_miss(p) == DONE)
 			return DONE;
@@ -144,7 +145,9 @@ DP enum stage parked_stages(struct pkt *p)
 	if (parse(p, true) == DONE)
 		return DONE;
 	settle();
-	if (!may_have_flow(p) || flow_find(p))
+	if (p->m->key.proto != IPPROTO_TCP || (p->m->flags & PKT_FRAGMENT))
+		return drop(p, VERDICT_FRAGMENT);
+	if (flow_find(p))
 		return drop(p, VERDICT_SYN_HELD);
 	return refuse(p, VERDICT_SYN_HELD, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
 }

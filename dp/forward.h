@@ -151,6 +151,13 @@ DP enum stage forward(struct pkt *p, enum verdict done)
 	return sent(p, done, env_redirect(p, f->oif));
 }
 
+/* A request that comes in on the way of the replies is another conversation, whatever its identifier. */
+DP bool is_strange_request(const struct pkt *p, const struct flow *f)
+{
+	return p->m->key.proto == IPPROTO_ICMP && (p->m->icmp_type == ICMP_ECHO || p->m->icmp_type == ICMP_TIMESTAMP) &&
+	       !(f->flags & (FLOW_ORIG | FLOW_KERNEL));
+}
+
 /*
  * Does p have a flow that lives? A session past its time on both sides is a miss, whether
  * or not the sweep has been by. XDP leaves what one side alone cannot tell to tc.
@@ -164,6 +171,8 @@ DP bool flow_find(struct pkt *p)
 	if (!p->bucket)
 		return false;
 	f = bucket_flow(p->bucket, p->m->slot);
+	if (unlikely(is_strange_request(p, f)))
+		return false;
 	if (likely(flow_fresh(f, p->m->now_s)))
 		return true;
 	if (env_hits_only(p))

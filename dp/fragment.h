@@ -115,8 +115,6 @@ DP enum stage fragment_follow(struct pkt *p)
 	__u32 at = p->m->frag_at;
 	struct fragment *f;
 
-	if (is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]))
-		return kernel(p, VERDICT_MULTICAST);
 	f = env_fragment(fragment_key(p));
 	if (!f || !fragment_fresh(f, p->m->now_s))
 		return fragment_park(p);
@@ -147,6 +145,8 @@ DP enum stage fragment(struct pkt *p)
 {
 	if (env_hits_only(p))
 		return punt(p);
+	if (is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]))
+		return kernel(p, VERDICT_MULTICAST);
 	return p->m->flags & PKT_FIRST ? fragment_first(p) : fragment_follow(p);
 }
 

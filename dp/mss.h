@@ -32,7 +32,11 @@ DP void mss_find(struct pkt *p, const struct flow *f)
 	out = port_lookup(f->oif, 0);
 	if (!out)
 		return;
-	mtu = f->mtu && f->mtu < p->port->mtu ? f->mtu : p->port->mtu;
+	mtu = p->port->mtu;
+	if (f->mtu && f->mtu < mtu)
+		mtu = f->mtu;
+	if (p->m->peer_mtu && p->m->peer_mtu < mtu)	/* what the option asks for goes that way */
+		mtu = p->m->peer_mtu;
 	in_mss = mss_of_port(p->port, mtu);
 	out_mss = mss_of_port(out, mtu);
 	p->m->mss = in_mss && (!out_mss || in_mss < out_mss) ? in_mss : out_mss;

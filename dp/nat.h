@@ -139,6 +139,12 @@ DP int face_port(struct pkt *p, const struct pool *pool)
 	return -1;
 }
 
+/* Do hosts keep to one of several addresses? */
+DP bool is_paired(const struct pool *pool)
+{
+	return pool->n_addrs > 1 && !(pool->flags & POOL_ARBITRARY);
+}
+
 /* The HOST entry of p's source, or NULL; draft->back is its key. */
 DP struct mapping *host_get(struct pkt *p)
 {
@@ -234,7 +240,7 @@ DP int face_find(struct pkt *p, const struct pool *pool, bool paired, enum verdi
 /* A new mapping for p's source in draft->pool, held; NEXT, or the packet's end. */
 DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
 {
-	bool paired = pool->n_addrs > 1 && !(pool->flags & POOL_ARBITRARY);
+	bool paired = is_paired(pool);
 	struct draft *draft = &p->cpu->draft;
 	struct usage *u = env_usage();
 	enum verdict why;
@@ -329,12 +335,15 @@ DP enum stage translate_ei(struct pkt *p, const struct pool *pool)
  * The source gets a port of pa that may be free towards this remote: another one with each try, in the
  * end without regard to parity. Returns it, or -1: pa has none to give.
  */
-DP int apd_port(struct pkt *p, const struct pool_addr *pa, __u32 bits, __u32 try, __u32 last)
+DP int apd_port(struct pkt *p, const struct pool *pool, const struct pool_addr *pa, __u32 try, __u32 last)
 {
+	__u32 first = pool->flags & POOL_RANDOM ? PORT_RANDOM : PORT_ANYWHERE;
+	int bits = portbits_proto(p->m->key.proto), port;
 	struct draft *draft = &p->cpu->draft;
-	int port = port_pick(pa->slot, bits, __builtin_bswap16(p->m->key.sport), try ? last : PORT_ANYWHERE,
-			     try >= NATVI_REMOTE_TRIES / 2);
 
+	if (bits < 0)
+		return -1;
+	port = port_pick(pa->slot, bits, __builtin_bswap16(p->m->key.sport), try ? last : first, try >= NATVI_REMOTE_TRIES / 2);
 	if (port < 0)
 		return -1;
 	draft->out.sport = __builtin_bswap16(port);
@@ -412,22 +421,27 @@ DP enum stage route(struct pkt *p, const struct settings *set)
 DP __s64 insert_by_remote(struct pkt *p, const struct pool *pool)
 {
 	int bits = has_ports(p) ? portbits_proto(p->m->key.proto) : -1;
+	const struct mapping *host = is_paired(pool) ? host_get(p) : NULL;
 	struct draft *draft = &p->cpu->draft;
 	__s64 handle = -EREPLY_;
 	int port = -1;
 
+	if (host && !host_address(p, host))
+		host = NULL;
 	for (__u32 i = 0; i < NATVI_REMOTE_TRIES && handle == -EREPLY_; i++) {
 		const struct pool_addr *pa = pool_pick(p, pool, bits < 0 && i < pool->n_addrs ? i : 0);
 
-		if (!pa || (bits < 0 && (i >= NATVI_POOL_TRIES || i >= pool->n_addrs)))
+		if (!pa || (bits < 0 && (i >= NATVI_POOL_TRIES || i >= pool->n_addrs || (i && host))))
 			break;
 		draft->out.src = pa->addr;
 		if (bits >= 0) {
-			port = apd_port(p, pa, bits, i, port);
+			port = apd_port(p, pool, pa, i, port);
 			if (port < 0)
 				break;
 			if (port_is_local(p, pa, port, p->m->key.proto))
 				continue;
+		} else if (host) {	/* its mappings are there: so is all else of it (RFC 7857 section 4) */
+			draft->out.src = host->addr;
 		}
 		tuple_reverse(&draft->reply, &draft->out);
 		draft->reply.zone = draft->route.zone;
@@ -562,9 +576,10 @@ DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const str
 		return unsolicited(p, info, set, VERDICT_FILTERED, false);
 	mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, m->zone, proto, m->pool);
 	m = mapping_get(&draft->key);
-	if (!m || (!(m->flags & MAPPING_STATIC) && !m->refs) || !mapping_hold(m))	/* none, or resting */
+	if (!m || (!(m->flags & MAPPING_STATIC) && !m->refs) || (!icmp && !mapping_hold(m)))	/* none, or resting */
 		return unsolicited(p, info, set, VERDICT_NO_MAPPING, true);
-	draft->held |= COLD_DST_MAPPED | (proto ? 0 : COLD_DST_SHARED);
+	if (!icmp)	/* an echo request leaves with the identifier of its source's mapping: it shows the way and no more */
+		draft->held |= COLD_DST_MAPPED | (proto ? 0 : COLD_DST_SHARED);
 	if (p->m->ttl <= 1) {
 		draft_release(p);
 		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);

@@ -112,6 +112,7 @@ struct meta {
 	__u16 frag_more;	/* more fragments follow */
 	/* by later stages */
 	__be16 new_id;
+	__u16 peer_mtu;		/* by tcp_track(): of the other direction's way out; 0: not known */
 	__u16 mss;		/* TCP's MSS option goes down to this; 0: stays */
 	__u8 left;		/* enum verdict */
 	__u8 slow;		/* PKT_LATER: verdict of the first one, if that took the slow road */

@@ -116,6 +116,7 @@ DP void tcp_track(struct pkt *p, struct flow *f, __u16 peer_zone)
 	if (!b || !set)
 		return;
 	peer = bucket_flow(b, slot);
+	p->m->peer_mtu = peer->mtu;
 	f->tcp_seen = tcp_next(p, f, peer);
 	f->idle_s = tcp_idle_s(set, f->tcp_seen, peer->tcp_seen);
 	peer->idle_s = f->idle_s;
