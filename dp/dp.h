@@ -135,7 +135,7 @@ DP enum stage parked_stages(struct pkt *p)
 		return drop(p, VERDICT_TRUNCATED);
 	__builtin_memcpy(&mac, eth->h_dest, sizeof(mac));
 	p->m->ifindex = (__u32)mac.ifindex[0] << 24 | mac.ifindex[1] << 16 | mac.ifindex[2] << 8 | mac.ifindex[3];
-	if (mac.local != PARK_MAC_LOCAL || !port_find(p))
+	if (mac.local != PARK_MAC_LOCAL || !p->m->ifindex || !port_find(p))
 		return drop(p, VERDICT_FRAGMENT);
 	__builtin_memcpy(eth->h_dest, p->port->mac, ETH_ALEN);
 	if (mac.kind != PARK_SYN) {

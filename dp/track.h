@@ -45,12 +45,20 @@ DP bool tcp_closing(__u8 a, __u8 b)
 	return ((a | b) & SEEN_RST) || (a & b & SEEN_FIN);
 }
 
-/* RFC 7857 section 2.1: established from the other side's SYN on (or acknowledgements of both, for one met half-way). */
+/*
+ * RFC 7857 section 2.1: established from the other side's SYN on (or acknowledgements of both, for one met
+ * half-way). After its time an established connection is transitory, and ends when that time is over, too; any
+ * packet before has it established again, so both are one time-out.
+ */
 DP __u16 tcp_idle_s(const struct settings *set, __u8 a, __u8 b)
 {
+	__u32 both_s = (__u32)set->tcp_established_s + set->tcp_closing_s;
+
 	if (tcp_closing(a, b))
 		return set->tcp_closing_s;
-	return a & b & (SEEN_SYN | SEEN_ACK) ? set->tcp_established_s : set->tcp_opening_s;
+	if (!(a & b & (SEEN_SYN | SEEN_ACK)))
+		return set->tcp_opening_s;
+	return both_s < 0xffff ? both_s : 0xffff;
 }
 
 DP __u16 first_idle_s(const struct settings *set, __u8 proto)
