@@ -5,7 +5,7 @@
 set -uo pipefail
 
 make=${1:-make}
-parts=(check-unit check-docs check-cases check-fuzz check-net)
+parts=(check-unit check-docs check-cases check-fuzz check-net check-conformance)
 started=$SECONDS
 failed=()
 lines=()

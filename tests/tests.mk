@@ -5,8 +5,10 @@
 #   check-fuzz      tests/fuzz/fuzz_*.c, FUZZ_SECONDS (30) each
 #   check-docs      manual pages, examples, completion
 #   check-net       tests/net: namespaces and third-party programs
+#   check-conformance  tests/conformance: docs/conformance.md says what a run finds
+# make conformance  the same run, and it writes docs/conformance.md and BUILD/conformance.json
 # make fuzz         the same fuzz targets for ten minutes each
-# make test-one T=  one of them: test_config, fuzz_config, tests/net/test_nat.py, test_nat.py::test_x, or a case
+# make test-one T=  one of them: test_config, fuzz_config, tests/net/test_nat.py, test_nat.py::test_x, rfc4787_req1, or a case
 #
 # A unit test or fuzz target is linked with lib/ and host/. What else it needs it names itself, in a
 # line of its own: /* links: daemon/addrs.c daemon/pools.c */
@@ -30,7 +32,7 @@ SHARED_SRC	:= $(LIB_SRC) $(HOST_SRC) $(PLAN_SRC)
 # Objects named by a test's "links:" comment; $(1) its source, $(2) the directory of the build.
 links		= $(patsubst %.c,$(2)/%.o,$(filter-out $(SHARED_SRC),$(shell sed -n 's,^/\* links: \(.*\) \*/.*,\1,p' $(1))))
 
-.PHONY: check check-unit check-docs check-cases check-fuzz check-net fuzz test-one
+.PHONY: check check-unit check-docs check-cases check-fuzz check-net check-conformance conformance fuzz test-one
 
 check:
 	@tests/check.sh $(MAKE)
@@ -53,9 +55,17 @@ check-docs: all
 check-net: all
 	@NATVI=$(abspath $(BUILD))/natvi $(PYTHON) tests/net/run.py
 
+CONFORMANCE	= NATVI=$(abspath $(BUILD))/natvi BUILD=$(BUILD) $(PYTHON) tests/conformance/run.py
+conformance: all
+	@$(CONFORMANCE)
+
+check-conformance: all
+	@$(CONFORMANCE) --check
+
 test-one:
 	@[ -n "$(T)" ] || { echo "test-one: say which: make test-one T=test_config" >&2; exit 2; }
 	@set -e; case "$(T)" in \
+	rfc*_req*|test_rfc*.py*) $(MAKE) all; $(CONFORMANCE) -x -v $(T);; \
 	test_*.py*|tests/net/*) $(MAKE) all; NATVI=$(abspath $(BUILD))/natvi $(PYTHON) tests/net/run.py -x -v $(T);; \
 	test_*) $(MAKE) $(SAN_DIR)/$(T); $(PYTHON) tests/programs.py unit --verbose $(SAN_DIR)/$(T);; \
 	fuzz_*) $(MAKE) $(FUZZ_DIR)/$(T); $(PYTHON) tests/programs.py fuzz --verbose --seconds $(FUZZ_SECONDS) \
