@@ -32,6 +32,7 @@ struct options {
 	uint8_t		gateway_mac[6], own_mac[6];
 	uint32_t	daddr;
 	uint32_t	flows;
+	uint32_t	first;		/* of flows that are new; in sequence, no warm-up */
 	uint32_t	runs;
 };
 
@@ -89,12 +90,13 @@ static int compare(const void *a, const void *b)
 static int time_once(int fd, bool tc, const struct options *o, uint32_t flow,
 		     uint32_t *ns, uint32_t *verdict)
 {
-	struct packet p, out;
+	uint8_t out[2048];	/* an ICMP error is longer than what it is about */
+	struct packet p;
 	struct xdp_md xdp = { .data_end = sizeof(p),
 			      .ingress_ifindex = o->in.ifindex };
 	struct __sk_buff skb = { .ifindex = o->in.ifindex };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &p,
-		    .data_size_in = sizeof(p), .data_out = &out,
+		    .data_size_in = sizeof(p), .data_out = out,
 		    .data_size_out = sizeof(out), .repeat = 1);
 	int err;
 
@@ -129,12 +131,12 @@ static int time_program(int fd, bool tc, const struct options *o, double *ns,
 	uint32_t seed = 1;
 	int err = samples ? 0 : -ENOMEM;
 
-	for (uint32_t i = 0; i < WARM_UP && !err; i++)
+	for (uint32_t i = 0; i < WARM_UP && !err && !o->first; i++)
 		err = time_once(fd, tc, o, i % o->flows, &skipped, verdict);
 	for (uint32_t i = 0; i < o->runs && !err; i++) {
 		seed = seed * 1664525u + 1013904223u;
-		err = time_once(fd, tc, o, (seed >> 8) % o->flows, &samples[i],
-				verdict);
+		err = time_once(fd, tc, o, o->first ? o->first + i : (seed >> 8) % o->flows,
+				&samples[i], verdict);
 	}
 	if (!err)
 		*ns = trimmed_mean(samples, o->runs);
@@ -187,6 +189,7 @@ static const struct option long_options[] = {
 	{ "own-mac", 1, NULL, 'o' },
 	{ "to-address", 1, NULL, 'a' },
 	{ "flows", 1, NULL, 'n' },
+	{ "first", 1, NULL, 'f' },
 	{ "runs", 1, NULL, 'r' },
 	{}
 };
@@ -200,6 +203,7 @@ static int set_option(struct options *o, int c)
 	case 'o': return mac_parse(o->own_mac, optarg);
 	case 'a': return addr_parse(&o->daddr, optarg);
 	case 'n': return number_parse(&o->flows, optarg);
+	case 'f': return number_parse(&o->first, optarg);
 	case 'r': return number_parse(&o->runs, optarg);
 	default: return -EINVAL;
 	}

@@ -14,6 +14,7 @@ RATIOS = {
     "xdp_vs_kernel_1k": ("natvi_xdp_1k_pps", "kernel_nat_1k_pps"),
     "xdp_vs_kernel_1m": ("natvi_xdp_1m_pps", "kernel_nat_1m_pps"),
     "tc_vs_kernel_1k": ("natvi_tc_1k_pps", "kernel_nat_1k_pps"),
+    "newflow_99_9_full_vs_empty": ("newflow_ports_99_9_ns", "newflow_ports_empty_ns"),
     "newflow_vs_kernel": ("natvi_tc_newflows_per_s", "kernel_nat_newflows_per_s"),
     "tcp_stream_vs_kernel": ("natvi_tc_tcp_1_gbit_s", "kernel_nat_tcp_1_gbit_s"),
     "tcp_16_streams_vs_kernel": ("natvi_tc_tcp_16_gbit_s",
@@ -28,6 +29,7 @@ TARGETS = {
     "xdp_vs_kernel_1k": (+1, 2.5),
     "xdp_vs_kernel_1m": (+1, 1.7),
     "tc_vs_kernel_1k": (+1, 1.4),
+    "newflow_99_9_full_vs_empty": (-1, 1.3),
     "newflow_vs_kernel": (+1, 1.7),
     "tcp_stream_vs_kernel": (+1, 1.0),
     "bytes_per_session": (-1, 720),
@@ -91,6 +93,16 @@ def _other_table(figures):
     return lines if len(lines) > 2 else []
 
 
+def _ports_table(figures):
+    levels = ("empty", "50", "90", "99_9", "full")
+    cells = [figures.get(f"newflow_ports_{level}_ns") for level in levels]
+    if not any(cells):
+        return []
+    heads = ["ports taken (freed ones rest 120 s)", "0 %", "50 %", "90 %", "99.9 %", "100 %: refused"]
+    return ["", f"  {heads[0]:<36}" + "".join(f"{h:>16}" for h in heads[1:]),
+            f"  {'new flow, ns':<36}" + "".join(f"{'-' if c is None else round(c):>16}" for c in cells)]
+
+
 def _targets(figures):
     lines = ["", _row(["target", "bound", "measured", "reached"])]
     for key, (sign, bound) in TARGETS.items():
@@ -103,7 +115,7 @@ def _targets(figures):
 
 
 def table(figures, bench):
-    lines = _pps_table(figures) + _other_table(figures) + _targets(figures)
+    lines = _pps_table(figures) + _other_table(figures) + _ports_table(figures) + _targets(figures)
     for title, book in (("skipped", bench.skipped), ("failed", bench.failed)):
         lines += [f"{title}: {what}: {why}" for what, why in book.items()]
     return "\n".join(lines)

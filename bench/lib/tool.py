@@ -41,10 +41,10 @@ class Tool:
             "--flows", str(flows), "--to-address", OUTSIDE_HOST,
             "--pool-first", POOL_FIRST, "--pool-size", str(POOL_SIZE))
 
-    def testrun(self, topo, prog_id, flows):
-        """Nanoseconds a packet of a loaded program, the test's own cost off."""
+    def testrun(self, topo, prog_id, flows, *more):
+        """Nanoseconds a packet of a loaded program, and of an empty one."""
         out = run(self.path, "testrun", "--in", topo.gateway + ":lan0",
                   "--id", str(prog_id), "--gateway-mac", MAC["lan0"],
                   "--own-mac", MAC["in0"], "--to-address", OUTSIDE_HOST,
-                  "--flows", str(flows))
+                  "--flows", str(flows), *more)
         return json.loads(out)

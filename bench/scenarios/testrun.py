@@ -9,7 +9,7 @@ from lib.shell import Failed, inside, run as command
 FLOWS = 1000
 
 
-def _attached(ns, dev):
+def attached(ns, dev):
     """The program that sees a packet first: XDP's, or else tc ingress's."""
     link = json.loads(command("ip", "-n", ns, "-j", "link", "show", dev))[0]
     if "xdp" in link:
@@ -23,7 +23,7 @@ def _attached(ns, dev):
 
 
 def _measure(bench, c):
-    got = bench.tool.testrun(c.topo, _attached(c.topo.gateway, "lan0"), FLOWS)
+    got = bench.tool.testrun(c.topo, attached(c.topo.gateway, "lan0"), FLOWS)
     bench.record(f"{c.name}_testrun_ns", max(0, got["ns"] - got["empty_ns"]))
 
 
