@@ -19,6 +19,21 @@ def error_in(kind, code, about_x, about, source=ROUTER, verdict="forward", at_x=
                  icmp_error(source, A, kind, code, about, **more), verdict)
 
 
+MPLS = bytes.fromhex("2000") + bytes.fromhex("0000") + b"\0\x08\1\1\x00\x3e\x81\x01"     # an extension header and a label; RFC 4950
+
+
+def wrong(about, keep):
+    """A checksum that is not the one of an error with so much of this packet in it."""
+    right = bytes(icmp_error(ROUTER, X, 3, 3, about, keep=keep).layers({}))[22:24]
+    return int.from_bytes(right, "big") ^ 1
+
+
+def moved(check, before, after, at=26):
+    """What becomes of an L4 checksum by changing one packet into the other: the difference of the right ones."""
+    old, new = (int.from_bytes(bytes(packet.layers({}))[at:at + 2], "big") for packet in (before, after))
+    return (check - old + new - 1) % 0xffff + 1 if check else 0
+
+
 CASES = [
     case("error-kinds", "every kind of error about a packet that went out", MASQ, OPEN,
          [error_in(kind, code, OUT_X.but(ttl=1), OUT.but(ttl=1)) for kind, code in [(3, 0), (3, 1), (3, 3), (3, 13), (4, 0), (11, 0), (11, 1), (12, 0)]],
@@ -55,6 +70,50 @@ CASES = [
          sends("lan0", udp(B + ":5000", X + ":4000"), "lan0", udp(X + ":5000", A + ":4000"), "new-forward"),
          sends("lan0", icmp_error(A, X, 3, 3, udp(X + ":5000", A + ":4000")), "lan0",
                icmp_error(X, B, 3, 3, udp(B + ":5000", X + ":4000")))),
+    case("error-hairpin-both", "from the other one of them, too", MASQ, OPEN,
+         sends("lan0", udp(B + ":5000", X + ":4000"), "lan0", udp(X + ":5000", A + ":4000"), "new-forward"),
+         sends("lan0", udp(A + ":4000", X + ":5000"), "lan0", udp(X + ":4000", B + ":5000")),
+         sends("lan0", icmp_error(B, X, 3, 3, udp(X + ":4000", B + ":5000")), "lan0", icmp_error(X, A, 3, 3, udp(A + ":4000", X + ":5000"))),
+         sends("lan0", icmp_error(INNER, X, 11, 0, udp(X + ":4000", B + ":5000")), "lan0", icmp_error(X, A, 11, 0, udp(A + ":4000", X + ":5000")))),
+
+    # Checksums (RFC 5508 req. 3)
+    case("error-bad-checksum", "a wrong ICMP checksum, at every length", MASQ, OPEN,
+         [drops("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X.but(payload=b"z" * 1400), keep=n, l4_chksum=wrong(OUT_X.but(payload=b"z" * 1400), n)), "bad-icmp")
+          for n in [*range(28, 50), 127, 128, 129, 255, 256, 257, 547, 548, 1399, 1400]],
+         [error_in(3, 3, OUT_X.but(payload=b"z" * 1400), OUT.but(payload=b"z" * 1400), keep=n)
+          for n in [*range(28, 50), 127, 128, 129, 255, 256, 257, 547, 548, 1399, 1400]],
+         [drops("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X, l4_chksum=n), "bad-icmp") for n in (0, 0xffff, 0x1234)],
+         state(sessions=1)),
+    case("error-bad-bits", "a bit wrong anywhere in a long one", MASQ, OPEN,
+         error_in(3, 3, OUT_X.but(payload=b"z" * 1300), OUT.but(payload=b"z" * 1300)),
+         [drops("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X.but(payload=b"z" * 1300)).patch(n, b"\x7b"), "bad-icmp")
+          for n in (70, 71, 130, 141, 142, 155, 169, 170, 297, 298, 299, 425, 426, 900, 901, 1369)]),
+    case("error-bad-quote", "a wrong checksum of the quoted IP header, and no options or some", MASQ, OPEN,
+         [drops("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X.but(chksum=n)), "bad-icmp") for n in (0, 1, 0xffff, 0x1234)],
+         [drops("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X.but(chksum=0x1234, options=[IPOption_NOP()] * n), keep=n + 28), "bad-icmp") for n in (4, 8, 40)],
+         drops("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X.but(chksum=0x1234), keep=28), "bad-icmp"), state(sessions=1)),
+    case("error-bad-out", "from inside and between hosts inside likewise", MASQ, OPEN,
+         sends("wan0", IN_X, "lan0", IN),
+         drops("lan0", icmp_error(A, S, 3, 3, IN, l4_chksum=0x1234), "bad-icmp"), drops("lan0", icmp_error(A, S, 3, 3, IN.but(chksum=0x1234)), "bad-icmp"),
+         sends("lan0", udp(B + ":5000", X + ":4000"), "lan0", udp(X + ":5000", A + ":4000"), "new-forward"),
+         drops("lan0", icmp_error(A, X, 3, 3, udp(X + ":5000", A + ":4000"), l4_chksum=0x1234), "bad-icmp"),
+         drops("lan0", icmp_error(A, X, 3, 3, udp(X + ":5000", A + ":4000", chksum=0x1234)), "bad-icmp")),
+    case("error-bad-box", "what is the box's own it gets, right or wrong", MASQ,
+         passes("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X, l4_chksum=0x1234), "local")),
+    case("error-quote-l4", "the quoted L4 checksum is not looked at: a wrong one stays wrong by as much", MASQ, OPEN,
+         error_in(3, 3, OUT_X.but(l4_chksum=0x1234), OUT.but(l4_chksum=moved(0x1234, OUT_X, OUT))),
+         error_in(3, 3, OUT_X.but(l4_chksum=0xffff), OUT.but(l4_chksum=moved(0xffff, OUT_X, OUT))),
+         sends("lan0", tcp(A + ":4000", S + ":80"), "wan0", tcp(X + ":4000", S + ":80"), "new-forward"),
+         error_in(3, 1, tcp(X + ":4000", S + ":80", l4_chksum=0x1234),
+                  tcp(A + ":4000", S + ":80", l4_chksum=moved(0x1234, tcp(X + ":4000", S + ":80"), tcp(A + ":4000", S + ":80"), 36))),
+         sends("lan0", echo(A, S, 9), "wan0", echo(X, S, 9), "new-forward"),
+         error_in(3, 1, echo(X, S, 9, l4_chksum=0x1234), echo(A, S, 9, l4_chksum=0x1234))),
+    case("error-extensions", "what follows the quote (RFC 4884) stays as it is, and the checksum is over all of it", MASQ, OPEN,
+         [error_in(kind, 0, OUT_X.but(payload=b"z" * 72 + b"\0" * 28), OUT.but(payload=b"z" * 72 + b"\0" * 28), l4_length=32, behind=extension)
+          for kind in (3, 11, 12) for extension in (MPLS, MPLS + b"\0\x08\2\1\xde\xad\xbe\xef", b"\x20", MPLS + b"odd")],
+         drops("wan0", icmp_error(ROUTER, X, 11, 0, OUT_X.but(payload=b"z" * 100), behind=MPLS).patch(170, b"\x2f"), "bad-icmp"),
+         sends("lan0", icmp_error(INNER, S, 11, 0, IN.but(payload=b"z" * 100), l4_length=32, behind=MPLS), "wan0",
+               icmp_error(X, S, 11, 0, IN_X.but(payload=b"z" * 100), l4_length=32, behind=MPLS))),
     case("error-unrelated", "about nothing that is known", pool(),
          sends("lan0", OUT, "wan0", udp(P + ":4000", S + ":53"), "new-forward"),
          drops("wan0", icmp_error(ROUTER, P, 3, 3, udp(P + ":4001", S + ":53")), "icmp-unrelated"),

@@ -27,13 +27,14 @@ CASES = [
          sends("lan0", tcp(A + ":4002", R, "A"), "wan0", tcp(X + ":4002", R, "A"), "new-forward"),
          sends("wan0", tcp(R, X + ":4002", "A"), "lan0", tcp(R, A + ":4002", "A")),
          state(sessions=5, idle={"%s > %s" % (C, R): 20, "%s:9 > %s:9" % (A, S): 5, "%s:0 > %s:0" % (A, S): 7,
-                                 "%s:4001 > %s" % (A, R): 10, "%s:4002 > %s" % (A, R): 100}),
+                                 "%s:4001 > %s" % (A, R): 10, "%s:4002 > %s" % (A, R): 112}),
          advance(4), sweep(ended=0, live=5),
          advance(2), sweep(ended=1, live=4),       # echo
          advance(3), sweep(ended=1, live=3),       # ESP
          advance(3), sweep(ended=1, live=2),       # half-open TCP
          advance(10), sweep(ended=1, live=1),      # UDP
-         advance(80), sweep(ended=1, live=0),
+         advance(90), sweep(ended=0, live=1),
+         advance(2), sweep(ended=1, live=0),
          state(sessions=0)),
     case("refresh-out", "packets out keep a session", POOL,
          udp_out("new-forward"), [[advance(299), udp_out()] for _ in range(3)], udp_back(), state(sessions=1)),

@@ -5,8 +5,9 @@ from world import A, B, MASQ, P, S, S2, X, masquerade, pool
 
 C, R = A + ":4000", S + ":80"     # client, server
 CX = P + ":4000"
-OPENING, ESTABLISHED, CLOSING = 30, 100, 20
-POOL = pool(timeouts="{tcp-opening: %d, tcp-established: %d, tcp-closing: %d}" % (OPENING, ESTABLISHED, CLOSING))
+OPENING, CLOSING = 30, 20
+ESTABLISHED = 100 + CLOSING     # its own time, and then it is as one that is closing (figure 1: TRANS)
+POOL = pool(timeouts="{tcp-opening: %d, tcp-established: 100, tcp-closing: %d}" % (OPENING, CLOSING))
 H = "198.18.0.10"
 FORWARD = POOL + 'forwards: [{proto: tcp, external: "%s:443", internal: "%s:8443"}]\n' % (P, H)
 
@@ -48,11 +49,15 @@ CASES = [
          out("S", "new-forward"), back("SA"), gone(ESTABLISHED)),
     case("tcp-established-refresh", "packets of either side keep it", POOL, HANDSHAKE,
          [[advance(99), out("A"), advance(99), back("A")] for _ in range(3)], gone(ESTABLISHED)),
+    case("tcp-established-quiet", "one that was quiet for its time is transitory for four minutes more, and established again by data", POOL, HANDSHAKE,
+         advance(101), data(out), idle(ESTABLISHED), advance(119), data(back), idle(ESTABLISHED), gone(ESTABLISHED)),
+    case("tcp-longest", "the longest times are no shorter ones together", pool(timeouts="{tcp-established: 65000, tcp-closing: 1000}"),
+         out("S", "new-forward"), back("SA"), idle(65535), advance(65534), out("A"), gone(65535)),
     case("tcp-defaults", "two hours and four minutes established, four minutes before and after", pool(),
-         out("S", "new-forward"), idle(240), back("SA"), out("A"), idle(7440),
-         advance(7439), back("A"), advance(7439), out("A"), out("FA"), back("FA"), idle(240), gone(240)),
+         out("S", "new-forward"), idle(240), back("SA"), out("A"), idle(7680),
+         advance(7679), back("A"), advance(7679), out("A"), out("FA"), back("FA"), idle(240), gone(240)),
     case("tcp-transitory", "one setting for opening and closing", pool(timeouts="{tcp-transitory: 17}"),
-         out("S", "new-forward"), idle(17), back("SA"), idle(7440), out("R"), idle(17)),
+         out("S", "new-forward"), idle(17), back("SA"), idle(7457), out("R"), idle(17)),
     case("tcp-simultaneous", "both send a SYN: established", POOL,
          out("S", "new-forward"), idle(OPENING), back("S"), idle(ESTABLISHED), out("SA"), back("SA"), out("A"), idle(ESTABLISHED),
          data(out, at="xdp")),
@@ -120,7 +125,7 @@ CASES = [
 
     # Time
     case("tcp-times-apart", "each state by its own clock, with and without the sweep", POOL, HANDSHAKE,
-         advance(99), back("A"), advance(101), drops("wan0", tcp(R, CX, "A"), "no-mapping"), state(sessions=0),
+         advance(119), back("A"), advance(121), drops("wan0", tcp(R, CX, "A"), "no-mapping"), state(sessions=0),
          out("S", "new-forward"), advance(31), out("S", "new-forward"), back("R"), advance(21), drops("wan0", tcp(R, CX, "A"), "no-mapping"),
          state(sessions=0)),
 ]

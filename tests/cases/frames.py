@@ -230,6 +230,25 @@ def odd(lo=1024, hi=65535, but=()):
     return Port(lo, hi, 1, tuple(but))
 
 
+@dataclasses.dataclass(frozen=True)
+class Scattered:
+    """Ports by chance: one may happen to be the inside's own, not all of several."""
+    rule: Port
+    name: str       # with a number in it, from 0
+    first: int      # the inside's own port of number 0, and the step to the next
+    step: int
+    number: int
+
+    def wrong(self, value, bound):
+        own = [self.first + self.step * n for n in range(self.number + 1)]
+        seen = [bound[self.name % n] for n in range(self.number)] + [value]
+        return self.rule.wrong(value, bound) or ("all of %s are the inside's own" % seen if self.number >= 3 and seen == own else None)
+
+
+def scattered(rule, name, first, step, number):
+    return Scattered(rule, name, first, step, number)
+
+
 def address(*among):
     return Address(among)
 
@@ -313,6 +332,11 @@ def released(into, packet, answered):
     """The daemon writes a SYN back: its sender is told (port unreachable), or nothing happens."""
     verdicts = ("syn-held", "icmp-sent") if answered else ("syn-held",)
     return Step("parked", into, packet, "send" if answered else "drop", verdicts, into, park=PARK_SYN, error=(3, 3, 0) if answered else None)
+
+
+def stray(packet, verdict):
+    """Something in the tap that natvi has not put there."""
+    return Step("parked", TAP, packet, "drop", (verdict,))
 
 
 def heartbeat():

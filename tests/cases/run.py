@@ -256,7 +256,7 @@ class Run:
         if step.gso:
             fields["gso"] = step.gso
         if step.kind == "parked":
-            fields = {"in": frames.TAP, "hex": self.parked(step, frame).hex()}
+            fields = {"in": frames.TAP, "hex": (self.parked(step, frame) if step.park else frame).hex()}
         got = self.runner.ask(step.kind, **fields)
         self.verdicts.update(got["verdicts"])
         if sorted(got["verdicts"]) != sorted(step.verdicts) or got["action"] != step.action:

@@ -386,12 +386,29 @@ static void test_session_orig_taken(void **state)
 	assert_int_equal(box.usage.sessions, 1);
 }
 
+/* A socket that talks to its own outside address: one flow is both directions. */
 static void test_session_one_key(void **state)
 {
+	struct bucket *b;
+	__s64 handle;
+	__u32 slot;
+
 	draft(1);
-	cpu->draft.reply = cpu->draft.orig;	/* both directions would be one flow */
+	cpu->draft.reply = cpu->draft.orig;
+	tuple_reverse(&cpu->draft.out, &cpu->draft.reply);
+	handle = session_insert(cpu);
+	assert_true(handle >= 0);
+	assert_int_equal(LIVE(), 1);
+	assert_int_equal(box.usage.sessions, 1);
+	b = handle_bucket(handle, &slot);
+	assert_true(b->flow[slot].flags & FLOW_ORIG);
+	draft(1);
+	cpu->draft.reply = cpu->draft.orig;
 	assert_true(session_insert(cpu) < 0);
-	assert_int_equal(USED(), 0);
+	assert_int_equal(box.usage.sessions, 1);
+	assert_int_equal(session_end(handle, cpu), 0);
+	assert_int_equal(session_end(handle, cpu), -ENOENT_);
+	assert_int_equal(LIVE(), 0);
 	assert_int_equal(box.usage.sessions, 0);
 }
 
@@ -585,17 +602,61 @@ static void test_permit(void **state)
 	make_mapping(4000);
 	cpu->draft.out.dst = remote;
 	cpu->draft.slot = 0;
+	cpu->draft.map_proto = IPPROTO_UDP;
 	assert_true(permit_hold(&cpu->draft, NOW_S));
 	assert_true(permit_hold(&cpu->draft, NOW_S));
 	assert_true(permit_given(&cpu->draft, &remote, cpu->draft.out.sport, 0, cpu->draft.out.proto));
 	assert_false(permit_given(&cpu->draft, &other, cpu->draft.out.sport, 0, cpu->draft.out.proto));
 	assert_false(permit_given(&cpu->draft, &remote, htons(1), 0, cpu->draft.out.proto));
 	mapping_permit_key(&cpu->draft.back, &remote, cpu->draft.out.sport, 0, cpu->draft.out.proto);
-	permit_release(&cpu->draft.back);
+	holder_release(&cpu->draft.back);
 	assert_true(permit_given(&cpu->draft, &remote, cpu->draft.out.sport, 0, cpu->draft.out.proto));
-	permit_release(&cpu->draft.back);
+	holder_release(&cpu->draft.back);
 	assert_false(permit_given(&cpu->draft, &remote, cpu->draft.out.sport, 0, cpu->draft.out.proto));
 	assert_true(permit_hold(&cpu->draft, NOW_S));	/* and again */
+}
+
+/* A mapping for TCP and UDP together has a port of both, and gives both back. */
+static void test_mapping_shared(void **state)
+{
+	struct mapping_key inside;
+
+	make_mapping(4000);
+	assert_int_equal(port_claim(0, PORTBITS_TCP, 4000, 1), 4000);
+	cpu->draft.key.proto = cpu->draft.back.proto = 0;
+	inside = cpu->draft.key;
+	assert_int_equal(mapping_insert(&cpu->draft, &box.control, &box.usage), 0);
+	assert_int_equal(mapping_delete(&inside, &cpu->draft.back), -EBUSY_);
+	mapping_release(&inside, NOW_S);
+	assert_int_equal(mapping_delete(&inside, &cpu->draft.back), 0);
+	for (int proto = 0; proto < PORTBITS_PROTOS; proto++)
+		for (int w = 0; w < NATVI_PORT_WORDS; w++)
+			assert_int_equal(bits[proto].word[w], 0);
+	assert_int_equal(box.usage.mappings, 0);
+}
+
+/* A host's address is held by its mappings, and goes with the last of them. */
+static void test_mapping_paired(void **state)
+{
+	struct mapping host = { .refs = 2, .pool = 0 };
+	union addr addr = nth(1).src;
+	struct mapping_key inside[2], k;
+
+	for (int i = 0; i < 2; i++) {
+		make_mapping(4000 + i);
+		cpu->draft.key.addr = addr;
+		cpu->draft.value.flags = MAPPING_PAIRED;
+		inside[i] = cpu->draft.key;
+		assert_int_equal(mapping_insert(&cpu->draft, &box.control, &box.usage), 0);
+	}
+	mapping_host_key(&k, &addr, 0, 0);
+	assert_int_equal(mapping_put(&k, &host), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(mapping_get(&k)->refs, 2 - i);
+		mapping_release(&inside[i], NOW_S);
+		assert_int_equal(mapping_delete(&inside[i], &cpu->draft.back), 0);
+	}
+	assert_null(mapping_get(&k));
 }
 
 #define TEST(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -608,6 +669,7 @@ int main(void)
 		TEST(test_session_one_key), TEST(test_session_limit), TEST(test_session_full), TEST(test_session_stale),
 		TEST(test_session_clock_wraps), TEST(test_mapping_life), TEST(test_mapping_twice), TEST(test_mapping_rollback),
 		TEST(test_mapping_limit), TEST(test_mapping_static), TEST(test_permit),
+		TEST(test_mapping_shared), TEST(test_mapping_paired),
 	};
 
 	return cmocka_run_group_tests_name("dp_table", tests, NULL, NULL);
