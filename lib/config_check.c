@@ -397,8 +397,8 @@ static void check_sources(struct cfg_parse *p)
 		if (ref->kind != REF_SOURCE || !ref->prefix.len || (!rule->masquerade && !*rule->pool))
 			continue;
 		s = span_find(p, ref->prefix.addr);
-		span = &p->spans[s];
-		if (s < p->n_spans && span->lo <= (ref->prefix.addr | ~addr_mask4(ref->prefix.len)))
+		span = s < p->n_spans ? &p->spans[s] : NULL;
+		if (span && span->lo <= (ref->prefix.addr | ~addr_mask4(ref->prefix.len)))
 			cfg_fail(p, ref->line, "source %s overlaps %s of pool `%s` (line %d); inside and outside addresses must differ",
 				 addr_print_prefix4(ref->prefix.addr, ref->prefix.len, printed),
 				 addr_print_range4(span->lo, span->hi, range), p->config->pools[span->pool].name, span->line);
