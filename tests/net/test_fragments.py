@@ -4,9 +4,12 @@
 Every test here watches the outside wire for an address of the inside, which must never be seen there.
 """
 import ctypes
+import fcntl
 import itertools
+import os
 import random
 import select
+import signal
 import socket
 import struct
 import threading
@@ -15,16 +18,18 @@ import time
 import pytest
 from scapy.all import ICMP, IP, TCP, UDP, Ether, Raw
 
-from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, INSIDE3, MASQUERADE, REFUSE, SERVER, config
+from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, INSIDE3, MASQUERADE, SERVER, Topology, config
 from lab import wait_for
 from services import iperf3
 from test_park import needs_tun, park
-from wire import ETH_P_ALL, PACKET_IGNORE_OUTGOING, SOL_PACKET, Tap
+from wire import Tap
 
 pytestmark = needs_tun
 
 PIECE = 1480
 SO_ATTACH_FILTER = 26
+TUNSETIFF = 0x400454ca
+IFF_TUN_NO_PI = 0x1001
 PROTO = {ICMP: 1, TCP: 6, UDP: 17}
 ORDERS = ["in-order", "reversed", "shuffled"]
 PARK_S = 0.2
@@ -249,6 +254,89 @@ def test_hairpin(box, order):
 
 
 @pytest.mark.parametrize("order", ORDERS)
+def test_beside_connection_tracking(box, order):
+    """A firewall of the user's that tracks connections joins fragments itself; what is natvi's passes all the same, also on the slow road."""
+    box.gateway.run("nft", "-f", "-", input="""table inet user {
+        chain forward { type filter hook forward priority 0; ct state invalid drop; }
+        chain input { type filter hook input priority 0; ct state invalid drop; }
+    }""")
+    inside, outside, external = pair(box)
+    service = box.gateway.udp("0.0.0.0", 4500)
+    box.gateway.run("ip", "neigh", "flush", "all")
+    box.lan.send(cut(INSIDE, SERVER, UDP, udp((INSIDE, 4000), (SERVER, 5000), payload(8000))), order)
+    arrives(outside, payload(8000), external)
+    box.lan.send(cut(INSIDE, GATEWAY, UDP, udp((INSIDE, 4000), (GATEWAY, 4500), payload(8001))), order)
+    arrives(service, payload(8001), (INSIDE, 4000))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_smaller_link(box, order):
+    """The way out takes less than the fragments have: they are cut once more."""
+    box.gateway.ip("link set wan0 mtu 1000")
+    inside, outside, external = pair(box)
+    box.lan.send(cut(INSIDE, SERVER, UDP, udp((INSIDE, 4000), (SERVER, 5000), payload(8000))), order)
+    arrives(outside, payload(8000), external)
+    assert box.box.counter("slow-too-big") > 0
+
+
+class Tun:
+    """A link without Ethernet headers in the gateway, and its far end: this process."""
+
+    ADDRESS, PEER = "192.0.2.129", "192.0.2.130"
+
+    def __init__(self, net):
+        with net.gateway.enter():
+            self.fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+            fcntl.ioctl(self.fd, TUNSETIFF, struct.pack("16sH22x", b"tun0", IFF_TUN_NO_PI))
+        net.lab.defer(os.close, self.fd)
+        net.gateway.ip("addr add %s/30 dev tun0" % self.ADDRESS, "link set tun0 up")
+
+    def send(self, packets):
+        for packet in [bytes(p) for p in packets]:
+            os.write(self.fd, packet)
+
+    def receive(self, wanted, what, timeout=3):
+        """Packets that wanted() is true for, until it says that they are enough."""
+        end, got = time.monotonic() + timeout, []
+        while time.monotonic() < end:
+            if select.select([self.fd], [], [], 0.1)[0]:
+                packet = IP(os.read(self.fd, 65535))
+                if wanted(packet):
+                    got.append(packet)
+            if got and wanted(None):
+                break
+        assert got, "%s did not come out of the tun" % what
+        return got
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_link_without_ethernet(lab, order):
+    """Fragments to and from a tun: what waits gets an Ethernet header for as long as it waits."""
+    net = Topology(lab, "tc")
+    tun = Tun(net)
+    natvi = net.running(config("tc", interfaces=("lan0", "tun0"), rules=[dict(MASQUERADE, to={"interface": "tun0"})]))
+    inside = net.inside.udp(INSIDE, 4000)
+    inside.sendto(b"hello", (tun.PEER, 5000))
+    tun.receive(lambda p: p is None or p.haslayer(UDP), "the first datagram")
+    l4 = udp((INSIDE, 4000), (tun.PEER, 5000), payload(5000))
+    Wire(net, "inside").send(cut(INSIDE, tun.PEER, UDP, l4), order)
+    seen = {}
+
+    def complete(p):
+        if p is not None and p.proto == 17:
+            seen[p.frag * 8] = p
+            return True
+        return sum(len(bytes(q.payload)) for q in seen.values()) == len(l4)
+    tun.receive(complete, "the datagram")
+    assert b"".join(bytes(seen[at].payload) for at in sorted(seen))[8:] == l4[8:]
+    assert {(p.src, p.id) for p in seen.values()} == {(tun.ADDRESS, seen[0].id)}
+    back = udp((tun.PEER, 5000), (tun.ADDRESS, 4000), payload(6000))
+    tun.send(ordered(cut(tun.PEER, tun.ADDRESS, UDP, back), order))
+    arrives(inside, payload(6000), (tun.PEER, 5000))
+    assert order == "in-order" or park(natvi)["fragments"]["released"] > 3
+
+
+@pytest.mark.parametrize("order", ORDERS)
 def test_to_a_forward(net, order):
     """A forwarded port is reached by fragments that begin a session."""
     natvi = net.running(config(net.hook, forwards=[{"proto": "udp", "external": "%s:7000" % EXTERNAL, "internal": "%s:7001" % INSIDE}]))
@@ -372,6 +460,7 @@ def test_rfc6864_ids_do_not_collide(box):
     frames = []
     seen.receive(lambda p: frames.append(p) if p.haslayer(IP) and p[IP].dst == SERVER else None, 0.5)
     pieces = [p[IP] for p in frames if p[IP].flags.MF or p[IP].frag]
+    assert {p.ttl for p in pieces} == {63}, "waiting is no hop"
     datagrams = {}
     for p in pieces:
         datagrams.setdefault(p.id, []).append(p.frag * 8)
@@ -518,3 +607,26 @@ def test_with_a_stopped_daemon(box):
     arrives(outside, payload(8000), external)
     dropped(box, "fragment", lambda: box.lan.send(cut(INSIDE, SERVER, UDP, udp((INSIDE, 4000), (SERVER, 5000), payload(8000))), "reversed"))
     assert silent(outside)
+
+
+def test_with_a_frozen_daemon(box):
+    """The daemon stands still: what is early is lost, within bounds; it goes on where it was."""
+    inside, outside, external = pair(box)
+    box.box.freeze()
+    for _ in range(20):
+        box.lan.send(cut(INSIDE, SERVER, UDP, udp((INSIDE, 4000), (SERVER, 5000), payload(60000))), "reversed")
+    box.lan.send(cut(INSIDE, SERVER, UDP, udp((INSIDE, 4000), (SERVER, 5000), payload(8000))))
+    arrives(outside, payload(8000), external)
+    before = box.box.counter("fragment")
+
+    def noticed():
+        box.lan.send(cut(INSIDE, SERVER, UDP, udp((INSIDE, 4000), (SERVER, 5000), payload(3000))), "reversed")
+        return box.box.counter("fragment") > before
+    wait_for(noticed, 12, "the datapath to notice")
+    box.box.process.send_signal(signal.SIGCONT)
+
+    def works():
+        box.lan.send(cut(INSIDE, SERVER, UDP, udp((INSIDE, 4000), (SERVER, 5000), payload(5000))), "reversed")
+        return not silent(outside, 0.2)
+    wait_for(works, 5, "reversed fragments to pass again")
+    assert outside.recv(65535) == payload(5000)

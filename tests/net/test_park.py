@@ -3,13 +3,16 @@
 import json
 import os
 import pathlib
+import random
 import re
+import struct
 
 import pytest
+from scapy.all import IP, TCP, Raw
 
 from gateway import EXTERNAL, INSIDE, SERVER, config
 from lab import wait_for
-from wire import exchange
+from wire import Tap, exchange
 
 TAP = re.compile(r"^nvtap\d+$")
 
@@ -130,6 +133,44 @@ def test_without_tun_everything_else_works(net):
     assert re.search(r"^park +none", natvi.cli("status").stdout, re.M)
     findings = natvi.cli("doctor", check=False).stdout
     assert "tap device" in findings, findings
+
+
+def test_doctor_has_nothing_against_it(net):
+    """The tap is no interface of the user's."""
+    natvi = net.running()
+    assert "nvtap" not in natvi.cli("doctor", check=False).stdout
+    assert "tap device" not in natvi.cli("doctor", check=False).stdout
+
+
+def test_frames_of_others(net):
+    """Whatever some program writes to the tap: the daemon lives, holds what makes sense within its time, and nothing comes out."""
+    natvi = net.running()
+    tap = Tap(net.gateway, taps(net.gateway)[0]["ifname"])
+    seen = net.tap("outside")
+    chance = random.Random(3)
+    port = json.loads(net.gateway.run("ip", "-j", "link", "show", "lan0").stdout)[0]["ifindex"]
+    early = IP(src=INSIDE, dst=SERVER, proto=17, id=5, flags="MF", frag=185) / Raw(b"x" * 800)
+    syn = IP(src=INSIDE, dst=SERVER) / TCP(sport=1, dport=2, flags="S")
+    for kind, packet in ((1, early), (2, syn), (3, early), (0, syn), (1, syn), (2, early)):
+        frame = struct.pack(">BBI", 2, kind, port) + bytes(6) + b"\x08\0" + bytes(packet)
+        for length in range(14, len(frame)):
+            tap.sock.send(frame[:length])
+        for _ in range(200):
+            at = chance.randrange(len(frame))
+            tap.sock.send(frame[:at] + bytes([chance.randrange(256)]) + frame[at + 1:])
+        tap.sock.send(struct.pack(">BBI", 2, kind, 0x7fffffff) + frame[6:])
+
+    def met(kind, packet, name):
+        """The queue of the tap is short: what is looked for is sent until it is there."""
+        frame = struct.pack(">BBI", 2, kind, port) + bytes(6) + b"\x08\0" + bytes(packet)
+        tap.sock.send(frame)
+        tap.sock.send(frame[:-1])
+        counts = park(natvi)[name]
+        return counts["parked"] and counts["refused"]
+    wait_for(lambda: met(1, early, "fragments") and met(2, syn, "syns"), 3, "good frames to be taken and others to be refused")
+    wait_for(lambda: park(natvi)["fragments"]["held"] == 0, 3, "the fragments to be given up")
+    seen.none(lambda p: p.haslayer(IP), "a packet")
+    exchange(net.inside.udp(INSIDE), net.outside.udp(SERVER, 5000), (SERVER, 5000))
 
 
 def test_status_shows_the_park(net):

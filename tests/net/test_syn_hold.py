@@ -8,8 +8,9 @@ import time
 import pytest
 from scapy.all import ICMP, IP, TCP, Ether
 
-from gateway import EXTERNAL, INSIDE, REFUSE, SERVER, SERVER2, TO_POOL, config
+from gateway import EXTERNAL, INSIDE, MASQUERADE, REFUSE, SERVER, SERVER2, TO_POOL, Topology, config
 from lab import wait_for
+from test_fragments import Tun
 from test_park import needs_tun, park
 from wire import exchange
 
@@ -91,6 +92,22 @@ def test_callers_from_both_sides(net):
     assert len(failed) == len(callers), "who was told: %s" % failed
     assert min(failed.values()) >= HOLD_S
     assert all(c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) for c in callers)
+
+
+def test_link_without_ethernet(lab):
+    """The same on a tun, where an answer has no Ethernet header."""
+    net = Topology(lab, "tc")
+    tun = Tun(net)
+    natvi = net.running(config("tc", interfaces=("lan0", "tun0"), rules=[dict(MASQUERADE, to={"interface": "tun0"})]))
+    packet = IP(src=tun.PEER, dst=tun.ADDRESS) / TCP(sport=4000, dport=5555, flags="S", seq=SEQ)
+    began = time.monotonic()
+    tun.send([packet])
+    wait_for(lambda: park(natvi)["syns"]["held"] == 1, 3, "the SYN to be held")
+    (answer,) = tun.receive(lambda p: p is None or p.haslayer(ICMP) or p.haslayer(TCP), "an answer", HOLD_S + LATE_S)
+    assert time.monotonic() - began >= HOLD_S
+    assert (answer[ICMP].type, answer[ICMP].code, answer.src, answer.dst) == (3, 3, tun.ADDRESS, tun.PEER)
+    assert checksums_are_right(answer)
+    assert bytes(answer[ICMP].payload) == bytes(packet)
 
 
 def test_service_of_the_box_is_reached_at_once(net):
