@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import select
 import socket
 import subprocess
@@ -288,42 +287,6 @@ def test_limits_stay_until_down(tc):
     natvi.down()
     natvi.start(config("tc", limits={"sessions": 4096}))
     assert status(natvi)["max_sessions"] == 4096
-
-
-# Exhaustion
-
-SAID = r"no room for new sessions: (\d+) packets by %s \("
-
-
-def test_running_out_of_ports_is_said(tc):
-    """In the log within seconds, once, and what is live goes on."""
-    natvi = tc.running(config("tc", rules=[TO_POOL], pool={"addresses": ["192.0.2.1"], "ports": ["2000-2001"]}))
-    remote, lucky = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE, 4000)
-    face = exchange(lucky, remote, (SERVER, 5000))
-    exchange(tc.inside.udp(INSIDE, 4001), remote, (SERVER, 5000))
-    assert "no room" not in natvi.process.err
-    for port in range(4002, 4012):
-        tc.inside.udp(INSIDE, port).sendto(b"no port", (SERVER, 5000))
-    natvi.process.wait_output(SAID % "no-port", 5)
-    for port in range(4012, 4022):
-        tc.inside.udp(INSIDE, port).sendto(b"no port", (SERVER, 5000))
-    wait_for(lambda: natvi.counter("no-port") == 20, 5, "all of them to be counted")
-    time.sleep(2.5)     # the counters are looked at each second
-    assert len(re.findall(SAID % "no-port", natvi.process.err)) == 1
-    assert exchange(lucky, remote, (SERVER, 5000)) == face
-
-
-def test_full_tables_are_said(tc):
-    natvi = tc.running(config("tc", limits={"sessions": 16, "mappings": 16}))
-    remote, sock = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE, 4000)
-    exchange(sock, remote, (SERVER, 5000))
-    for port in range(4001, 4041):
-        tc.inside.udp(INSIDE, port).sendto(b"no room", (REMOTE, 5000))
-    natvi.process.wait_output(r"no room for new sessions: \d+ packets by (table-full|mappings-full) \(.*limits\.(sessions|mappings)", 5)
-    exchange(sock, remote, (SERVER, 5000))
-    restart(natvi, config("tc", limits={"sessions": 16, "mappings": 16}))
-    time.sleep(2.5)
-    assert "no room" not in natvi.process.err       # said by the daemon before
 
 
 # Forwards
