@@ -66,6 +66,7 @@ def write(table, check):
         print("conformance: SKIP: %s" % table.machine)
         return True
     difference = differences(table.markdown())
+    PAGE.parent.mkdir(exist_ok=True)
     (build / "conformance.md" if check else PAGE).write_text(table.markdown())
     if difference:
         print("\n".join(difference))
