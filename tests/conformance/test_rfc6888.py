@@ -211,8 +211,12 @@ def test_rfc6888_req13(net):
     """A pool is used to its last port: UDP's, TCP's, and all identifiers of ICMP."""
     ports = ["3000-3040", "5000-5022"]
     every = sorted([*range(3000, 3041), *range(5000, 5023)])
-    natvi = nat(net, pool={"addresses": ["192.0.2.20", "192.0.2.40"], "ports": ports}, limits={"sessions": 100000})
+    hosts = ["198.18.0.%d" % n for n in range(100, 116)]
+    natvi = nat(net, pool={"addresses": ["192.0.2.20", "192.0.2.40"], "ports": ports}, limits={"sessions": 100000},
+                rules=[source_rule("many", *hosts), TO_POOL, REFUSE],
+                pools=[{"name": "many", "addresses": ["192.0.2.64/28"], "ports": "3000-3001"}])
     wires = Wires(net)
+    wires.neighbours(*hosts)
     send = {"udp": lambda host, n: raw_udp(host, 20000 + n, FAR, 5000),
             "tcp": lambda host, n: IP(src=host, dst=FAR) / TCP(sport=20000 + n, dport=80, flags="S", seq=n)}
 
@@ -228,6 +232,9 @@ def test_rfc6888_req13(net):
             addresses.setdefault(host, set()).update(out.src for out in given)
             next_is_refused(make(host, len(every)))
     assert sorted(addresses.values(), key=min) == [{"192.0.2.20"}, {"192.0.2.40"}]
+    # So many hosts as there are addresses, each with as many ports as one has: the last one finds the last address.
+    given = {(out.src, out.sport) for host in hosts for out in (wires.out(raw_udp(host, port, FAR, 5000)) for port in (4000, 4001))}
+    assert given == {("192.0.2.%d" % n, port) for n in range(64, 80) for port in (3000, 3001)}
     wires.ignore("icmp")
     template = bytes(wires.header["inside"] / raw_echo(RAW, FAR, 0, data=b""))
     for id in range(65536):
