@@ -201,7 +201,8 @@ DP int env_icmp_room(struct pkt *p, __u32 ip_len)
 
 	if (p->m->l3 + ip_len < p->m->wire_len && bpf_skb_change_tail(p->ctx, p->m->l3 + ip_len, 0))
 		return -1;
-	if (bpf_skb_change_head(p->ctx, ICMP_ROOM_BYTES, 0))
+	/* between Ethernet and IP: the skb's network header moves along, which a port without Ethernet needs */
+	if (bpf_skb_adjust_room(p->ctx, ICMP_ROOM_BYTES, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return -1;
 	return partial;
 }

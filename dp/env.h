@@ -46,8 +46,8 @@
  *   int env_load(p, off, to, len)			copy bytes out of the packet; 0 or negative
  *   int env_store(p, off, from, len)			moves the packet; no checksum is changed
  *   int env_sum(p, off, len)				folded one's complement sum of these bytes; negative: not there
- *   int env_icmp_room(p, ip_len)			make the packet [28 bytes][Ethernet][ip_len bytes
- *							of IP]; moves the packet; 1: the L4 checksum is
+ *   int env_icmp_room(p, ip_len)			make room: [Ethernet and 28 bytes][ip_len bytes
+ *							of IP], what is in front undefined; moves the packet; 1: the L4 checksum is
  *							still to be filled in by the sending device
  *
  * Decisions of the kernel
