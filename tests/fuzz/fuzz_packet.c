@@ -7,6 +7,9 @@
  *   - what is left to the kernel untranslated is as it came in
  *   - checksums that were right still are; natvi's own ICMP errors are right, short, and about nothing they must not be
  *   - nothing that natvi translates leaves by the outside port with an inside source
+ *   - a later fragment goes where its first one went, with the same addresses and identification, and no byte of a
+ *     datagram passes twice; what waits with the daemon is as it came in but for its destination MAC
+ *   - a SYN through a port with an MSS shows none that is larger
  *   - the tables agree with each other (tests/runner/view.c)
  */
 /* links: tests/runner/view.c */
@@ -30,6 +33,10 @@
 		"{proto: udp, external: \"203.0.113.16:80-83\", internal: \"198.18.0.3:500-503\", filtering: address-dependent}]\n"
 #define SHORT	"timeouts: {udp: 4, tcp-established: 9, tcp-transitory: 3, icmp: 2, other: 5, port-rest: 6}\n"
 
+#define CLAMP	1000
+#define MSS(n)	"interfaces: [lan0, lan1, {name: wan0, mss: " #n "}]\nlimits: {sessions: 24, mappings: 20, icmp-rate: 20}\n"
+#define FOUR(settings) "pools: [{name: p, addresses: 203.0.113.16/30" settings "}]\nrules: [{" LAN ", action: {snat: p}}]\n"
+
 static const char *const configs[] = {
 	IFS MASQ,
 	IFS MASQ WEB SHORT,
@@ -41,10 +48,18 @@ static const char *const configs[] = {
 	"- {from: {interface: lan0}, to: {port: 53}, proto: udp, action: reject}\n"
 	"- {" LAN ", proto: esp, action: drop}\n- {to: {interface: wan0, destination: 192.0.2.10}, action: kernel}\n"
 	"- {" LAN ", action: masquerade}\n" WEB "on-exhaustion: host-unreachable\n",
+	MSS(1000) MASQ SHORT "tcp: {unsolicited: silent}\n",
+	MSS(1000) "masquerade: {protocols: shared, filtering: {tcp: address-dependent, udp: endpoint-independent}}\n" MASQ WEB SHORT,
+	IFS FOUR(", protocols: shared, filtering: address-dependent, ports: [80, 4000-4003]") SHORT,
+	IFS FOUR(", ports: [80, 4000-4003]") WEB SHORT "tcp: {unsolicited: kernel}\n",
+	IFS FOUR(", pooling: arbitrary, port-selection: random, ports: [80, 4000-4003], filtering: {tcp: address-and-port-dependent, udp: "
+		 "address-dependent}") SHORT,
+	IFS FOUR(", port-selection: random, mapping: address-and-port-dependent, ports: [80, 4000-4003]"),
 };
 
 #define N_CONFIGS	(sizeof(configs) / sizeof(configs[0]))
 #define WAN		3
+#define TAP		4	/* what natvi does not serve serves as the daemon's tap */
 
 #define IP4(a, b, c, d)	((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 #define MAC(n)		{ 2, 0, 0, 0, 0, n }
@@ -89,8 +104,8 @@ static uint8_t u8(struct reader *r)
 
 /* Frames */
 
-static uint8_t frame[NATIVE_MAX_FRAME], before[NATIVE_MAX_FRAME], last[NATIVE_MAX_FRAME];
-static size_t before_len, last_len;
+static uint8_t frame[NATIVE_MAX_FRAME], before[NATIVE_MAX_FRAME], last[NATIVE_MAX_FRAME], waits[NATIVE_MAX_FRAME];
+static size_t before_len, last_len, waits_len;
 static uint32_t last_out;
 
 static uint32_t sum(const uint8_t *p, size_t len, uint32_t start)
@@ -256,6 +271,59 @@ static size_t put_packet(struct reader *r, uint32_t ifindex)
 	return (size_t)(ip - frame) + get16(ip + 2) + (what & 0x80 && !(what & 0x10) ? 5 : 0);
 }
 
+/* A TCP packet with up to 40 bytes of options, whatever they are, or an MSS at some place among them. */
+static size_t put_options(struct reader *r, uint32_t ifindex)
+{
+	uint8_t ends = u8(r), flags = u8(r), how = u8(r), *ip = frame + 14;
+	size_t options = (how & 15) % 11 * 4u, at = u8(r) & 63;
+
+	memset(frame, 0, 14 + 20 + 60 + 16);
+	memcpy(frame, interfaces[ifindex - 1].mac, 6);
+	memcpy(frame + 6, routes[0].mac, 6);
+	put16(frame + 12, 0x0800);
+	ip[0] = 0x45;
+	ip[8] = 64;
+	ip[9] = IPPROTO_TCP;
+	put32(ip + 12, addrs[ends & 15]);
+	put32(ip + 16, addrs[ends >> 4]);
+	put16(ip + 2, 40 + (uint32_t)options + 3);
+	put16(ip + 20, l4_ports[u8(r) & 7]);
+	put16(ip + 22, l4_ports[u8(r) & 7]);
+	ip[32] = (uint8_t)((5 + options / 4) << 4);
+	ip[33] = flags;
+	for (size_t i = 0; i < options; i++)
+		ip[40 + i] = how & 0x10 ? u8(r) : 1;
+	if ((how & 0x20) && at + 4 <= options) {
+		put16(ip + 40 + at, 0x0204);
+		put16(ip + 42 + at, 500u + 8u * u8(r));
+	}
+	put16(ip + 36, 1);
+	set_checks(frame, 14 + 43 + options);
+	return 14 + 43 + options;
+}
+
+/* A piece of a datagram: of a few ends and identifications, so that pieces meet. */
+static size_t put_piece(struct reader *r, uint32_t ifindex)
+{
+	uint8_t where = u8(r), id = u8(r);
+	size_t len = put_packet(r, ifindex), ip_len, head, from = (where & 7) * 16u, to;
+	uint8_t *ip = ip_of(frame, len, &ip_len);
+
+	if (!ip || (get16(ip + 6) & 0x3fff))
+		return len;
+	head = (ip[0] & 15) * 4u;
+	to = where & 0x80 ? ip_len - head : from + (where >> 3 & 7) * 16u;
+	if (from >= ip_len - head || to > ip_len - head || to < from)
+		return len;
+	memmove(ip + head, ip + head + from, to - from);
+	put16(ip + 2, (uint32_t)(head + to - from));
+	put16(ip + 4, id & 3);
+	put16(ip + 6, (uint32_t)(from / 8) | (where & 0x40 && where & 0x80 ? 0 : 0x2000) | (id & 0x40 ? 0x4000 : 0));
+	put16(ip + 10, 0);
+	put16(ip + 10, ~sum(ip, head, 0));
+	return (size_t)(ip - frame) + head + to - from;
+}
+
 static size_t put_arp(struct reader *r, uint32_t ifindex)
 {
 	uint8_t ends = u8(r);
@@ -341,6 +409,7 @@ static void die(const char *what, const struct native_result *r)
  * side, which is for rp_filter or the rules to prevent.
  */
 static bool may_leave;
+static bool clamped;	/* the outside port has an MSS */
 
 static bool is_inside(uint32_t addr)
 {
@@ -391,6 +460,110 @@ static void check_translated(const struct native_result *r, const uint8_t *in, s
 		die("sent by another interface than its link-layer address says", r);
 }
 
+/* What first fragments have shown: the last ones of them. */
+static struct first {
+	uint8_t ends[8], proto, id[2];		/* as it came in */
+	uint8_t out_ends[8], out_id[2];
+	bool kernel;				/* left to the kernel untranslated */
+	uint32_t next;
+} firsts[64];
+static unsigned int n_firsts;
+
+static struct first *first_of(const uint8_t *ip)
+{
+	for (unsigned int i = 0; i < n_firsts && i < 64; i++)
+		if (!memcmp(firsts[i].ends, ip + 12, 8) && firsts[i].proto == ip[9] && !memcmp(firsts[i].id, ip + 4, 2))
+			return &firsts[i];
+	return NULL;
+}
+
+static void keep_first(const uint8_t *in, const uint8_t *out, size_t ip_len, bool kernel)
+{
+	struct first *f = first_of(in);
+
+	f = f ? f : &firsts[n_firsts++ & 63];
+	memcpy(f->ends, in + 12, 8);
+	memcpy(f->id, in + 4, 2);
+	memcpy(f->out_ends, out + 12, 8);
+	memcpy(f->out_id, out + 4, 2);
+	f->proto = in[9];
+	f->kernel = kernel;
+	f->next = (uint32_t)(ip_len - (in[0] & 15) * 4u + 7) / 8;
+}
+
+/* A fragment that goes on, translated or left to the kernel. */
+static void check_fragment(const struct native_result *r, const uint8_t *in, size_t in_len)
+{
+	bool kernel = !is_translated(r->verdict);
+	size_t ip_len, out_len;
+	uint8_t *ip = ip_of((uint8_t *)in, in_len, &ip_len), *out = ip_of((uint8_t *)r->frame, r->len, &out_len);
+	uint32_t at;
+	struct first *f;
+
+	if (!ip || !out || !(get16(ip + 6) & 0x3fff) || r->verdict == VERDICT_MULTICAST || r->verdict == VERDICT_NOT_ENABLED ||
+	    r->verdict == VERDICT_NOT_IPV4)
+		return;
+	at = get16(ip + 6) & 0x1fff;
+	if (!at) {
+		keep_first(ip, out, ip_len, kernel);
+		return;
+	}
+	f = first_of(ip);
+	if (!f && n_firsts > 64)
+		return;		/* too many to tell */
+	if (!f)
+		die("a later fragment passes without a first one", r);
+	if (f->kernel != kernel || memcmp(f->out_ends, out + 12, 8) || (!kernel && memcmp(f->out_id, out + 4, 2)))
+		die("a later fragment goes another way than its first one", r);
+	if (f->next != at)
+		die("a fragment passes that does not begin where the last one ended", r);
+	f->next = (uint32_t)(at + (ip_len - (ip[0] & 15) * 4u + 7) / 8);
+}
+
+/* The first MSS option's value; 0: none that is sound. */
+static uint32_t mss_of(const uint8_t *tcp, size_t len)
+{
+	size_t end = (tcp[12] >> 4) * 4u, i = 20;
+
+	if (len < 20 || end > len || !(tcp[13] & SEEN_SYN))
+		return 0;
+	while (i < end && tcp[i]) {
+		if (tcp[i] == 1) {
+			i++;
+			continue;
+		}
+		if (i + 1 >= end || tcp[i + 1] < 2 || i + tcp[i + 1] > end)
+			return 0;
+		if (tcp[i] == 2)
+			return tcp[i + 1] == 4 ? get16(tcp + i + 2) : 0;
+		i += tcp[i + 1];
+	}
+	return 0;
+}
+
+static void check_mss(const struct native_result *r, uint32_t in_ifindex)
+{
+	size_t len, head;
+	uint8_t *ip = ip_of((uint8_t *)r->frame, r->len, &len);
+
+	head = ip ? (ip[0] & 15) * 4u : 0;
+	if (!ip || ip[9] != IPPROTO_TCP || (get16(ip + 6) & 0x1fff) || len < head + 20)
+		return;
+	if (clamped && (in_ifindex == WAN || r->out_ifindex == WAN) && mss_of(ip + head, len - head) > CLAMP)
+		die("an MSS larger than the port's passes it", r);
+}
+
+static void check_waiting(const struct native_result *r, uint32_t ifindex, const uint8_t *in, size_t in_len)
+{
+	uint8_t mac[6] = { PARK_MAC_LOCAL, r->verdict == VERDICT_SYN_HELD ? PARK_SYN : PARK_FRAGMENT, 0, 0, 0, (uint8_t)ifindex };
+
+	if (r->action != NATIVE_SEND || r->out_ifindex != TAP || r->len != in_len || memcmp(r->frame, mac, 6) ||
+	    memcmp(r->frame + 6, in + 6, in_len - 6))
+		die("what waits is not as it came in", r);
+	memcpy(waits, r->frame, r->len);
+	waits_len = r->len;
+}
+
 static void check_arp(const struct native_result *r, const uint8_t *in, size_t in_len)
 {
 	if (r->action != NATIVE_SEND || r->len != in_len || get16(in + 12) == 0x0800)
@@ -399,7 +572,7 @@ static void check_arp(const struct native_result *r, const uint8_t *in, size_t i
 		die("an ARP answer goes elsewhere", r);
 }
 
-static void check_result(const struct native_result *r, const uint8_t *in, size_t in_len)
+static void check_result(const struct native_result *r, uint32_t ifindex, const uint8_t *in, size_t in_len)
 {
 	if (r->verdict == VERDICT_INTERNAL)
 		die("verdict internal", r);
@@ -407,12 +580,18 @@ static void check_result(const struct native_result *r, const uint8_t *in, size_
 		return;
 	if (r->icmp)
 		check_own_icmp(r, in, in_len);
+	else if (r->verdict == VERDICT_FRAGMENT_PARKED || r->verdict == VERDICT_SYN_HELD)
+		check_waiting(r, ifindex, in, in_len);
 	else if (is_translated(r->verdict))
 		check_translated(r, in, in_len);
 	else if (r->verdict == VERDICT_ARP_SENT)
 		check_arp(r, in, in_len);
 	else if (r->action != NATIVE_KERNEL || r->len != in_len || memcmp(r->frame, in, in_len) || r->mark)
 		die("what is the kernel's has been changed", r);
+	if (!r->icmp && (is_translated(r->verdict) || r->action == NATIVE_KERNEL))
+		check_fragment(r, in, in_len);
+	if (is_translated(r->verdict))
+		check_mss(r, ifindex);
 }
 
 static void check_counters(const struct counters *was, const struct counters *now, const struct native_result *r)
@@ -430,13 +609,20 @@ static int add(const struct map_entry *entry, void *arg)
 	return view_add(arg, &entry->key, &entry->value);
 }
 
-static void check_tables(struct native *n)
+static uint64_t claimed_before;
+
+/* bits: of the ports, too; they are many. */
+static void check_tables(struct native *n, bool bits)
 {
-	struct view view = { .control = &n->control, .usage = &n->usage, .buckets = n->buckets, .portbits = n->portbits };
+	struct view view = {
+		.control = &n->control, .usage = &n->usage, .buckets = n->buckets, .portbits = n->portbits, .claimed_before = claimed_before,
+	};
 	const char *broken;
 
 	mapping_entries(n->mappings, n->control.n_mapping_buckets, add, &view);
 	broken = view_broken(&view);
+	if (!broken && bits)
+		broken = view_bits_broken(&view);
 	free(view.entries);
 	if (broken)
 		die(broken, NULL);
@@ -471,12 +657,42 @@ static void run(struct native *n, uint32_t ifindex, size_t len, uint32_t now_s)
 		print("out", r.frame, r.len);
 	}
 	check_counters(&was, native_counters(n), &r);
-	check_result(&r, before, len);
-	if (r.action != NATIVE_SEND)
+	check_result(&r, ifindex, before, len);
+	if (r.action != NATIVE_SEND || r.out_ifindex == TAP)
 		return;
 	memcpy(last, r.frame, r.len);
 	last_len = r.len;
 	last_out = r.out_ifindex;
+}
+
+/* The daemon writes back what waits: a SYN is answered or forgotten, a fragment comes in anew, as it was. */
+static void run_parked(struct native *n, uint32_t now_s)
+{
+	struct counters was = *native_counters(n);
+	uint32_t ifindex = waits[5];
+	struct native_result r;
+
+	if (!waits_len)
+		return;
+	memcpy(frame, waits, waits_len);
+	memcpy(frame, interfaces[ifindex - 1].mac, 6);
+	memcpy(before, frame, waits_len);
+	before_len = waits_len;
+	r = native_parked(n, TAP, waits, waits_len, now_s);
+	if (trace)
+		fprintf(stderr, "%u s, from the tap: action %d, out by %u\n", now_s, r.action, r.out_ifindex);
+	if (waits[1] == PARK_SYN) {
+		check_counters(&was, native_counters(n), &r);
+		if (r.verdict != VERDICT_SYN_HELD || (r.action == NATIVE_SEND) != r.icmp || r.action == NATIVE_KERNEL)
+			die("a SYN that has waited is neither answered nor forgotten", &r);
+		if (r.icmp)
+			check_own_icmp(&r, before, before_len);
+	} else {
+		if (r.action != NATIVE_SEND || r.out_ifindex != ifindex || r.len != waits_len || memcmp(r.frame + 6, before + 6, r.len - 6))
+			die("a fragment that has waited does not come in as it was", &r);
+		run(n, ifindex, waits_len, now_s);
+	}
+	waits_len = 0;
 }
 
 static void mutate(struct reader *r, size_t *len)
@@ -529,13 +745,26 @@ static void step(struct native *n, struct reader *r, uint32_t *now_s)
 			mutate(r, &len);
 		run(n, ifindex, len, *now_s);
 		break;
+	case 12:
+	case 13:
+		len = op & 1 ? put_options(r, ifindex) : put_piece(r, ifindex);
+		if (op & 0x80)
+			mutate(r, &len);
+		run(n, ifindex, len, *now_s);
+		break;
+	case 14:
+		run_parked(n, *now_s);
+		break;
+	case 15:	/* the daemon lives */
+		n->control.heartbeat_s = *now_s;
+		break;
 	default:
 		len = put_packet(r, ifindex);
 		if (op & 0x80)
 			mutate(r, &len);
 		run(n, ifindex, len, *now_s);
 	}
-	check_tables(n);
+	check_tables(n, false);
 }
 
 /* Making a datapath takes far longer than a run: each configuration has one, which is made as new again. */
@@ -580,6 +809,8 @@ static void renew(struct kept *k)
 {
 	struct native *n = k->n;
 
+	n->addrs = NULL;	/* these are the configuration's; all else goes */
+	native_tables_free(n);
 	*n = k->fresh;
 	memset(n->buckets, 0, n->control.n_buckets * sizeof(*n->buckets));
 	memset(n->cpu, 0, 2 * sizeof(*n->cpu));
@@ -598,7 +829,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* The first byte: configuration, policy routing, and a clock that is about to go round. */
+/* The first byte: configuration, a park, policy routing, and a clock that is about to go round. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct reader r = { data, data + size };
@@ -607,10 +838,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint32_t now_s = first & 0x80 ? 0xfffffff0 : 1000;
 
 	renew(k);
+	k->n->control.park_ifindex = first & 0x20 ? TAP : 0;
+	k->n->control.heartbeat_s = now_s;
+	claimed_before = view_claimed(&(struct view){ .control = &k->n->control, .portbits = k->n->portbits });
 	may_leave = strstr(configs[first % N_CONFIGS], "accept");
+	clamped = strstr(configs[first % N_CONFIGS], "mss:");
+	n_firsts = 0;
+	waits_len = 0;
 	last_len = 0;
 	last_out = 0;
 	while (r.at < r.end)
 		step(k->n, &r, &now_s);
+	check_tables(k->n, true);
 	return 0;
 }

@@ -113,6 +113,8 @@ static json_t *do_state(char *err)
 		return NULL;
 	out = view_json(&view);
 	broken = view_broken(&view);
+	if (!broken)
+		broken = view_bits_broken(&view);
 	if (broken)
 		json_object_set_new(out, "broken", json_string(broken));
 	free(view.entries);

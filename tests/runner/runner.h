@@ -82,6 +82,7 @@ const struct native_interface *scene_interface(const struct scene *scene, const 
 int view_add(struct view *view, const struct mapping_key *key, const struct mapping *value);
 json_t *view_json(const struct view *view);
 const char *view_broken(const struct view *view);
+const char *view_bits_broken(const struct view *view);	/* likewise of the port bits, which are many */
 uint64_t view_claimed(const struct view *view);	/* port bits that are set; of control and portbits alone */
 
 /* netns.c: the scene's network, in a namespace of this process alone. Sets ifindex of the interfaces. */
