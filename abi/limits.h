@@ -27,6 +27,7 @@
 #define NATVI_PORT_SUMMARY	16	/* one bit a word */
 #define NATVI_CLAIM_TRIES	8	/* words tried for one claim */
 #define NATVI_POOL_TRIES	4	/* addresses tried for one new mapping */
+#define NATVI_POOL_SCAN		256	/* and then looked at, for one that has a port left */
 #define NATVI_FACE_TRIES	4	/* ports tried on one address, if a socket of the box or the other protocol has them */
 #define NATVI_REMOTE_TRIES	16	/* ports tried where the reply key is the claim */
 

@@ -73,17 +73,74 @@ DP bool starts_session(const struct pkt *p)
 	return true;
 }
 
-/* Address number n (mod count) of the pool for this source: the same one for all its flows (RFC 4787 req. 2). */
-DP const struct pool_addr *pool_pick(struct pkt *p, const struct pool *pool, __u32 n)
+/* Which of the pool's addresses is p's source's first choice? The same one for all its flows (RFC 4787 req. 2). */
+DP __u32 pool_choice(const struct pkt *p, const struct pool *pool)
 {
 	__u64 h = (rotate32(p->m->key.src.quad[1]) ^ p->m->key.src.quad[0] ^ p->control->seed) * 0x9e3779b97f4a7c15ULL;
-	__u32 i;
 
 	h = (h ^ h >> 29) * 0xc2b2ae3d27d4eb4fULL;
-	i = (__u32)((h >> 32) * pool->n_addrs >> 32) + n;
+	return (h >> 32) * pool->n_addrs >> 32;
+}
+
+/* The pool's addresses begin here in pool_addrs. */
+DP __u32 pool_first(const struct pkt *p, const struct pool *pool)
+{
+	return (p->control->active ? p->control->n_pool_addrs : 0) + pool->first;
+}
+
+/* Address number n (below the number of addresses) after the first choice. */
+DP const struct pool_addr *pool_pick(struct pkt *p, const struct pool *pool, __u32 n)
+{
+	__u32 i = pool_choice(p, pool) + n;
+
 	if (i >= pool->n_addrs)
 		i -= pool->n_addrs;
-	return env_pool_addr((p->control->active ? p->control->n_pool_addrs : 0) + pool->first + i);
+	return env_pool_addr(pool_first(p, pool) + i);
+}
+
+/* A walk over a pool's addresses, for one that has a port left. */
+struct room_walk {
+	__u32 first, n;		/* in pool_addrs */
+	__u32 at;		/* of those, where the walk begins */
+	__u32 bits;		/* enum portbits_proto */
+	__s64 found;		/* in pool_addrs, or -1 */
+};
+
+static long room_step(__u32 i, void *arg)
+{
+	struct room_walk *w = arg;
+	__u32 at = w->at + i < w->n ? w->at + i : w->at + i - w->n;
+	const struct pool_addr *pa = env_pool_addr(w->first + at);
+	const struct portbits *b = pa ? env_portbits(pa->slot * PORTBITS_PROTOS + w->bits) : NULL;
+	__u64 open = 0;
+
+	if (!b)
+		return 1;
+	for (__u32 s = 0; s < NATVI_PORT_SUMMARY; s++)
+		open |= ~b->summary[s];
+	if (!open)
+		return 0;
+	w->found = w->first + at;
+	return 1;
+}
+
+/* An address with room among NATVI_POOL_SCAN after those that were tried; NULL: none. */
+DP const struct pool_addr *pool_room(struct pkt *p, const struct pool *pool)
+{
+	int bits = portbits_proto(p->m->key.proto);
+	struct room_walk w = { .n = pool->n_addrs, .found = -1 };
+	__u32 steps;
+
+	if (bits < 0 || pool->n_addrs <= NATVI_POOL_TRIES)
+		return NULL;
+	w.first = pool_first(p, pool);
+	w.at = pool_choice(p, pool) + NATVI_POOL_TRIES;
+	if (w.at >= w.n)
+		w.at -= w.n;
+	w.bits = bits;
+	steps = w.n - NATVI_POOL_TRIES;
+	env_loop(steps < NATVI_POOL_SCAN ? steps : NATVI_POOL_SCAN, room_step, &w);
+	return w.found < 0 ? NULL : env_pool_addr(w.found);
 }
 
 /* Would a socket of the box take packets of this protocol from p's remote to addr:port? */
@@ -222,8 +279,8 @@ DP int face_find(struct pkt *p, const struct pool *pool, bool paired, enum verdi
 			host_release(p);
 		return port;
 	}
-	for (__u32 i = 0; i < NATVI_POOL_TRIES && i < pool->n_addrs && port < 0; i++) {
-		const struct pool_addr *pa = pool_pick(p, pool, i);
+	for (__u32 i = 0; i <= NATVI_POOL_TRIES && port < 0; i++) {
+		const struct pool_addr *pa = i < NATVI_POOL_TRIES && i < pool->n_addrs ? pool_pick(p, pool, i) : pool_room(p, pool);
 
 		if (!pa)
 			return -1;
