@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Static forwards, and hairpins: from inside to inside by an outside address."""
-from frames import (advance, answers, case, drops, even, net, odd, passes, port, sends, state, sweep, tcp, udp)
-from world import A, AD, APD, B, C, D, IFS, LAN, MASQ, P, S, S2, X, masquerade, pool
+from frames import advance, answers, case, drops, net, odd, passes, sends, state, sweep, tcp, udp
+from world import A, AD, APD, B, D, IFS, MASQ, P, S, S2, X, masquerade, pool
 
 H = "198.18.0.10"       # a server inside
 WEB = '{proto: tcp, external: "%s:443", internal: "%s:8443"}' % (X, H)
@@ -68,7 +68,8 @@ CASES = [
          sends("wan0", tcp(S2 + ":5000", X + ":444"), "lan0", tcp(S2 + ":5000", H + ":8443"), "new-forward"),
          sends("lan0", tcp(H + ":8443", S2 + ":5000", "SA"), "wan0", tcp(X + ":444", S2 + ":5000", "SA")),
          sends("lan0", tcp(H + ":8443", S + ":5000", "SA"), "wan0", tcp(X + ":443", S + ":5000", "SA"))),
-    case("forward-two-one-remote", "one remote port cannot talk to one server port by two outside ports: its answers would have two faces",
+    case("forward-two-one-remote",
+         "one remote port cannot talk to one server port by two outside ports: its answers would have two faces",
          masquerade(forwards='[%s, {proto: tcp, external: "%s:444", internal: "%s:8443"}]' % (WEB, X, H)),
          sends("wan0", tcp(S + ":5000", X + ":443"), "lan0", tcp(S + ":5000", H + ":8443"), "new-forward"),
          drops("wan0", tcp(S + ":5000", X + ":444"), "race"),

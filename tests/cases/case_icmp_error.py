@@ -2,9 +2,8 @@
 """ICMP errors of others, on their way through (RFC 5508 section 4)."""
 from scapy.layers.inet import IPOption_NOP
 
-from frames import (advance, case, drops, echo, echo_reply, icmp_error, net, other, passes, port, sends, state, sweep,
-                    tcp, udp)
-from world import A, B, D, MASQ, NOBODY, P, S, S2, X, pool
+from frames import advance, case, drops, echo, icmp_error, net, other, passes, port, sends, state, sweep, tcp, udp
+from world import A, B, MASQ, NOBODY, P, S, S2, X, pool
 
 ROUTER = "192.0.2.33"           # somewhere outside
 INNER = "198.18.9.9"            # a router inside
@@ -36,7 +35,8 @@ def moved(check, before, after, at=26):
 
 CASES = [
     case("error-kinds", "every kind of error about a packet that went out", MASQ, OPEN,
-         [error_in(kind, code, OUT_X.but(ttl=1), OUT.but(ttl=1)) for kind, code in [(3, 0), (3, 1), (3, 3), (3, 13), (4, 0), (11, 0), (11, 1), (12, 0)]],
+         [error_in(kind, code, OUT_X.but(ttl=1), OUT.but(ttl=1)) for kind,
+          code in [(3, 0), (3, 1), (3, 3), (3, 13), (4, 0), (11, 0), (11, 1), (12, 0)]],
          error_in(3, 4, OUT_X, OUT, mtu=1300),
          error_in(3, 3, OUT_X, OUT, source=S),
          state(sessions=1, mappings=1)),
@@ -73,12 +73,15 @@ CASES = [
     case("error-hairpin-both", "from the other one of them, too", MASQ, OPEN,
          sends("lan0", udp(B + ":5000", X + ":4000"), "lan0", udp(X + ":5000", A + ":4000"), "new-forward"),
          sends("lan0", udp(A + ":4000", X + ":5000"), "lan0", udp(X + ":4000", B + ":5000")),
-         sends("lan0", icmp_error(B, X, 3, 3, udp(X + ":4000", B + ":5000")), "lan0", icmp_error(X, A, 3, 3, udp(A + ":4000", X + ":5000"))),
-         sends("lan0", icmp_error(INNER, X, 11, 0, udp(X + ":4000", B + ":5000")), "lan0", icmp_error(X, A, 11, 0, udp(A + ":4000", X + ":5000")))),
+         sends("lan0", icmp_error(B, X, 3, 3, udp(X + ":4000", B + ":5000")), "lan0",
+               icmp_error(X, A, 3, 3, udp(A + ":4000", X + ":5000"))),
+         sends("lan0", icmp_error(INNER, X, 11, 0, udp(X + ":4000", B + ":5000")), "lan0",
+               icmp_error(X, A, 11, 0, udp(A + ":4000", X + ":5000")))),
 
     # Checksums (RFC 5508 req. 3)
     case("error-bad-checksum", "a wrong ICMP checksum, at every length", MASQ, OPEN,
-         [drops("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X.but(payload=b"z" * 1400), keep=n, l4_chksum=wrong(OUT_X.but(payload=b"z" * 1400), n)), "bad-icmp")
+         [drops("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X.but(payload=b"z" * 1400), keep=n,
+                                   l4_chksum=wrong(OUT_X.but(payload=b"z" * 1400), n)), "bad-icmp")
           for n in [*range(28, 50), 127, 128, 129, 255, 256, 257, 547, 548, 1399, 1400]],
          [error_in(3, 3, OUT_X.but(payload=b"z" * 1400), OUT.but(payload=b"z" * 1400), keep=n)
           for n in [*range(28, 50), 127, 128, 129, 255, 256, 257, 547, 548, 1399, 1400]],
@@ -90,11 +93,13 @@ CASES = [
           for n in (70, 71, 130, 141, 142, 155, 169, 170, 297, 298, 299, 425, 426, 900, 901, 1369)]),
     case("error-bad-quote", "a wrong checksum of the quoted IP header, and no options or some", MASQ, OPEN,
          [drops("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X.but(chksum=n)), "bad-icmp") for n in (0, 1, 0xffff, 0x1234)],
-         [drops("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X.but(chksum=0x1234, options=[IPOption_NOP()] * n), keep=n + 28), "bad-icmp") for n in (4, 8, 40)],
+         [drops("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X.but(chksum=0x1234, options=[IPOption_NOP()] * n), keep=n + 28),
+                "bad-icmp") for n in (4, 8, 40)],
          drops("wan0", icmp_error(ROUTER, X, 3, 3, OUT_X.but(chksum=0x1234), keep=28), "bad-icmp"), state(sessions=1)),
     case("error-bad-out", "from inside and between hosts inside likewise", MASQ, OPEN,
          sends("wan0", IN_X, "lan0", IN),
-         drops("lan0", icmp_error(A, S, 3, 3, IN, l4_chksum=0x1234), "bad-icmp"), drops("lan0", icmp_error(A, S, 3, 3, IN.but(chksum=0x1234)), "bad-icmp"),
+         drops("lan0", icmp_error(A, S, 3, 3, IN, l4_chksum=0x1234), "bad-icmp"),
+         drops("lan0", icmp_error(A, S, 3, 3, IN.but(chksum=0x1234)), "bad-icmp"),
          sends("lan0", udp(B + ":5000", X + ":4000"), "lan0", udp(X + ":5000", A + ":4000"), "new-forward"),
          drops("lan0", icmp_error(A, X, 3, 3, udp(X + ":5000", A + ":4000"), l4_chksum=0x1234), "bad-icmp"),
          drops("lan0", icmp_error(A, X, 3, 3, udp(X + ":5000", A + ":4000", chksum=0x1234)), "bad-icmp")),
@@ -109,7 +114,8 @@ CASES = [
          sends("lan0", echo(A, S, 9), "wan0", echo(X, S, 9), "new-forward"),
          error_in(3, 1, echo(X, S, 9, l4_chksum=0x1234), echo(A, S, 9, l4_chksum=0x1234))),
     case("error-extensions", "what follows the quote (RFC 4884) stays as it is, and the checksum is over all of it", MASQ, OPEN,
-         [error_in(kind, 0, OUT_X.but(payload=b"z" * 72 + b"\0" * 28), OUT.but(payload=b"z" * 72 + b"\0" * 28), l4_length=32, behind=extension)
+         [error_in(kind, 0, OUT_X.but(payload=b"z" * 72 + b"\0" * 28), OUT.but(payload=b"z" * 72 + b"\0" * 28), l4_length=32,
+                   behind=extension)
           for kind in (3, 11, 12) for extension in (MPLS, MPLS + b"\0\x08\2\1\xde\xad\xbe\xef", b"\x20", MPLS + b"odd")],
          drops("wan0", icmp_error(ROUTER, X, 11, 0, OUT_X.but(payload=b"z" * 100), behind=MPLS).patch(170, b"\x2f"), "bad-icmp"),
          sends("lan0", icmp_error(INNER, S, 11, 0, IN.but(payload=b"z" * 100), l4_length=32, behind=MPLS), "wan0",

@@ -6,8 +6,8 @@ every case (run.py); here is what must keep its own, and what must not.
 """
 from scapy.layers.inet import IPOption_Router_Alert
 
-from frames import case, echo, echo_reply, icmp_error, other, passes, port, sends, state, tcp, udp
-from world import A, B, C, LAN, MASQ, NOBODY, P, S, S2, X, masquerade, pool, rules
+from frames import case, echo, icmp_error, other, passes, port, sends, tcp, udp
+from world import A, B, C, MASQ, NOBODY, P, S, S2, X, masquerade, pool, rules
 
 H = "198.18.0.10"
 ANY = port(0, 65535)
@@ -53,14 +53,16 @@ CASES = [
     case("id-protocols", "TCP, ICMP and protocols without ports alike", MASQ,
          [sends("lan0", packet.but(id=1), "wan0", packet_x.but(id="$i%d%d" % (n, turn)), "forward" if turn else "new-forward",
                 **{"i%d%d" % (n, turn): port(0, 65535, but=["i%d0" % n] if turn else [])})
-          for n, (packet, packet_x) in enumerate([(tcp(A + ":4000", S + ":80"), tcp(X + ":4000", S + ":80")), (echo(A, S, 9), echo(X, S, 9)),
+          for n, (packet, packet_x) in enumerate([(tcp(A + ":4000", S + ":80"), tcp(X + ":4000", S + ":80")),
+                                                  (echo(A, S, 9), echo(X, S, 9)),
                                                   (other(A, S, 50), other(X, S, 50))])
           for turn in (0, 1)]),
     case("id-slow", "on the slow road, too", MASQ,
          passes("lan0", udp(A + ":4000", NOBODY + ":53", id=1), "slow-neighbour", udp(X + ":4000", NOBODY + ":53", id="$i"), i=ANY),
          passes("lan0", udp(B + ":4001", NOBODY + ":53", id=1), "slow-neighbour", udp(X + ":4001", NOBODY + ":53", id="$j"),
                 j=port(0, 65535, but=["i"])),
-         passes("lan0", udp(A + ":4000", NOBODY + ":53", id=1, flags="DF"), "slow-neighbour", udp(X + ":4000", NOBODY + ":53", id=1, flags="DF")),
+         passes("lan0", udp(A + ":4000", NOBODY + ":53", id=1, flags="DF"), "slow-neighbour",
+                udp(X + ":4000", NOBODY + ":53", id=1, flags="DF")),
          passes("lan0", udp(A + ":4000", S + ":53", id=1, options=[IPOption_Router_Alert()]), "slow-options",
                 udp(X + ":4000", S + ":53", id="$k", options=[IPOption_Router_Alert()]), k=ANY)),
     case("id-error", "an ICMP error from inside gets a new one, what it quotes keeps its own; one from outside is as it was", MASQ,
@@ -74,7 +76,8 @@ CASES = [
          sends("wan0", icmp_error(S2, X, 11, 0, OUT_X.but(id=7), id=1), "lan0", icmp_error(S2, A, 11, 0, OUT.but(id=7), id=1))),
     case("id-gso", "a GSO packet takes as many as it will have segments", MASQ,
          sends("lan0", tcp(A + ":4000", S + ":80"), "wan0", tcp(X + ":4000", S + ":80"), "new-forward"),
-         [sends("lan0", tcp(A + ":4000", S + ":80", "A", payload=b"g" * n, id=1), "wan0", tcp(X + ":4000", S + ":80", "A", payload=b"g" * n),
+         [sends("lan0", tcp(A + ":4000", S + ":80", "A", payload=b"g" * n, id=1), "wan0",
+                tcp(X + ":4000", S + ":80", "A", payload=b"g" * n),
                 gso=size) for n, size in ((2900, 1448), (3300, 500), (2900, 1448), (1449, 1448), (3300, 100))],
          sends("lan0", tcp(A + ":4000", S + ":80", "A", id=1), "wan0", tcp(X + ":4000", S + ":80", "A")),
          hosts=("tc",), only="GSO packets are tc's alone"),

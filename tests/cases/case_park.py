@@ -4,8 +4,8 @@
 The daemon is played by the case: its tap is an interface, its sign of life a step, and what it writes
 back comes in by natvi_tc_parked.
 """
-from frames import (PARK_SYN, PARKED, TAP, advance, answers, case, drops, fragments, heartbeat, interface, parks, passes, released, returns,
-                    route, sends, state, stray, sweep, tcp, udp)
+from frames import (PARK_SYN, PARKED, TAP, advance, case, drops, fragments, heartbeat, interface, parks, passes, released,
+                    returns, route, sends, state, stray, sweep, tcp, udp)
 from world import A, AD, APD, B, MASQ, P, S, S2, X, masquerade, pool
 
 LONG = bytes(n % 251 for n in range(2000))
@@ -60,13 +60,15 @@ CASES = [
          heartbeat(), parks("lan0", OUT.part(1600)), net=PARKED),
     case("park-tagged", "a frame waits with its tags", MASQ,
          parks("lan0", OUT.but(tags=((0x8100, 0xa000),)).part(800)),
-         sends("lan0", OUT.but(tags=((0x8100, 0xa000),)).part(0, 800), "wan0", OUT_X.but(tags=((0x8100, 0xa000),)).part(0, 800), "new-forward"),
+         sends("lan0", OUT.but(tags=((0x8100, 0xa000),)).part(0, 800), "wan0", OUT_X.but(tags=((0x8100, 0xa000),)).part(0, 800),
+               "new-forward"),
          returns("lan0", OUT.but(tags=((0x8100, 0xa000),)).part(800)), net=PARKED),
     case("park-tun", "one from a link without Ethernet waits with a header made for it", MASQ,
          passes("lan0", OUT.part(0, 800), "slow-link", OUT_X.part(0, 800)), parks("wan0", IN_X.part(800)),
          net=TUN, hosts=("native",), only="a test run always has Ethernet"),
     case("park-stray", "what natvi has not put into the tap goes nowhere", MASQ,
-         stray(OUT, "fragment"), stray(OUT.patch(0, b"\2\1\0\0\xff\xf0"), "fragment"), stray(OUT.patch(0, b"\2\1\xff\xff\xff\xff"), "fragment"),
+         stray(OUT, "fragment"), stray(OUT.patch(0, b"\2\1\0\0\xff\xf0"), "fragment"),
+         stray(OUT.patch(0, b"\2\1\xff\xff\xff\xff"), "fragment"),
          stray(OUT.patch(0, b"\0\1\0\0\0\1"), "fragment"), stray(OUT.patch(0, b"\2\2\0\0\0\0"), "fragment"), net=PARKED),
 
     # SYNs that nobody asked for
@@ -94,16 +96,19 @@ CASES = [
          drops("wan0", udp(S + ":5000", P + ":4000"), "no-mapping"), net=PARKED),
     case("syn-held-options", "one with TCP options and data is quoted in full", pool(),
          [[parks("wan0", packet, PARK_SYN), released("wan0", packet, True)] for packet in (
-             SYN.but(l4_options=[("MSS", 1460), ("SAckOK", b""), ("Timestamp", (1, 0))]), SYN.but(payload=b"q" * 300), SYN.but(payload=b""))],
+             SYN.but(l4_options=[("MSS", 1460), ("SAckOK", b""), ("Timestamp", (1, 0))]), SYN.but(payload=b"q" * 300),
+             SYN.but(payload=b""))],
          net=PARKED),
     case("syn-held-tagged", "one with a VLAN tag is not answered", pool(),
-         parks("wan0", SYN.but(tags=((0x8100, 0xa000),)), PARK_SYN), released("wan0", SYN.but(tags=((0x8100, 0xa000),)), False), net=PARKED),
+         parks("wan0", SYN.but(tags=((0x8100, 0xa000),)), PARK_SYN), released("wan0", SYN.but(tags=((0x8100, 0xa000),)), False),
+         net=PARKED),
     case("syn-held-rate", "the answers are bound by the rate of natvi's own errors", pool(limits="{icmp-rate: 2}"),
          HELD, [released("wan0", SYN, True)] * 2, released("wan0", SYN, False), state(icmp_suppressed=1),
          advance(1), released("wan0", SYN, True), net=PARKED),
     case("syn-held-dead", "with the daemon dead, or without one, there is no answer at all", pool(),
          advance(6), drops("wan0", SYN, "syn-held"), heartbeat(), HELD, net=PARKED),
-    case("syn-held-nobody", "nor where the daemon has no tap", pool(), drops("wan0", SYN, "syn-held"), drops("wan0", SYN, "syn-held")),
+    case("syn-held-nobody", "nor where the daemon has no tap", pool(), drops("wan0", SYN, "syn-held"),
+         drops("wan0", SYN, "syn-held")),
     case("syn-held-rule", "what no mapping was ever asked for: the rules decide", pool(),
          passes("wan0", tcp(S + ":5000", A + ":4000"), "no-rule"), net=PARKED),
     case("syn-held-local", "on the box's own address: not what a socket listens to, nor what NAT never uses", MASQ,

@@ -2,9 +2,9 @@
 """The slow road, MTU, TTL, and natvi's own ICMP errors."""
 from scapy.layers.inet import IPOption_Router_Alert
 
-from frames import (Other, adopt, advance, arp, answers, case, drops, echo, icmp_error, interface, net, new_generation, other, passes, route,
-                    sends, state, tcp, udp)
-from world import A, B, D, LAN, MASQ, NARROW, NOBODY, P, S, S2, X, masquerade, pool, rules
+from frames import (Other, adopt, advance, arp, answers, case, drops, echo, icmp_error, interface, net, new_generation, other,
+                    passes, route, sends, state, tcp, udp)
+from world import A, MASQ, NARROW, NOBODY, P, S, S2, X, masquerade, pool
 
 OUT, OUT_X = udp(A + ":4000", S + ":53"), udp(X + ":4000", S + ":53")
 IN_X, IN = udp(S + ":53", X + ":4000"), udp(S + ":53", A + ":4000")

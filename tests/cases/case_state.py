@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Time-outs, expiry with and without the sweep, resting ports. TCP's states are in case_tcp.py."""
-from frames import (advance, case, drops, echo, echo_reply, even, other, passes, port, sends, state, sweep, tcp, udp)
-from world import A, B, MASQ, P, S, S2, X, masquerade, pool
+from frames import advance, case, drops, echo, echo_reply, even, other, sends, state, sweep, tcp, udp
+from world import A, B, P, S, S2, X, masquerade, pool
 
 C, R = A + ":4000", S + ":80"     # client, server
 CX = P + ":4000"

@@ -242,7 +242,8 @@ class Scattered:
     def wrong(self, value, bound):
         own = [self.first + self.step * n for n in range(self.number + 1)]
         seen = [bound[self.name % n] for n in range(self.number)] + [value]
-        return self.rule.wrong(value, bound) or ("all of %s are the inside's own" % seen if self.number >= 3 and seen == own else None)
+        return self.rule.wrong(value,
+                               bound) or ("all of %s are the inside's own" % seen if self.number >= 3 and seen == own else None)
 
 
 def scattered(rule, name, first, step, number):
@@ -331,7 +332,8 @@ def returns(into, packet):
 def released(into, packet, answered):
     """The daemon writes a SYN back: its sender is told (port unreachable), or nothing happens."""
     verdicts = ("syn-held", "icmp-sent") if answered else ("syn-held",)
-    return Step("parked", into, packet, "send" if answered else "drop", verdicts, into, park=PARK_SYN, error=(3, 3, 0) if answered else None)
+    return Step("parked", into, packet, "send" if answered else "drop", verdicts, into, park=PARK_SYN,
+                error=(3, 3, 0) if answered else None)
 
 
 def stray(packet, verdict):

@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE))
 import logging
 logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
 
-from scapy.layers.inet import ICMP, IP, TCP, UDP  # noqa: E402
+from scapy.layers.inet import IP  # noqa: E402
 from scapy.layers.l2 import Ether  # noqa: E402
 from scapy.utils import checksum  # noqa: E402
 

@@ -657,7 +657,8 @@ static int bpf_view(struct view *out, char *err)
 #define HOST_BPF(variable, hook)                                                                  \
 	const struct host variable = {                                                           \
 		.name = #hook, .open = hook##_open, .begin = bpf_begin, .packet = bpf_packet,  \
-		.parked = bpf_parked, .heartbeat = bpf_heartbeat, .reload = bpf_reload, .advance = bpf_advance, .sweep = bpf_sweep, .generation = bpf_generation, .adopt = bpf_adopt,      \
+		.parked = bpf_parked, .heartbeat = bpf_heartbeat, .reload = bpf_reload, .sweep = bpf_sweep,     \
+		.advance = bpf_advance, .generation = bpf_generation, .adopt = bpf_adopt,      \
 		.view = bpf_view, .end = bpf_end, .close = bpf_close,                          \
 	}
 

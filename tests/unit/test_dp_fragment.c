@@ -42,7 +42,9 @@ static int setup(void **state)
 {
 	static const char text[] = "interfaces: [lan0, wan0]\nlimits: {sessions: 30000}\n"
 				   "rules: [{from: {interface: lan0}, to: {interface: wan0}, action: masquerade}]\n";
-	struct native_net net = { .interfaces = interfaces, .n_interfaces = 3, .routes = routes, .n_routes = 2, .local_lo = 32768, .local_hi = 60999 };
+	struct native_net net = {
+		.interfaces = interfaces, .n_interfaces = 3, .routes = routes, .n_routes = 2, .local_lo = 32768, .local_hi = 60999,
+	};
 	struct cfg_errors errors;
 	struct config *config;
 	char err[256] = "";
