@@ -7,6 +7,7 @@ from world import A, AD, B, C, D, P, S, S2, S3, X, masquerade, pool
 P2 = "203.0.113.17"
 TWO, FOUR = "203.0.113.16/31", "203.0.113.16/30"
 EITHER = address(P, P2)
+SIXTEEN = address(*["203.0.113.%d" % n for n in range(16, 32)])
 SHARED = "protocols: shared"
 H = "198.18.0.10"
 
@@ -76,6 +77,18 @@ CASES = [
          out(A + ":1", "$a:5000", a=EITHER),
          sends("lan1", udp(D + ":1", S + ":53"), "wan0", udp("$d:5000", S + ":53"), "new-forward", d=EITHER),
          answers("lan1", udp(D + ":2", S + ":53"), "no-port", 3, 13)),
+    case("pool-used-up", "new hosts find the last address that has room, and those that have one its last port",
+         pool("203.0.113.16/28", "ports: 5000-5001"),
+         [[out(host + ":1", "$a%d:$p%d" % (n, n), **{"a%d" % n: SIXTEEN, "p%d" % n: port(5000, 5001)}),
+           out(host + ":2", "$a%d:$q%d" % (n, n), **{"q%d" % n: port(5000, 5001, but=["p%d" % n])})]
+          for n, host in enumerate(hosts(16))],
+         answers("lan0", udp(A + ":1", S + ":53"), "no-port", 3, 13), answers("lan0", udp("198.18.1.1:3", S + ":53"), "no-port", 3, 13),
+         state(sessions=32, mappings=32)),
+    case("pool-used-up-arbitrary", "one host uses all of them, where it may",
+         pool("203.0.113.16/28", "ports: 5000-5001, pooling: arbitrary"),
+         [out("%s:%d" % (A, n + 1), "$a%d:$p%d" % (n, n), **{"a%d" % n: SIXTEEN, "p%d" % n: port(5000, 5001)}) for n in range(32)],
+         answers("lan0", udp(A + ":100", S + ":53"), "no-port", 3, 13), answers("lan0", udp(B + ":1", S + ":53"), "no-port", 3, 13),
+         state(sessions=32, mappings=32)),
     case("pair-mappings-full", "a host without room for a mapping leaves nothing behind",
          pool(TWO, limits="{sessions: 100, mappings: 16}"),
          [out("%s:%d" % (A, 4000 + i), "$a:%d" % (4000 + i), **({"a": EITHER} if i == 0 else {})) for i in range(16)],
