@@ -151,11 +151,14 @@ DP enum stage forward(struct pkt *p, enum verdict done)
 	return sent(p, done, env_redirect(p, f->oif));
 }
 
-/* A request that comes in on the way of the replies is another conversation, whatever its identifier. */
+/*
+ * A request that comes in on the way of the replies, to an address that hides another, is another conversation,
+ * whatever its identifier. Hosts that see each other's own addresses may share it.
+ */
 DP bool is_strange_request(const struct pkt *p, const struct flow *f)
 {
 	return p->m->key.proto == IPPROTO_ICMP && (p->m->icmp_type == ICMP_ECHO || p->m->icmp_type == ICMP_TIMESTAMP) &&
-	       !(f->flags & (FLOW_ORIG | FLOW_KERNEL));
+	       !(f->flags & (FLOW_ORIG | FLOW_KERNEL)) && f->new_dst.word[3] != f->key.dst.word[3];
 }
 
 /*
