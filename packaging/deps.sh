@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
 # Install what natvi needs to build, to test itself, to be shown and to be measured: the packages
-# of deps.txt. Does nothing where all are there. Servers among them (sshd, nginx) are only wanted
+# of deps.txt, or of the list that is named. Does nothing where all are there. Servers among them (sshd, nginx) are only wanted
 # as programs: those that this installs are neither started nor enabled.
 set -euo pipefail
 
-list=$(dirname "$0")/deps.txt
+list=${1:-$(dirname "$0")/deps.txt}
 policy=/usr/sbin/policy-rc.d
 units=(nginx.service ssh.service iperf3.service coturn.service)
 

@@ -7,6 +7,8 @@
 #   check-net       tests/net: namespaces and third-party programs
 #   check-conformance  tests/conformance: docs/conformance.md says what a run finds
 # make conformance  the same run, and it writes docs/conformance.md and BUILD/conformance.json
+# make check-kernels  the cases and a gateway on Debian's 6.1 and 6.12, in QEMU; ten minutes at most. Not part of check
+# make deps-kernels   what that needs
 # make fuzz         the same fuzz targets for ten minutes each
 # make test-one T=  one of them: test_config, fuzz_config, tests/net/test_nat.py, test_nat.py::test_x, rfc4787_req1, or a case
 #
@@ -33,6 +35,7 @@ SHARED_SRC	:= $(LIB_SRC) $(HOST_SRC) $(PLAN_SRC)
 links		= $(patsubst %.c,$(2)/%.o,$(filter-out $(SHARED_SRC),$(shell sed -n 's,^/\* links: \(.*\) \*/.*,\1,p' $(1))))
 
 .PHONY: check check-unit check-docs check-cases check-fuzz check-net check-conformance conformance fuzz test-one
+.PHONY: check-kernels deps-kernels
 
 check:
 	@tests/check.sh $(MAKE)
@@ -61,6 +64,12 @@ conformance: all
 
 check-conformance: all
 	@$(CONFORMANCE) --check
+
+check-kernels: all $(BUILD)/tests/case-runner
+	@BUILD=$(BUILD) $(PYTHON) tests/kernel/run.py
+
+deps-kernels:
+	@BUILD=$(BUILD) packaging/deps-kernels.sh
 
 test-one:
 	@[ -n "$(T)" ] || { echo "test-one: say which: make test-one T=test_config" >&2; exit 2; }

@@ -1,0 +1,210 @@
+#!/bin/sh
+# shellcheck shell=dash disable=SC2086
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#
+# natvi as a gateway between two hosts, with real programs, in a machine that has nothing but busybox, ip, tc and
+# ethtool. Run by init; prints a line a check: "ok WHAT", "FAIL WHAT: WHY", "SKIP WHAT: WHY".
+#
+#   inside 198.18.0.10 -- lan0 or lan0.7 [gateway 198.18.0.1, 203.0.113.1] wan0 -- 203.0.113.9 outside
+#
+# The outside has no route to the inside, so only what is translated is answered.
+
+INSIDE=198.18.0.10
+GATEWAY=198.18.0.1
+EXTERNAL=203.0.113.1
+SERVER=203.0.113.9
+PORT=5000
+WORK=/tmp/smoke
+LOG=$WORK/natvi.log
+
+# $1: namespace; the rest: a command
+at()
+{
+	local ns=$1
+
+	shift
+	nsenter --net="/run/netns/$ns" -- "$@"
+}
+
+# $1: seconds; the rest is tried until it is so.
+soon()
+{
+	local left=$(($1 * 10))
+
+	shift
+	until "$@"; do
+		left=$((left - 1))
+		[ $left -gt 0 ] || return 1
+		usleep 100000
+	done
+}
+
+# $1: what must hold; the rest: a command that says whether it does. What it printed is told when it does not.
+check()
+{
+	local what="$round: $1"
+
+	shift
+	if "$@" >$WORK/said 2>&1; then
+		echo "ok $what"
+	else
+		echo "FAIL $what: $(tail -n 5 $WORK/said | tr '\n' '|')"
+		{ echo "--- $what"; cat $WORK/said $LOG; natvi show stats; } >/dev/console 2>&1
+		return 1
+	fi
+}
+
+# $1: "" or ".7"
+build()
+{
+	local ns
+
+	for ns in in gw out; do
+		ip netns add $ns && at $ns ip link set lo up || return 1
+	done
+	ip link add lan0 netns gw type veth peer name eth0 netns in &&
+	ip link add wan0 netns gw type veth peer name eth0 netns out || return 1
+	at gw ip link set lan0 up && at gw ip link set wan0 up && at in ip link set eth0 up && at out ip link set eth0 up || return 1
+	for ns in in out; do	# XDP sees frames as they are on a wire: checksums made, none larger than the MTU
+		at $ns ethtool -K eth0 tx off tso off gso off gro on >/dev/null || return 1
+	done
+	if [ -n "$1" ]; then
+		at in ip link add link eth0 name eth0$1 type vlan id ${1#.} && at in ip link set eth0$1 up &&
+		at gw ip link add link lan0 name lan0$1 type vlan id ${1#.} && at gw ip link set lan0$1 up || return 1
+	fi
+	at in ip address add $INSIDE/24 dev eth0$1 && at in ip route add default via $GATEWAY &&
+	at gw ip address add $GATEWAY/24 dev lan0$1 && at gw ip address add $EXTERNAL/24 dev wan0 &&
+	at out ip address add $SERVER/24 dev eth0
+}
+
+# $1: "" or ".7"; $2: the LAN's xdp; $3: the WAN's
+configure()
+{
+	cat >$WORK/natvi.yaml <<-END
+	interfaces:
+	  - {name: lan0$1, xdp: $2}
+	  - {name: wan0, xdp: $3}
+	rules:
+	  - {from: {interface: lan0$1}, to: {interface: wan0}, action: masquerade}
+	  - {from: {interface: wan0}, action: drop}
+	END
+}
+
+forwards()
+{
+	at gw natvi run -c $WORK/natvi.yaml >$LOG 2>&1 &
+	daemon=$!
+	soon 60 grep -q '^natvi: ready' $LOG && return
+	cat $LOG
+	return 1
+}
+
+pings()
+{
+	at in ping -c 3 -W 10 "$@" $SERVER
+}
+
+listens()
+{
+	at out netstat -ltn | grep -q ":$1 "
+}
+
+# $1, $2: the namespaces of who sends and who receives; the outside listens. Neither ends before the other's data: their
+# input, where it is no file, is a pipe that nobody closes.
+transfer()
+{
+	local server
+
+	PORT=$((PORT + 1))
+	rm -f $WORK/got
+	if [ "$1" = out ]; then
+		at out nc -l -p $PORT <$WORK/sent >/dev/null &
+		server=$!
+		soon 10 listens $PORT && at in timeout 60 nc $SERVER $PORT <$WORK/open >$WORK/got
+	else
+		at out nc -l -p $PORT <$WORK/open >$WORK/got &
+		server=$!
+		soon 10 listens $PORT && at in timeout 60 nc $SERVER $PORT <$WORK/sent >/dev/null
+	fi
+	soon 10 ended $server || kill $server
+	[ "$(sha256sum <$WORK/got)" = "$(sha256sum <$WORK/sent)" ] && return
+	echo "$(wc -c <$WORK/got) of $(wc -c <$WORK/sent) bytes arrived, or others"
+	return 1
+}
+
+ended()
+{
+	! kill -0 "$1" 2>/dev/null
+}
+
+# Both protocols, the inside's address and the translated one.
+shows_sessions()
+{
+	at gw natvi show sessions >$WORK/sessions && cat $WORK/sessions || return 1
+	grep -i icmp $WORK/sessions | grep -q $INSIDE && grep -i tcp $WORK/sessions | grep $INSIDE | grep -q $EXTERNAL
+}
+
+# $1: interface, $2: a word of `ip link`, natvi's program being there
+xdp_at()
+{
+	at gw ip link show dev "$1"
+	at gw ip link show dev "$1" | grep -q 'prog/xdp'
+}
+
+nothing_left()
+{
+	at gw natvi down || return 1
+	soon 30 ended $daemon || { echo "the daemon runs on"; return 1; }
+	find /sys/fs/bpf/natvi -mindepth 1 | grep . && return 1
+	at gw ip link show | grep -E 'nvtap|prog/xdp' && return 1
+	at gw tc filter show dev wan0 ingress | grep . && return 1
+	if at in ping -c 1 -W 2 $SERVER; then
+		echo "still answered"
+		return 1
+	fi
+}
+
+destroy()
+{
+	local ns
+
+	[ -z "$daemon" ] || ended $daemon || kill -9 $daemon
+	rm -rf /sys/fs/bpf/natvi
+	for ns in in gw out; do
+		ip netns del $ns 2>/dev/null
+	done
+	daemon=
+}
+
+# $1: name; $2: "" or ".7"; $3, $4: xdp of LAN and WAN
+run()
+{
+	round=$1
+	: >$LOG
+	check "namespaces" build "$2" && configure "$2" "$3" "$4" && check "natvi run" forwards && {
+		[ "$3" = off ] || check "XDP at the LAN" xdp_at lan0
+		[ "$4" = off ] || check "XDP at the WAN" xdp_at wan0
+		check "ping" pings
+		check "ping in fragments" pings -s 4000
+		check "TCP in" transfer out in
+		check "TCP out" transfer in out
+		check "show sessions" shows_sessions
+		check "natvi down" nothing_left
+	}
+	destroy
+}
+
+mkdir -p $WORK
+mkfifo $WORK/open
+exec 9<>$WORK/open
+dd if=/dev/urandom of=$WORK/sent bs=64k count=32 2>/dev/null
+daemon=
+
+run "NAT on tc" "" off off
+run "NAT on XDP" "" native native
+if modprobe 8021q; then
+	run "VLAN on tc" .7 off off
+	run "VLAN on tc, XDP at the WAN" .7 off native
+else
+	echo "SKIP VLAN: this kernel has no 8021q"
+fi
