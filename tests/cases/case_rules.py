@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Rules: what they match, in which order, and what they do."""
-from frames import answers, case, drops, echo, icmp, net, other, passes, sends, state, tcp, udp
+from frames import answers, case, drops, echo, echo_reply, icmp, net, other, passes, sends, state, tcp, udp
 from world import A, B, D, ELSEWHERE, IFS, LAN, NOWHERE, S, S2, S3, X, pool, rules
 
 OUT = udp(A + ":4000", S + ":53")
@@ -106,6 +106,10 @@ CASES = [
          sends("lan0", other(A, D, 50), "lan1", other(A, D, 50), "new-forward"),
          passes("lan1", udp(D + ":54", A + ":4000"), "no-rule"),
          state(sessions=4, mappings=0)),
+    case("accept-echo-both", "two hosts that ping each other with one identifier, as some systems always do",
+         rules("from: {interface: lan0}, to: {interface: lan1}, action: accept", "from: {interface: lan1}, to: {interface: lan0}, action: accept"),
+         sends("lan0", echo(A, D, 1), "lan1", echo(A, D, 1), "new-forward"), sends("lan1", echo_reply(D, A, 1), "lan0", echo_reply(D, A, 1)),
+         sends("lan1", echo(D, A, 1), "lan0", echo(D, A, 1)), sends("lan0", echo_reply(A, D, 1), "lan1", echo_reply(A, D, 1))),
     case("accept-checksums", "forwarded untranslated: no checksum but the header's changes",
          rules("from: {interface: lan0}, to: {interface: lan1}, action: accept"),
          [sends("lan0", udp(A + ":4000", D + ":53", l4_chksum=c), "lan1", udp(A + ":4000", D + ":53", l4_chksum=c), verdict,
