@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
 # Install what natvi needs to build, to test itself, to be shown and to be measured: the packages
-# of deps.txt, or of the list that is named. Does nothing where all are there. Servers among them (sshd, nginx) are only wanted
-# as programs: those that this installs are neither started nor enabled.
+# of deps.txt, or of the list that is named. Does nothing where all are there. Servers among them
+# (sshd, nginx) are only wanted as programs: those that this installs are neither started nor enabled.
 set -euo pipefail
 
 list=${1:-$(dirname "$0")/deps.txt}
