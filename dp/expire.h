@@ -47,7 +47,7 @@ DP void sweep_mapping(const struct map_entry *e, struct sweep_state *s)
 	if (e->key.kind != MAPPING_INSIDE || (e->value.flags & MAPPING_STATIC))
 		return;
 	s->args.mappings_live++;
-	if (e->value.refs || (__s32)(s->now_s - e->value.since_s) < (__s32)s->rest_s)
+	if (e->value.refs || (__s32)(s->now_s - e->value.since_s) <= (__s32)s->rest_s)
 		return;
 	s->cpu->draft.key = e->key;
 	if (mapping_delete(&s->cpu->draft.key, &s->cpu->draft.back))
