@@ -23,11 +23,11 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def all_defaults(machine):  # noqa: F811
-    """A laboratory with the default configuration on each hook, from the start of the run to its end."""
+def all_defaults(request, machine):  # noqa: F811
+    """A laboratory with the default configuration on each hook that is tested, from the start of the run to its end."""
     made, labs = {}, []
     try:
-        for name in ("tc", "xdp"):
+        for name in sorted({item.callspec.params["hook"] for item in request.session.items}):
             labs.append(Lab())
             made[name] = Defaults(labs[-1], name)
         yield made

@@ -6,13 +6,16 @@ run.py            all of them, then write docs/conformance.md and BUILD/conforma
 run.py --check    likewise, but fail if docs/conformance.md says anything else; the page goes to BUILD/conformance.md
 run.py ARGUMENTS  pytest's; rfc4787_req3 stands for the test of that line. Nothing is written.
 
-NATVI names the binary (build/natvi by default), BUILD the directory for what is made.
+The tests of a full run are waiting most of the time, so each hook's run in a process of its own (run.py --hook HOOK FILE). NATVI names the binary (build/natvi by default), BUILD the directory for what is made.
 """
 import difflib
+import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -21,6 +24,7 @@ ROOT = HERE.parent.parent
 PAGE = ROOT / "docs" / "conformance.md"
 sys.path[:0] = [str(HERE), str(HERE.parent / "net")]
 
+from lines import HOOKS  # noqa: E402
 from table import Table  # noqa: E402
 
 
@@ -75,23 +79,61 @@ def write(table, check):
     return not (check and difference)
 
 
+def run(arguments, table):
+    """pytest in this process; its exit status and what it counted."""
+    counts = Count()
+    status = pytest.main(["-ra", "-q", "-p", "no:cacheprovider", "--rootdir", str(HERE), "-c", str(HERE / "pytest.ini"), *arguments],
+                         plugins=[table, counts])
+    return int(status), [counts.passed, counts.failed, counts.skipped]
+
+
+def run_hook(hook, file):
+    """All tests of one hook; the results go to a file."""
+    table = Table(hook)
+    status, counts = run([str(HERE)], table)
+    pathlib.Path(file).write_text(json.dumps({"status": status, "counts": counts, "table": table.state()}))
+    return status
+
+
+def run_all(table):
+    """All tests of all hooks, beside each other, what they say one after the other; as run()."""
+    with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
+        files = {hook: pathlib.Path(directory, hook) for hook in HOOKS}
+        running = [subprocess.Popen(["setpriv", "--pdeathsig", "INT", sys.executable, __file__, "--hook", hook, str(file)],
+                                    stdout=open("%s.out" % file, "w"), stderr=subprocess.STDOUT) for hook, file in files.items()]
+        worst, total = 0, [0, 0, 0]
+        for process, (hook, file) in zip(running, files.items()):
+            process.wait()
+            print("%s:\n%s" % (hook, pathlib.Path("%s.out" % file).read_text()), flush=True)
+            if not file.exists():   # it has not come to its end; none of its lines passes
+                worst, total[1] = pytest.ExitCode.INTERNAL_ERROR, total[1] + 1
+                continue
+            result = json.loads(file.read_text())
+            table.merge(result["table"])
+            worst, total = max(worst, result["status"]), [a + b for a, b in zip(total, result["counts"])]
+    return int(worst), total
+
+
 def main():
+    os.chdir(ROOT)
+    if sys.argv[1:2] == ["--hook"]:
+        return run_hook(*sys.argv[2:4])
     check = sys.argv[1:] == ["--check"]
     arguments = [] if check else [place for a in sys.argv[1:] for place in places(a)]
-    full = not arguments
-    if not any(".py" in a for a in arguments):
-        arguments.append(str(HERE))
-    counts, table = Count(), Table()
-    os.chdir(ROOT)
-    status = pytest.main(["-ra", "-q", "-p", "no:cacheprovider", "--rootdir", str(HERE), "-c", str(HERE / "pytest.ini"),
-                          *arguments], plugins=[table, counts])
-    same = write(table, check) if full else True
-    if full and not table.machine:
-        results = list(table.results().values())
-        print("conformance: %d of %d lines pass" % (results.count("pass"), len(results)))
-        # A line that is marked not yet fails no run; whatever else does is a line's "fail".
-        status = ("fail" in results) if status == pytest.ExitCode.TESTS_FAILED else status
-    print("check-conformance: %d passed, %d failed, %d skipped" % (counts.passed, counts.failed + (not same), counts.skipped), flush=True)
+    table, same = Table(), True
+    if arguments:
+        if not any(".py" in a for a in arguments):
+            arguments.append(str(HERE))
+        status, counts = run(arguments, table)
+    else:
+        status, counts = run_all(table)
+        same = write(table, check)
+        if not table.machine:
+            results = list(table.results().values())
+            print("conformance: %d of %d lines pass" % (results.count("pass"), len(results)))
+            # A line that is marked not yet fails no run; whatever else does is a line's "fail".
+            status = ("fail" in results) if status == pytest.ExitCode.TESTS_FAILED else status
+    print("check-conformance: %d passed, %d failed, %d skipped" % (counts[0], counts[1] + (not same), counts[2]), flush=True)
     return int(status) or int(not same)
 
 

@@ -28,7 +28,8 @@ what they are about yet.
 
 
 class Table:
-    def __init__(self):
+    def __init__(self, only=None):
+        self.only = only    # the hook of this run; None: all of them
         self.items = {}     # line -> {node id: [hook, it passed]}
         self.tests = {}     # line -> the test function's {level, demand, file, not yet}
         self.machine = None  # why nothing can run here
@@ -38,6 +39,7 @@ class Table:
         config.addinivalue_line("markers", "not_yet(why): the line is known not to pass")
 
     def pytest_collection_modifyitems(self, items):
+        items[:] = [item for item in items if self.only in (None, item.callspec.params["hook"])]
         for item in items:
             name = item.function.__name__[len(PREFIX):]
             if name not in lines():
@@ -82,6 +84,16 @@ class Table:
 
     def results(self):
         return {name: self.result(name) for name in lines()}
+
+    def state(self):
+        """What another Table takes in by merge(), fit for JSON."""
+        return {"items": self.items, "tests": self.tests, "machine": self.machine}
+
+    def merge(self, state):
+        for name, items in state["items"].items():
+            self.items.setdefault(name, {}).update(items)
+        self.tests.update(state["tests"])
+        self.machine = self.machine or state["machine"]
 
     def json(self):
         return json.dumps(self.results(), indent=1) + "\n"

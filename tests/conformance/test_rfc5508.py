@@ -315,7 +315,7 @@ def test_rfc5508_req6(net):
 @pytest.mark.level("M")
 def test_rfc5508_req7(net):
     """Queries between inside hosts by external addresses and identifiers arrive, and so do errors about hairpinned packets; both look as from outside."""
-    nat(net, forwards=[{"proto": "udp", "external": "192.0.2.3", "internal": INSIDE3}])
+    nat(net, forwards=[{"proto": "udp", "external": "192.0.2.30", "internal": INSIDE3}])
     wires = Wires(net)
     first, second = wires.out(raw_echo(RAW, FAR, 100)), wires.out(raw_echo(RAW2, FAR, 101))
     wires.drain()
@@ -348,13 +348,13 @@ def test_rfc5508_req7(net):
         gone = net.inside.udp(INSIDE2, 4103)
         external = exchange(gone, server, (SERVER, 5000))
         gone.close()
-        for destination in (external, ("192.0.2.3", 999)):
+        for destination in (external, ("192.0.2.30", 999)):
             sender = net.inside.udp(INSIDE, 0)
             sender.connect(destination)
             sender.send(b"anybody?")
             with pytest.raises(ConnectionRefusedError):
                 sender.recv(10)
-    assert traceroute(net.inside, "192.0.2.3", "-s", INSIDE, "-U", "-p", "999") == [GATEWAY, "192.0.2.3"]
+    assert traceroute(net.inside, "192.0.2.30", "-s", INSIDE, "-U", "-p", "999") == [GATEWAY, "192.0.2.30"]
 
 
 def exhausted(net, wires, pool, host, code):
