@@ -510,7 +510,7 @@ static bool counts_for(const struct plan *plan, const struct plan_addr *addr, ui
 	return own == (int)bits || (shared && own != PORTBITS_ICMP && bits != PORTBITS_ICMP);
 }
 
-void plan_taken(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out)
+static void ports_taken(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out)
 {
 	union addr outside = addr_from4(addr->addr);
 	size_t lo = 0, hi = plan->n_statics, mid;
@@ -532,4 +532,30 @@ void plan_taken(const struct plan *plan, const struct plan_addr *addr, enum port
 		if (counts_for(plan, addr, plan->statics[lo].outside.proto, proto))
 			portset_add(out, port, port);
 	}
+}
+
+static bool is_all_taken(const struct portset *set)
+{
+	size_t w;
+
+	for (w = 0; w < NATVI_PORT_WORDS; w++)
+		if (set->word[w] != UINT64_MAX)
+			return false;
+	return true;
+}
+
+/*
+ * An address that gives away neither TCP nor UDP ports gives no ICMP identifiers either: a host whose first packet
+ * is a ping would keep to it (pooling: paired), and have no port there for anything else.
+ */
+void plan_taken(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out)
+{
+	if (proto == PORTBITS_ICMP) {
+		ports_taken(plan, addr, PORTBITS_TCP, out);
+		if (is_all_taken(out))
+			ports_taken(plan, addr, PORTBITS_UDP, out);
+		if (is_all_taken(out))
+			return;
+	}
+	ports_taken(plan, addr, proto, out);
 }

@@ -232,6 +232,29 @@ static void settings_of_pools(void **state)
 	done(&f);
 }
 
+/* A host that pings first would keep to an address where it gets no port. */
+static void addresses_without_ports_give_no_identifiers(void **state)
+{
+	static const char yaml[] =
+		"interfaces: [{name: lan0}, {name: wan0}]\n"
+		"pools:\n"
+		"  - {name: some, addresses: 192.0.2.1-192.0.2.3, ports: 5000-5009}\n"
+		"forwards:\n"
+		"  - {proto: [tcp, udp], external: '192.0.2.1:5000-5009', internal: '198.18.0.10:5000-5009'}\n"
+		"  - {proto: [tcp, udp], external: '192.0.2.2:5000-5008', internal: '198.18.0.11:5000-5008'}\n";
+	struct portset taken;
+	struct fixture f;
+
+	assert_int_equal(build(&f, yaml, no_places), 0);
+	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000201), PORTBITS_ICMP, &taken);
+	assert_true(portset_has(&taken, 0) && portset_has(&taken, 5000) && portset_has(&taken, 65535));
+	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000202), PORTBITS_ICMP, &taken);
+	assert_false(portset_has(&taken, 0) || portset_has(&taken, 5000));
+	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000203), PORTBITS_ICMP, &taken);
+	assert_false(portset_has(&taken, 5000));
+	done(&f);
+}
+
 /* A port that a forward has for TCP cannot be given away for TCP and UDP together. */
 static void shared_pools_withhold_from_both(void **state)
 {
@@ -377,6 +400,7 @@ int main(void)
 		cmocka_unit_test(masquerading),
 		cmocka_unit_test(lists_are_multiplied_out),
 		cmocka_unit_test(forwards_take_their_ports),
+		cmocka_unit_test(addresses_without_ports_give_no_identifiers),
 		cmocka_unit_test(pools_keep_their_index),
 		cmocka_unit_test(settings_of_pools),
 		cmocka_unit_test(shared_pools_withhold_from_both),
