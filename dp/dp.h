@@ -32,7 +32,8 @@ DP bool pkt_begin(struct pkt *p)
 
 /*
  * Stages off the hot path, each verified apart from the rest: what they know of the packet is what
- * struct meta says, and what the caller goes on with he has to look up anew.
+ * struct meta says, and what the caller goes on with he has to look up anew. A table that is not
+ * there leaves the action at what dp_begin() set: drop.
  */
 #define APART(stage)                                                                           \
 	ENV_GLOBAL int stage##_apart(ENV_CONTEXT *ctx)                                         \
@@ -42,7 +43,8 @@ DP bool pkt_begin(struct pkt *p)
 		if (!pkt_begin(p))                                                             \
 			return DONE;                                                           \
 		env_pointers(p);                                                               \
-		return port_find(p) ? stage(p) : DONE;                                         \
+		p->port = env_port(p->m->port_slot);                                           \
+		return p->port ? stage(p) : DONE;                                              \
 	}
 
 APART(nat)
@@ -67,6 +69,7 @@ DP bool dp_begin(struct pkt *p)
 	if (!pkt_begin(p))
 		return false;
 	p->m->now_s = env_now_s();
+	p->m->action = env_drop(p);
 	p->m->flags = 0;
 	p->m->tcp_flags = 0;
 	p->m->icmp_type = 0;
@@ -138,10 +141,12 @@ DP enum stage parked_stages(struct pkt *p)
 	if (mac.local != PARK_MAC_LOCAL || !p->m->ifindex || !port_find(p))
 		return drop(p, VERDICT_FRAGMENT);
 	__builtin_memcpy(eth->h_dest, p->port->mac, ETH_ALEN);
-	if (mac.kind != PARK_SYN) {
+	if (mac.kind == PARK_FRAGMENT) {
 		p->m->action = env_enter(p, p->m->ifindex);
 		return DONE;
 	}
+	if (mac.kind != PARK_SYN)
+		return drop(p, VERDICT_FRAGMENT);
 	if (parse(p, true) == DONE)
 		return DONE;
 	settle();

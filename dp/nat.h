@@ -254,6 +254,18 @@ DP int host_begin(struct pkt *p)
 	return mapping_put(&draft->back, &draft->value);
 }
 
+/* What has no mapping of its own goes by the address of its host's mappings (RFC 7857 section 4), if there are any. */
+DP void host_follow(struct pkt *p)
+{
+	struct draft *draft = &p->cpu->draft;
+	const struct mapping *m = host_get(p);
+
+	if (!m || !host_address(p, m))
+		return;
+	draft->out.src = m->addr;
+	draft->slot = m->slot;
+}
+
 DP void host_release(struct pkt *p)
 {
 	struct draft *draft = &p->cpu->draft;
@@ -263,14 +275,14 @@ DP void host_release(struct pkt *p)
 }
 
 /*
- * Address (draft->face) and port for a new mapping; the port, or -1 (no_room or NO_PORT in *why). A host keeps to
+ * Address (draft->face) and port for a new mapping; the port, or -1 and the reason in *why. A host keeps to
  * the address that it has (RFC 4787 req. 2, RFC 6888 req. 2), also when that has no port left; a new one
  * goes where there is room.
  */
 DP int face_find(struct pkt *p, const struct pool *pool, bool paired, enum verdict *why)
 {
 	struct draft *draft = &p->cpu->draft;
-	int port = -1;
+	int port = -1, err;
 
 	*why = VERDICT_NO_PORT;
 	if (paired && host_face(p)) {
@@ -287,10 +299,11 @@ DP int face_find(struct pkt *p, const struct pool *pool, bool paired, enum verdi
 		draft->face = *pa;
 		port = face_port(p, pool);
 	}
-	if (port < 0 || !paired || !host_begin(p))
+	err = port < 0 || !paired ? 0 : host_begin(p);
+	if (!err)
 		return port;
 	mapping_port_free(draft->face.slot, draft->map_proto, port);
-	*why = VERDICT_RACE;
+	*why = err == -EEXIST_ ? VERDICT_RACE : VERDICT_MAPPINGS_FULL;
 	return -1;
 }
 
@@ -445,6 +458,8 @@ DP enum stage translate(struct pkt *p)
 		return drop(p, VERDICT_INTERNAL);
 	}
 	draft->out.src = pa->addr;
+	if (!has_ports(p) && is_paired(pool))
+		host_follow(p);
 	draft->held |= COLD_REMOTE;
 	return NEXT;
 }
@@ -478,27 +493,24 @@ DP enum stage route(struct pkt *p, const struct settings *set)
 DP __s64 insert_by_remote(struct pkt *p, const struct pool *pool)
 {
 	int bits = has_ports(p) ? portbits_proto(p->m->key.proto) : -1;
-	const struct mapping *host = is_paired(pool) ? host_get(p) : NULL;
 	struct draft *draft = &p->cpu->draft;
+	bool bound = draft->slot != SLOT_NONE;	/* to its host's address */
 	__s64 handle = -EREPLY_;
 	int port = -1;
 
-	if (host && !host_address(p, host))
-		host = NULL;
 	for (__u32 i = 0; i < NATVI_REMOTE_TRIES && handle == -EREPLY_; i++) {
 		const struct pool_addr *pa = pool_pick(p, pool, bits < 0 && i < pool->n_addrs ? i : 0);
 
-		if (!pa || (bits < 0 && (i >= NATVI_POOL_TRIES || i >= pool->n_addrs || (i && host))))
+		if (!pa || (bits < 0 && (i >= NATVI_POOL_TRIES || i >= pool->n_addrs || (i && bound))))
 			break;
-		draft->out.src = pa->addr;
+		if (!bound)
+			draft->out.src = pa->addr;
 		if (bits >= 0) {
 			port = apd_port(p, pool, pa, i, port);
 			if (port < 0)
 				break;
 			if (port_is_local(p, pa, port, p->m->key.proto))
 				continue;
-		} else if (host) {	/* its mappings are there: so is all else of it (RFC 7857 section 4) */
-			draft->out.src = host->addr;
 		}
 		tuple_reverse(&draft->reply, &draft->out);
 		draft->reply.zone = draft->route.zone;

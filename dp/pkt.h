@@ -95,6 +95,7 @@ struct meta {
 	__u16 vlan_tci;		/* host order, out of band or outermost in the packet */
 	__u16 vlan_present;
 	/* by dp_begin() and parse() */
+	__u32 port_slot;	/* of the port that it came in by */
 	__u8 l3;		/* offsets from data */
 	__u8 l4;
 	__u32 now_s;		/* coarse monotonic seconds */

@@ -10,11 +10,14 @@
 
 #include "env.h"
 
-DP const struct port *port_lookup(__u32 ifindex, __u32 vlan)
+/* The port, and its slot; NULL: none. */
+DP const struct port *port_search(__u32 ifindex, __u32 vlan, __u32 *slot)
 {
 	for (__u32 i = 0; i < NATVI_PORT_PROBES; i++) {
-		const struct port *port = env_port(natvi_port_slot(ifindex, vlan, i));
+		const struct port *port;
 
+		*slot = natvi_port_slot(ifindex, vlan, i);
+		port = env_port(*slot);
 		if (!port)
 			return NULL;
 		if (port->ifindex == ifindex && port->vlan == vlan)
@@ -23,10 +26,17 @@ DP const struct port *port_lookup(__u32 ifindex, __u32 vlan)
 	return NULL;
 }
 
+DP const struct port *port_lookup(__u32 ifindex, __u32 vlan)
+{
+	__u32 slot;
+
+	return port_search(ifindex, vlan, &slot);
+}
+
 /* The port that p came in by; sets p->port and the zone of its key. */
 DP bool port_find(struct pkt *p)
 {
-	p->port = port_lookup(p->m->ifindex, p->m->vlan_present ? p->m->vlan_tci & 0xfff : 0);
+	p->port = port_search(p->m->ifindex, p->m->vlan_present ? p->m->vlan_tci & 0xfff : 0, &p->m->port_slot);
 	if (!p->port)
 		return false;
 	p->m->key.zone = p->port->zone;
