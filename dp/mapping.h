@@ -32,6 +32,16 @@ DP struct mapping_bucket *mapping_bucket(__u64 handle, __u32 *slot)
 	return env_mapping_bucket(handle >> 4);
 }
 
+DP struct map_entry *mapping_entry(struct mapping_bucket *b, __u32 s)
+{
+	return &b->entry[slot_within(s, NATVI_MAPPING_SLOTS)];
+}
+
+DP __u32 *mapping_tag(struct mapping_bucket *b, __u32 s)
+{
+	return &b->tag[slot_within(s, NATVI_MAPPING_SLOTS)];
+}
+
 /* The entry with this key, or NULL. */
 DP struct mapping *mapping_get(const struct mapping_key *key)
 {
@@ -43,7 +53,7 @@ DP struct mapping *mapping_get(const struct mapping_key *key)
 	if (!b)
 		return NULL;
 	OPAQUE(b);	/* no arithmetic on it before the check */
-	return &b->entry[slot].value;
+	return &mapping_entry(b, slot)->value;
 }
 
 /* One new entry. 0, -EEXIST, or -ENOSPC: the table is full. */
@@ -58,8 +68,8 @@ DP int mapping_put(const struct mapping_key *key, const struct mapping *value)
 	b = mapping_bucket(handle, &slot);
 	if (!b)
 		return -ENOSPC_;
-	b->entry[slot].value = *value;
-	tag_publish(&b->tag[slot]);
+	mapping_entry(b, slot)->value = *value;
+	tag_publish(mapping_tag(b, slot));
 	return 0;
 }
 
@@ -72,7 +82,7 @@ DP int mapping_cut(const struct mapping_key *key)
 	__u32 slot;
 
 	b = handle < 0 ? NULL : mapping_bucket(handle, &slot);
-	return b && c && tag_bury(&b->tag[slot], c->sweep) ? 0 : -ENOENT_;
+	return b && c && tag_bury(mapping_tag(b, slot), c->sweep) ? 0 : -ENOENT_;
 }
 
 /* Take hold of m for one session; false: the sweep is just deleting it. */

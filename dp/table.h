@@ -346,15 +346,22 @@ DP struct bucket *flow_lookup(const struct tuple *key, const struct control *c, 
 }
 
 /*
- * Slot number s of b. The bound is said again right before the address, in 64 bits: older verifiers lose
+ * Slot number s of a bucket. The bound is said again right before the address, in 64 bits: older verifiers lose
  * it on the way through the stack. A slot that is none becomes the first one.
  */
-DP __u64 bucket_slot(__u32 s)
+DP __u64 slot_within(__u32 s, __u64 slots)
 {
 	__u64 slot = s;
 
 	OPAQUE(slot);
-	return slot < NATVI_BUCKET_SLOTS ? slot : 0;
+	slot = slot < slots ? slot : 0;
+	OPAQUE(slot);	/* from here on the compiler has this one, not the one before the comparison */
+	return slot;
+}
+
+DP __u64 bucket_slot(__u32 s)
+{
+	return slot_within(s, NATVI_BUCKET_SLOTS);
 }
 
 DP struct flow *bucket_flow(struct bucket *b, __u32 s)
