@@ -535,10 +535,10 @@ static void test_mapping_life(void **state)
 
 	mapping_release(&inside, NOW_S + 5);
 	mapping_release(&inside, NOW_S + 10);
-	sweep_at(NOW_S + 10 + 119, 120);	/* it rests */
+	sweep_at(NOW_S + 10 + 120, 120);	/* it rests: whole seconds, so one more makes it 120 s at least */
 	assert_non_null(mapping_get(&inside));
 	assert_true(port_is_taken(4000));
-	sweep_at(NOW_S + 10 + 120, 120);
+	sweep_at(NOW_S + 10 + 121, 120);
 	assert_null(mapping_get(&inside));
 	assert_null(mapping_get(&outside));
 	assert_false(port_is_taken(4000));
