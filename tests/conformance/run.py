@@ -24,23 +24,9 @@ ROOT = HERE.parent.parent
 PAGE = ROOT / "docs" / "conformance.md"
 sys.path[:0] = [str(HERE), str(HERE.parent / "net")]
 
+from count import Count  # noqa: E402
 from lines import HOOKS  # noqa: E402
 from table import Table  # noqa: E402
-
-
-class Count:
-    """Counts results, whatever the output options are."""
-
-    def __init__(self):
-        self.passed = self.failed = self.skipped = 0
-
-    def pytest_runtest_logreport(self, report):
-        if report.failed:
-            self.failed += 1
-        elif report.skipped:
-            self.skipped += 1
-        elif report.when == "call":
-            self.passed += 1
 
 
 def places(argument):

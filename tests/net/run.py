@@ -11,22 +11,9 @@ import sys
 
 import pytest
 
+from count import Count
+
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-class Count:
-    """Counts results, whatever the output options are."""
-
-    def __init__(self):
-        self.passed = self.failed = self.skipped = 0
-
-    def pytest_runtest_logreport(self, report):
-        if report.failed:
-            self.failed += 1
-        elif report.skipped:
-            self.skipped += 1
-        elif report.when == "call":
-            self.passed += 1
 
 
 def place(argument):
