@@ -5,4 +5,4 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from fixtures import hook, lab, machine, net, pytest_runtest_makereport  # noqa: E402, F401
+from fixtures import hook, lab, machine, net, pytest_runtest_makereport, tc  # noqa: E402, F401

@@ -84,3 +84,9 @@ def pytest_runtest_makereport(item, call):
             text = path.read_text(errors="replace").strip()
             if text:
                 report.sections.append((path.name, text[-4000:]))
+
+
+@pytest.fixture
+def tc(lab):
+    """A laboratory on tc alone, for what does not depend on the hook."""
+    return Topology(lab, "tc")
