@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Run the network tests with Debian's pytest and close with one summary line.
 
+Without arguments all of them, several at a time: each has a laboratory of its own and waits more than it works.
 Arguments are pytest's; a name such as test_nat.py::test_x is looked for here. Each test file may be run by
 itself with pytest, too; NATVI names the binary (build/natvi by default).
 """
@@ -14,6 +15,7 @@ import pytest
 from count import Count
 
 HERE = pathlib.Path(__file__).resolve().parent
+AT_A_TIME = (os.cpu_count() or 1) + 1
 
 
 def place(argument):
@@ -23,7 +25,7 @@ def place(argument):
 
 
 def main():
-    arguments = [place(a) for a in sys.argv[1:]]
+    arguments = [place(a) for a in sys.argv[1:]] or ["-n", str(AT_A_TIME)]
     if not any(a.split("::")[0].endswith(".py") for a in arguments):
         arguments.append(str(HERE))
     counts = Count()

@@ -13,6 +13,7 @@ from wire import Capture, Tap
 
 NARROW = 1280
 TCP_MAXSEG_HEADERS = 40
+ETHERNET = 14
 
 
 def with_mss(net, **mss):
@@ -85,7 +86,8 @@ def test_transfers_where_path_mtu_discovery_is_broken(net):
     assert web.uploaded("up") == digest
     capture.stop()
     assert not capture.fields("ip.flags.mf == 1 || ip.frag_offset > 0"), "packets were cut into fragments"
-    assert capture.checksums()["tcp"] > 50
+    # Under XDP the receivers join segments (GRO): what is longer than the narrow link takes was none of its frames.
+    assert capture.checksums(ignore_longer=NARROW + ETHERNET if net.hook == "xdp" else None)["tcp"] > 50
 
 
 def test_a_connection_without_the_option_is_left_without(net):
