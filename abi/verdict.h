@@ -57,6 +57,11 @@
 	X(FRAGMENT_OVERLAP,	DROP,	"fragment-overlap",	"a fragment that covers what another one brought already") \
 	X(FRAGMENT_LIMIT,	DROP,	"fragment-limit",	"more unfinished or early fragments than one source may have") \
 	X(SYN_HELD,		DROP,	"syn-held",		"a SYN that nobody asked for: no answer for 6 s, then ICMP port unreachable, or nothing if the inside host connected in the meantime") \
+	X(HOST_OUT,		KERNEL,	"box-out",		"sent by the box itself, from a port of its own") \
+	X(HOST_NAT,		SEND,	"box-nat",		"sent by the box itself, translated") \
+	X(NVI,			SEND,	"nvi",			"sent on after it crossed nvi0") \
+	X(NVI_KERNEL,		KERNEL,	"nvi-kernel",		"crossed nvi0; the kernel routes it from there") \
+	X(NVI_LOOP,		DROP,	"nvi-loop",		"translated, and its route leads to nvi0 again") \
 	X(INTERNAL,		DROP,	"internal",		"a table that must exist was not there; please report it")
 
 enum verdict {

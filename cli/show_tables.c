@@ -188,7 +188,7 @@ int show_pools(struct show *show)
 static const char *action_name(uint8_t action)
 {
 	switch (action) {
-	case ACTION_SNAT: return "snat";
+	case ACTION_TRANSLATE: return "translate";
 	case ACTION_ACCEPT: return "accept";
 	case ACTION_DROP: return "drop";
 	case ACTION_REJECT: return "reject";
@@ -243,7 +243,7 @@ static void rule_to_text(struct rule_text *t, const struct show *show, const str
 		rule_ports(rule->sport_lo, rule->sport_hi, t->sports),
 		rule_ports(rule->dport_lo, rule->dport_hi, t->dports),
 		action_name(rule->action),
-		rule->action != ACTION_SNAT ? "-" :
+		!(rule->flags & RULE_SNAT) ? "-" :
 			rule->pool == POOL_MASQUERADE ? "masquerade" : show_pool(show, rule->pool, t->pool),
 	};
 

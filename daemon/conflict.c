@@ -75,7 +75,7 @@ static void mark_all(const struct search *s)
 	size_t r;
 
 	for (r = 0; r < s->config->n_rules; r++) {
-		if (s->config->rules[r].action != ACTION_SNAT)
+		if (s->config->rules[r].action != ACTION_TRANSLATE)
 			continue;
 		mark(s, s->from, &s->config->rules[r].from);
 		mark(s, s->to, &s->config->rules[r].to);
@@ -195,7 +195,7 @@ static int judge_overlap(const struct search *s, const struct subnet *outer, con
 
 	for (r = 0; r < s->config->n_rules; r++) {
 		rule = &s->config->rules[r];
-		for (way = 0; way < 2 && rule->action == ACTION_SNAT && concerns(rule, inner); way++) {
+		for (way = 0; way < 2 && rule->action == ACTION_TRANSLATE && concerns(rule, inner); way++) {
 			in = way ? outer : inner;
 			out = way ? inner : outer;
 			if (is_inside(s, rule, in->interface) && is_outside(s, rule, out->interface))
@@ -237,7 +237,7 @@ static const struct cfg_pool *pool_of(const struct config *config, const struct 
 {
 	size_t i;
 
-	for (i = 0; rule->action == ACTION_SNAT && !rule->masquerade && i < config->n_pools; i++)
+	for (i = 0; *rule->pool && i < config->n_pools; i++)
 		if (!strcmp(config->pools[i].name, rule->pool))
 			return &config->pools[i];
 	return NULL;

@@ -130,7 +130,7 @@ static void put_rule(FILE *out, const struct rule *r)
 	put_prefix(out, "saddr", &r->src, r->src_len);
 	put_prefix(out, "daddr", &r->dst, r->dst_len);
 	put_ports(out, r);
-	if (r->action == ACTION_SNAT)
+	if (r->action == ACTION_TRANSLATE)
 		fprintf(out, " ct status & snat == 0 ct status & dnat == 0 drop\n");
 	else
 		fprintf(out, " accept\n");

@@ -39,7 +39,7 @@
 #define LOAD_LOG_BYTES		65536
 
 static const char *const map_names[TABLE_MAPS] = {
-	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "addrs", "portbits", "flows", "mappings",
+	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "zones", "addrs", "portbits", "flows", "mappings",
 	"fragments", "ids",
 };
 

@@ -32,7 +32,7 @@ bool config_masquerades(const struct config *config, const char *interface)
 
 	for (r = 0; r < config->n_rules; r++) {
 		rule = &config->rules[r];
-		if (rule->action != ACTION_SNAT || !rule->masquerade)
+		if (!rule->masquerade)
 			continue;
 		if (!rule->to.n_interfaces)
 			return true;

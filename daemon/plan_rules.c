@@ -78,7 +78,12 @@ static void fill_rule(struct rule *out, const struct plan *plan, const struct pl
 	out->proto = rule->n_protos ? rule->protos[digit(&combination, rule->n_protos)] : 0;
 	out->action = (uint8_t)rule->action;
 	out->pool = POOL_MASQUERADE;
-	if (rule->action == ACTION_SNAT && !rule->masquerade)
+	out->in_zone = ZONE_ANY;
+	out->out_zone = ZONE_ANY;
+	out->traffic = RULE_THROUGH;
+	if (rule->masquerade || *rule->pool)
+		out->flags |= RULE_SNAT;
+	if (*rule->pool)
 		out->pool = find_pool(plan, input->config, rule->pool);
 	out->id = (uint16_t)(number + 1);
 }
@@ -111,7 +116,7 @@ static int add_rules(struct plan *plan, const struct plan_input *input, char *er
 /* A rule that looks at the way out, or that must know whether a packet is for the box itself. */
 static bool needs_out(const struct cfg_rule *rule)
 {
-	return rule->to.n_interfaces || rule->masquerade || rule->action != ACTION_SNAT;
+	return rule->to.n_interfaces || rule->masquerade || rule->action != ACTION_TRANSLATE;
 }
 
 static void fill_settings(struct plan *plan, const struct plan_input *input)

@@ -19,6 +19,7 @@
  *   struct usage *env_usage(void)
  *   const struct settings *env_settings(__u32 half)
  *   const struct port *env_port(__u32 slot)
+ *   const struct zone *env_zone(__u32 number)
  *   const struct rule *env_rule(__u32 i)
  *   const struct pool *env_pool(__u32 i)
  *   const struct pool_addr *env_pool_addr(__u32 i)

@@ -415,7 +415,7 @@ DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const str
 
 	/* Hairpin (RFC 4787 req. 9): a source that some rule translates keeps its outside face here too. */
 	r = rule_match(p, set, OUT_ANY);
-	if (r && r->action == ACTION_SNAT &&
+	if (r && (r->flags & RULE_SNAT) &&
 	    (r->in_ifindex || r->src_len || (r->out_ifindex && r->out_ifindex != p->m->ifindex))) {
 		draft->rule = r->id;
 		draft->pool = r->pool == POOL_MASQUERADE ? draft->dst_pool : r->pool;
@@ -455,7 +455,7 @@ DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
 		return refuse(p, VERDICT_RULE_REJECT, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED, 0);
 	if (!starts_session(p))
 		return drop(p, VERDICT_NO_STATE);
-	if (r->action == ACTION_SNAT) {
+	if (r->flags & RULE_SNAT) {
 		draft->pool = r->pool == POOL_MASQUERADE ? draft->route.masq_pool : r->pool;
 		if (draft->pool == POOL_NONE)
 			return drop(p, VERDICT_NO_ADDRESS);

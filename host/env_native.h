@@ -53,6 +53,7 @@ DP __u32 env_random(void)
 
 ENV_TABLE(env_settings, const struct settings, settings, 2)
 ENV_TABLE(env_port, const struct port, ports, NATVI_MAX_PORTS)
+ENV_TABLE(env_zone, const struct zone, zones, NATVI_MAX_ZONES)
 ENV_TABLE(env_rule, const struct rule, rules, 2 * NATVI_MAX_RULES)
 ENV_TABLE(env_pool, const struct pool, pools, 2 * NATVI_MAX_POOLS)
 ENV_TABLE(env_pool_addr, const struct pool_addr, pool_addrs, 2 * native()->control.n_pool_addrs)

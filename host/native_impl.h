@@ -31,6 +31,7 @@ struct native {
 	struct pool *pools;
 	struct pool_addr *pool_addrs;
 	struct port *ports;
+	struct zone zones[NATVI_MAX_ZONES];
 	struct portbits *portbits;
 	struct bucket *buckets;
 	struct cpu *cpu;		/* [2] */

@@ -189,7 +189,7 @@ static struct cfg_rule *args_rule(struct cfg_parse *p, const char *name, enum ru
 	if (rule) {
 		strcpy(rule->name, name);
 		rule->action = action;
-		rule->masquerade = action == ACTION_SNAT;
+		rule->masquerade = action == ACTION_TRANSLATE;
 	}
 	return rule;
 }
@@ -204,7 +204,7 @@ static void match_add(struct cfg_parse *p, struct cfg_match *match, const char *
 
 static void args_rules(struct cfg_parse *p, char *const *masquerade, size_t n_masquerade)
 {
-	struct cfg_rule *rule = args_rule(p, "masquerade", ACTION_SNAT);
+	struct cfg_rule *rule = args_rule(p, "masquerade", ACTION_TRANSLATE);
 
 	for (size_t i = 0; rule && i < p->config->n_interfaces; i++)
 		if (!args_has(masquerade, n_masquerade, p->config->interfaces[i].name))

@@ -104,7 +104,7 @@ static json_t *rule_json(const struct cfg_rule *rule)
 
 	if (rule->n_protos)
 		json_object_set_new(object, "proto", protos_json(rule->protos, rule->n_protos));
-	if (rule->action != ACTION_SNAT)
+	if (rule->action != ACTION_TRANSLATE)
 		json_object_set_new(object, "action", json_string(cfg_action_words[rule->action]));
 	else
 		json_object_set_new(object, "action",

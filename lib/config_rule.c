@@ -8,7 +8,7 @@
 #include "lib/addr.h"
 #include "lib/config_impl.h"
 
-const char *const cfg_action_words[] = { "snat", "accept", "drop", "reject", "kernel", NULL };
+const char *const cfg_action_words[] = { "translate", "accept", "drop", "reject", "kernel", NULL };
 
 static struct cfg_ref *ref_add(struct cfg_parse *p, enum cfg_ref_kind kind, size_t rule, int line, const char *name)
 {
@@ -178,7 +178,7 @@ static void action_snat(struct cfg_parse *p, const struct node *value, void *to)
 {
 	struct cfg_rule *rule = to;
 
-	rule->action = ACTION_SNAT;
+	rule->action = ACTION_TRANSLATE;
 	if (value->type == NODE_SCALAR && !strcmp(value->text, "masquerade"))
 		rule->masquerade = true;
 	else if (cfg_name(p, value, "a pool's name", rule->pool))
@@ -207,7 +207,7 @@ static void rule_action(struct cfg_parse *p, const struct node *value, void *to)
 	if (word < 0)
 		return;
 	rule->masquerade = word == 0;
-	rule->action = word == 0 ? ACTION_SNAT : (enum rule_action)word;
+	rule->action = word == 0 ? ACTION_TRANSLATE : (enum rule_action)word;
 }
 
 static const struct cfg_key rule_keys[] = {

@@ -33,6 +33,7 @@ static const struct {
 	[MAPS_POOLS] = { "pools", sizeof(struct pool), 4 },
 	[MAPS_POOL_ADDRS] = { "pool_addrs", sizeof(struct pool_addr), 4 },
 	[MAPS_PORTS] = { "ports", sizeof(struct port), 4 },
+	[MAPS_ZONES] = { "zones", sizeof(struct zone), 4 },
 	[MAPS_ADDRS] = { "addrs", sizeof(struct addr_info), sizeof(struct addr_key) },
 	[MAPS_PORTBITS] = { "portbits", sizeof(struct portbits), 4 },
 	[MAPS_FLOWS] = { "flows", sizeof(struct bucket), 4 },

@@ -38,7 +38,7 @@
 #define SEED		0x6e61747669ULL
 
 static const char *const map_names[TABLE_MAPS] = {
-	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "addrs", "portbits", "flows", "mappings",
+	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "zones", "addrs", "portbits", "flows", "mappings",
 	"fragments", "ids",
 };
 

@@ -252,14 +252,14 @@ static void test_rules(void **state)
 	assert_int_equal(r[0].to.ports[2].hi, 8010);
 	assert_int_equal(r[0].n_protos, 2);
 	assert_int_equal(r[0].protos[1], IPPROTO_UDP);
-	assert_int_equal(r[0].action, ACTION_SNAT);
+	assert_int_equal(r[0].action, ACTION_TRANSLATE);
 	assert_false(r[0].masquerade);
 	assert_string_equal(r[0].pool, "public");
 	assert_int_equal(config_rule_entries(&r[0]), 2 * 2 * 1 * 1 * 1 * 3 * 2);
 	assert_string_equal(r[1].name, "rule-2");
 	assert_int_equal(config_rule_entries(&r[1]), 1);
 	for (int i = 2; i < 4; i++) {
-		assert_int_equal(r[i].action, ACTION_SNAT);
+		assert_int_equal(r[i].action, ACTION_TRANSLATE);
 		assert_true(r[i].masquerade);
 		assert_string_equal(r[i].pool, "");
 	}
@@ -371,7 +371,7 @@ static void test_args(void **state)
 	assert_int_equal(c->n_interfaces, 4);
 	assert_int_equal(c->n_rules, 2);
 	assert_string_equal(c->rules[0].name, "masquerade");
-	assert_int_equal(c->rules[0].action, ACTION_SNAT);
+	assert_int_equal(c->rules[0].action, ACTION_TRANSLATE);
 	assert_true(c->rules[0].masquerade);
 	assert_int_equal(c->rules[0].from.n_interfaces, 2);
 	assert_string_equal(c->rules[0].from.interfaces[0], "lan0");
