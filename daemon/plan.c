@@ -11,6 +11,7 @@
 
 #include "daemon/plan.h"
 #include "daemon/plan_rules.h"
+#include "daemon/plan_zones.h"
 #include "lib/addr.h"
 
 #define POLICY_NONE	0u	/* only port 0 is reserved */
@@ -448,7 +449,9 @@ int plan_build(struct plan *plan, const struct plan_input *input, struct slots *
 	ret = allocate(&b, &needs);
 	if (ret)
 		goto fail;
-	ret = place_pools(&b, true);
+	ret = plan_zones(plan, input, err, err_len);
+	if (!ret)
+		ret = place_pools(&b, true);
 	if (!ret)
 		ret = place_pools(&b, false);
 	if (ret)

@@ -30,6 +30,7 @@ struct pool_place {
 struct plan_input {
 	const struct config *config;
 	const struct pool_place *places;	/* [NATVI_MAX_POOLS] as they were */
+	const char (*zones)[NATVI_NAME_LEN];	/* [NATVI_MAX_ZONES] names as they were numbered; NULL: not at all */
 	const struct links *links;
 	uint16_t local_lo, local_hi;	/* net.ipv4.ip_local_port_range */
 	bool policy;			/* IPsec policies or mark rules exist */
@@ -68,6 +69,8 @@ struct plan {
 	size_t n_pool_addrs;
 	struct port *ports;		/* interfaces that exist, in the configuration's order */
 	size_t n_ports;
+	struct zone zones[NATVI_MAX_ZONES];
+	char zone_names[NATVI_MAX_ZONES][NATVI_NAME_LEN];	/* by number, those of zones that have gone too */
 	struct plan_addr *addrs;
 	size_t n_addrs;
 	struct portset *policies;
@@ -91,6 +94,9 @@ struct plan_needs {
 	uint32_t statics;
 };
 struct plan_needs plan_needs(const struct config *config);
+
+/* Number of a zone by its name; "" is 0. The name is one of the configuration's. */
+uint16_t plan_zone(const struct plan *plan, const char *name);
 
 /* NULL: not one of the plan's addresses. */
 const struct plan_addr *plan_find_addr(const struct plan *plan, uint32_t addr);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* links: daemon/plan.c daemon/plan_rules.c daemon/addrs.c daemon/links.c */
+/* links: daemon/plan.c daemon/plan_rules.c daemon/plan_zones.c daemon/addrs.c daemon/links.c */
 /* What the maps are to hold for a configuration and a set of interfaces. */
 #include <arpa/inet.h>
 #include <errno.h>
