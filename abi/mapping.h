@@ -50,7 +50,7 @@ NATVI_ASSERT_SIZE(struct mapping_key, 24);
 struct mapping {
 	union addr addr;
 	__be16 port;
-	__u16 zone;		/* OUTSIDE: zone of the inside host */
+	__u16 zone;		/* OUTSIDE: zone of the inside host; INSIDE: in the key of the other entry */
 	__u32 refs;		/* INSIDE, PERMIT: sessions that hold it; HOST: mappings */
 	__u32 since_s;		/* INSIDE: made, or refs fell to 0, coarse seconds */
 	__u32 slot;		/* address slot of the outside address: its port bitmaps; SLOT_NONE: none */

@@ -16,6 +16,7 @@
 #include "dp/csum.h"
 
 #define ICMP_ROOM_BYTES	28	/* IPv4 and ICMP headers in front of what is quoted */
+#define TOS_DSCP	0xfc	/* without ECN, which no route depends on */
 #define FIB_LOOKUP_MARK	(1U << 5)	/* BPF_FIB_LOOKUP_MARK, kernel 6.10 */
 #define PULL_BYTES	(14 + 4 + 60 + 60)	/* the most that headers take */
 
@@ -32,6 +33,7 @@ DP void env_begin(struct pkt *p)
 	p->m->eth_proto = skb->protocol;
 	p->m->vlan_present = skb->vlan_present;
 	p->m->vlan_tci = skb->vlan_tci;
+	p->m->mark = skb->mark;
 }
 
 DP void env_pointers(struct pkt *p)
@@ -207,9 +209,8 @@ DP int env_icmp_room(struct pkt *p, __u32 ip_len)
 	return partial;
 }
 
-DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool mark)
+DP void env_route(struct pkt *p, __u32 in, const struct tuple *t, struct route *r, bool mark)
 {
-	struct __sk_buff *skb = p->ctx;
 	struct bpf_fib_lookup *fib = (void *)p->cpu->query;
 
 	_Static_assert(sizeof(*fib) <= sizeof(p->cpu->query), "struct cpu has room for it");
@@ -219,13 +220,14 @@ DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool ma
 	fib->sport = t->sport;
 	fib->dport = t->dport;
 	fib->tot_len = 1;	/* asks for the route's MTU */
-	fib->ifindex = p->m->ifindex;
+	fib->ifindex = in;
+	fib->tos = p->m->tos & TOS_DSCP;
 	fib->ipv4_src = t->src.word[3];
 	fib->ipv4_dst = t->dst.word[3];
 	r->oif = 0;
 	r->mtu = 0;
 	if (mark)
-		__builtin_memcpy(fib->smac, &(__u32){ skb->mark }, sizeof(__u32));	/* the union's member `mark` of newer headers */
+		__builtin_memcpy(fib->smac, &(__u32){ p->m->mark }, sizeof(__u32));	/* the union's member `mark` of newer headers */
 	switch (bpf_fib_lookup(p->ctx, fib, sizeof(*fib), mark ? FIB_LOOKUP_MARK : 0)) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 		r->result = ROUTE_OK;

@@ -85,12 +85,24 @@ DP bool dp_begin(struct pkt *p)
 	return true;
 }
 
+/* Has natvi been at work on it already, and counted it? It comes in anew for the kernel's sake. */
+DP bool is_done(const struct pkt *p)
+{
+	const struct settings *set = env_settings(p->control->active);
+
+	return set && (p->m->mark & set->slow_mark);
+}
+
 DP enum stage dp_stages(struct pkt *p)
 {
 	enum verdict done = VERDICT_FORWARD;
 
 	if (!port_find(p))
 		return kernel(p, VERDICT_NOT_ENABLED);
+	if (unlikely(p->m->mark) && is_done(p)) {
+		p->m->action = env_kernel(p);
+		return DONE;
+	}
 	if (parse(p, !(p->port->flags & PORT_NO_L2)) == DONE)
 		return DONE;
 	settle();

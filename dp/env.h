@@ -52,9 +52,9 @@
  *							still to be filled in by the sending device
  *
  * Decisions of the kernel
- *   void env_route(p, const struct tuple *, struct route *, bool mark)
- *							FIB look-up, input interface p->m->ifindex, with
- *							the packet's mark where that is asked for
+ *   void env_route(p, __u32 in, const struct tuple *, struct route *, bool mark)
+ *							FIB look-up, input interface in, the packet's
+ *							TOS, and its mark where that is asked for
  *   bool env_socket(p, const struct tuple *)		a socket of the box would take this tuple
  *   void env_event(struct pkt *, const struct event *)	may be lost
  */

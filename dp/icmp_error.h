@@ -154,8 +154,8 @@ DP enum stage icmp_error_unknown(struct pkt *p, enum verdict why)
 		return info->flags & ADDR_LOCAL ? kernel(p, VERDICT_LOCAL) : drop(p, why);
 	if (!set)
 		return drop(p, VERDICT_INTERNAL);
-	route_find(p, &p->m->key, &p->cpu->draft.route, set);
-	r = rule_match(p, set, p->cpu->draft.route.oif);
+	route_find(p, &p->m->key, &p->cpu->draft.route, set, p->m->key.zone);
+	r = rule_match(p, RULE_THROUGH, &p->cpu->draft.route, 0);
 	if (!r || r->action == ACTION_KERNEL)
 		return kernel(p, r ? VERDICT_RULE_KERNEL : VERDICT_NO_RULE);
 	return drop(p, why);
@@ -170,6 +170,7 @@ DP enum stage icmp_error(struct pkt *p)
 	__s64 handle;
 	__u16 change;
 	__u32 slot;
+	int enter = 0;
 
 	if (p->m->flags & PKT_FRAGMENT)
 		return icmp_error_unknown(p, VERDICT_FRAGMENT);
@@ -185,24 +186,28 @@ DP enum stage icmp_error(struct pkt *p)
 		return kernel(p, VERDICT_KERNEL_FLOW);
 	if (!quoted_verify(p, &q))
 		return drop(p, VERDICT_BAD_ICMP);
-	if (p->m->ttl <= 1)
+	if (p->m->ttl <= 1 && !is_to_box(f))
 		return drop(p, VERDICT_TTL_EXCEEDED);
-	if (f->generation != p->control->generation && forward_reroute(p, f, &slow) == DONE)
+	if (!route_holds(p, b, slot) && forward_reroute(p, b, slot, &slow) == DONE)
 		return DONE;
-	if (slow == VERDICT_FORWARD && (f->flags & FLOW_SLOW))
+	if (is_to_box(f))
+		slow = VERDICT_SLOW_LOCAL;
+	else if (slow == VERDICT_FORWARD && (f->flags & FLOW_SLOW))
 		slow = forward_slow_why(p);
 	if (slow == VERDICT_FORWARD && !rewrite_l2(p, f))
 		return drop(p, VERDICT_TRUNCATED);
+	if (slow != VERDICT_FORWARD)
+		enter = slow_begin(p, f, bucket_cold(b, slot)->route_zone);
+	if (enter < 0)
+		return drop(p, VERDICT_NO_ROUTE);
 	if (!outer_translate(p, f, slow == VERDICT_FORWARD ? CSUM_TTL_DELTA : 0))
 		return drop(p, VERDICT_TRUNCATED);
 	change = quoted_translate(p->cpu, &q, f);
 	if (q.len < 28 || q.len > QUOTE_BYTES || env_store(p, q.at, p->cpu->quote, q.len) ||
 	    !env_l4_csum(p, p->m->l4 + 2, 0, change, false))
 		return drop(p, VERDICT_BAD_ICMP);
-	if (slow != VERDICT_FORWARD) {
-		mark_slow(p);
-		return kernel(p, slow);
-	}
+	if (slow != VERDICT_FORWARD)
+		return slow_end(p, slow, enter);
 	return sent(p, VERDICT_FORWARD, env_redirect(p, f->oif));
 }
 

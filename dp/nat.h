@@ -32,8 +32,10 @@ DP void draft_begin(struct pkt *p, const struct settings *set)
 	draft->filtering = FILTER_EI;
 	draft->slot = SLOT_NONE;
 	draft->routed = 0;
+	draft->to_box = 0;
 	draft->map_proto = p->m->key.proto;
 	draft->generation = p->control->generation;
+	draft->to_zone = p->m->key.zone;
 }
 
 /* Let go of what the draft holds: there will be no session. */
@@ -50,7 +52,7 @@ DP void draft_release(struct pkt *p)
 		mapping_release(&draft->key, p->m->now_s);
 	}
 	if (draft->held & COLD_DST_MAPPED) {
-		mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, draft->reply.zone,
+		mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, draft->to_zone,
 				   draft->held & COLD_DST_SHARED ? 0 : draft->out.proto, draft->dst_pool);
 		mapping_release(&draft->key, p->m->now_s);
 	}
@@ -95,7 +97,7 @@ DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
 	draft->out.src = draft->face.addr;
 	draft->out.sport = draft->value.port;
 	draft->slot = draft->face.slot;
-	mapping_outside_key(&draft->back, &draft->face.addr, draft->value.port, draft->map_proto);
+	mapping_outside_key(&draft->back, &draft->face.addr, draft->value.port, pool->zone, draft->map_proto);
 	err = mapping_insert(draft, p->control, u);
 	if (!err)
 		return NEXT;
@@ -181,17 +183,6 @@ DP int apd_port(struct pkt *p, const struct pool *pool, const struct pool_addr *
 	return port;
 }
 
-/* The pool that draft->pool names, in the half in force; NULL: it has no address. */
-DP const struct pool *draft_pool(struct pkt *p)
-{
-	const struct pool *pool;
-
-	if (p->cpu->draft.pool >= NATVI_MAX_POOLS)
-		return NULL;
-	pool = env_pool((p->control->active ? NATVI_MAX_POOLS : 0) + p->cpu->draft.pool);
-	return pool && pool->n_addrs ? pool : NULL;
-}
-
 /*
  * Stage 2: the outside address and port of the source. Pools without mappings and protocols
  * without ports get only the address here: their claim is the reply's key (insert()).
@@ -232,12 +223,12 @@ DP enum stage route(struct pkt *p, const struct settings *set)
 	struct draft *draft = &p->cpu->draft;
 
 	if (!draft->routed || !(set->flags & SETTINGS_ONE_ROUTE))
-		route_find(p, &draft->out, &draft->route, set);
-	if (draft->route.result == ROUTE_LOCAL || draft->route.result == ROUTE_NONE) {
+		route_find(p, &draft->out, &draft->route, set, draft->to_zone);
+	if (draft->route.result == ROUTE_NONE || (draft->route.result == ROUTE_LOCAL && !draft->to_box)) {
 		draft_release(p);
 		return refuse(p, VERDICT_NO_ROUTE, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
 	}
-	if (!draft->route.enabled) {
+	if (!draft->route.enabled && draft->route.result != ROUTE_LOCAL) {
 		draft_release(p);
 		return drop(p, VERDICT_OUT_NOT_ENABLED);
 	}
@@ -308,6 +299,7 @@ DP enum stage insert(struct pkt *p, const struct settings *set)
 		return drop(p, VERDICT_INTERNAL);
 	f = bucket_flow(p->bucket, slot);
 	p->m->handle = handle;
+	*bucket_tos(p->bucket, slot) = p->m->tos;
 	route_keep(p, f, &draft->route, set, draft->generation);
 	f->tcp_seen = p->m->tcp_flags;
 	return NEXT;
@@ -355,12 +347,12 @@ DP enum stage unsolicited(struct pkt *p, const struct addr_info *info, const str
 }
 
 /* The mapping of p's destination as seen from outside, its own protocol's or the one of TCP and UDP; draft->back is its key. */
-DP struct mapping *destination_mapping(struct pkt *p)
+DP struct mapping *destination_mapping(struct pkt *p, const struct addr_info *info)
 {
 	struct draft *draft = &p->cpu->draft;
 	struct mapping *m;
 
-	mapping_outside_key(&draft->back, &p->m->key.dst, p->m->key.dport, p->m->key.proto);
+	mapping_outside_key(&draft->back, &p->m->key.dst, p->m->key.dport, info->zone, p->m->key.proto);
 	m = mapping_get(&draft->back);
 	if (m || p->m->key.proto == IPPROTO_ICMP)
 		return m;
@@ -379,47 +371,67 @@ DP bool is_admitted(struct pkt *p, const struct mapping *m)
 	return filtering != FILTER_APD;
 }
 
-/* New flows of an address that natvi knows to be its own: through a mapping, or not at all. */
-DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const struct settings *set)
+/* The source by rule r: from a pool, by the way out's address (masq), or prefix to prefix. */
+DP void translate_src_by(struct pkt *p, const struct rule *r, __u32 masq)
 {
-	bool local = info->flags & ADDR_LOCAL, icmp = p->m->key.proto == IPPROTO_ICMP;
 	struct draft *draft = &p->cpu->draft;
-	const struct rule *r;
-	struct mapping *m;
-	__u8 proto;
 
-	if (!has_ports(p) || (icmp && local))
-		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
-	m = destination_mapping(p);
-	if (!m)
-		return unsolicited(p, info, set, VERDICT_NO_MAPPING, false);
+	if (r->flags & RULE_SRC_NET)
+		prefix_replace(&draft->out.src, &r->new_src, r->src_len);
+	if (r->flags & RULE_SNAT)
+		draft->pool = r->pool == POOL_MASQUERADE ? masq : r->pool;
+}
+
+/*
+ * Hairpin (RFC 4787 req. 9): a source that some rule translates keeps its outside face, wherever the translated
+ * destination is. A rule that names nothing of the source but that it leaves by this way is not one of these.
+ * pool: that the destination's outside address is of.
+ */
+DP void hairpin(struct pkt *p, __u8 pool)
+{
+	const struct rule *r = rule_match(p, RULE_THROUGH, NULL, RULE_DNAT | RULE_DST_NET);
+
+	if (!r || !(r->flags & (RULE_SNAT | RULE_SRC_NET)))
+		return;
+	if (!r->in_ifindex && !r->src_len && r->in_zone == ZONE_ANY &&
+	    (!r->out_ifindex || r->out_ifindex == p->m->ifindex) && (r->out_zone == ZONE_ANY || r->out_zone == p->m->key.zone))
+		return;
+	p->cpu->draft.rule = r->id;
+	translate_src_by(p, r, pool);
+}
+
+DP enum stage refuse_ttl(struct pkt *p)
+{
+	draft_release(p);
+	return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+}
+
+/* New flows to an address and port that mapping m leads inside from. */
+DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const struct settings *set, const struct mapping *m)
+{
+	bool icmp = p->m->key.proto == IPPROTO_ICMP;
+	struct draft *draft = &p->cpu->draft;
+	__u8 proto = draft->back.proto;
+	struct mapping *inside;
+
 	if (!starts_session(p))
 		return drop(p, icmp ? VERDICT_NO_MAPPING : VERDICT_NO_STATE);
-	proto = draft->back.proto;
 	draft->out.dst = m->addr;
 	draft->out.dport = m->port;
-	draft->reply.zone = m->zone;
+	draft->to_zone = m->zone;
+	draft->to_box = 1;
 	draft->dst_pool = m->pool;
 	if (!icmp && !is_admitted(p, m))
 		return unsolicited(p, info, set, VERDICT_FILTERED, false);
 	mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, m->zone, proto, m->pool);
-	m = mapping_get(&draft->key);
-	if (!m || (!(m->flags & MAPPING_STATIC) && !m->refs) || (!icmp && !mapping_hold(m)))	/* none, or resting */
+	inside = mapping_get(&draft->key);
+	if (!inside || (!(inside->flags & MAPPING_STATIC) && !inside->refs) || (!icmp && !mapping_hold(inside)))	/* none, or resting */
 		return unsolicited(p, info, set, VERDICT_NO_MAPPING, true);
 	if (!icmp)	/* an echo request leaves with the identifier of its source's mapping: it shows the way and no more */
 		draft->held |= COLD_DST_MAPPED | (proto ? 0 : COLD_DST_SHARED);
-	if (p->m->ttl <= 1) {
-		draft_release(p);
-		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
-	}
-
-	/* Hairpin (RFC 4787 req. 9): a source that some rule translates keeps its outside face here too. */
-	r = rule_match(p, set, OUT_ANY);
-	if (r && (r->flags & RULE_SNAT) &&
-	    (r->in_ifindex || r->src_len || (r->out_ifindex && r->out_ifindex != p->m->ifindex))) {
-		draft->rule = r->id;
-		draft->pool = r->pool == POOL_MASQUERADE ? draft->dst_pool : r->pool;
-	}
+	if (p->m->ttl <= 1)
+		return refuse_ttl(p);
+	hairpin(p, draft->dst_pool);
 	if (icmp && draft->pool == POOL_NONE) {	/* a ping from outside has no business there */
 		draft_release(p);
 		return drop(p, VERDICT_NO_MAPPING);
@@ -427,40 +439,89 @@ DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const str
 	return NEXT;
 }
 
-/* New flows to anywhere else: the rules decide. */
-DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
+/* Destination, then source, as rule r says; info: what natvi knows of the old destination. */
+DP enum stage translate_by(struct pkt *p, const struct rule *r, const struct addr_info *info, const struct settings *set)
 {
 	struct draft *draft = &p->cpu->draft;
-	const struct rule *r;
 
-	draft->route.masq_pool = POOL_MASQUERADE;
-	draft->route.oif = 0;
-	if (set->flags & SETTINGS_NEED_OUT) {
-		route_find(p, &draft->orig, &draft->route, set);
-		draft->routed = 1;
-		if (draft->route.result == ROUTE_LOCAL || draft->route.result == ROUTE_NONE)
-			return kernel(p, VERDICT_LOCAL);
+	if (r->flags & (RULE_DNAT | RULE_DST_NET)) {
+		rule_translate_dst(p, r);
+		draft->to_box = 1;
+		draft->routed = 0;
+		if (!(r->flags & (RULE_SNAT | RULE_SRC_NET))) {
+			hairpin(p, info ? info->pool : POOL_NONE);
+			return NEXT;
+		}
+		if ((r->flags & RULE_SNAT) && r->pool == POOL_MASQUERADE)
+			route_find(p, &draft->out, &draft->route, set, draft->to_zone);
 	}
-	r = rule_match(p, set, draft->route.oif);
-	if (!r)
-		return kernel(p, VERDICT_NO_RULE);
+	translate_src_by(p, r, draft->route.masq_pool);
+	return (r->flags & RULE_SNAT) && draft->pool == POOL_NONE ? drop(p, VERDICT_NO_ADDRESS) : NEXT;
+}
+
+/* Do what rule r says about a new flow. */
+DP enum stage nat_by(struct pkt *p, const struct rule *r, const struct addr_info *info, const struct settings *set)
+{
+	bool to_box = info && (info->flags & ADDR_LOCAL) && !(r->flags & (RULE_DNAT | RULE_DST_NET));
+	struct draft *draft = &p->cpu->draft;
+
 	draft->rule = r->id;
 	if (r->action == ACTION_KERNEL)
 		return kernel(p, VERDICT_RULE_KERNEL);
 	if (r->action == ACTION_DROP)
 		return drop(p, VERDICT_RULE_DROP);
-	if (p->m->ttl <= 1)
-		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+	if (to_box && r->action != ACTION_REJECT)
+		return kernel(p, VERDICT_LOCAL);
+	if (p->m->ttl <= 1 && !to_box && !(p->m->flags & PKT_FROM_BOX))
+		return refuse_ttl(p);
 	if (r->action == ACTION_REJECT)
 		return refuse(p, VERDICT_RULE_REJECT, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED, 0);
 	if (!starts_session(p))
 		return drop(p, VERDICT_NO_STATE);
-	if (r->flags & RULE_SNAT) {
-		draft->pool = r->pool == POOL_MASQUERADE ? draft->route.masq_pool : r->pool;
-		if (draft->pool == POOL_NONE)
-			return drop(p, VERDICT_NO_ADDRESS);
+	return translate_by(p, r, info, set);
+}
+
+/*
+ * New flows to addresses that natvi knows: a mapping leads inside, or a rule says where to; else it is the kernel's, or nobody's.
+ */
+DP enum stage nat_to_known(struct pkt *p, const struct addr_info *info, const struct settings *set)
+{
+	bool local = info->flags & ADDR_LOCAL, ports = has_ports(p) && !(local && p->m->key.proto == IPPROTO_ICMP);
+	const struct mapping *m = ports ? destination_mapping(p, info) : NULL;
+	const struct rule *r = NULL;
+
+	if (m && !(m->flags & MAPPING_BOX))
+		return nat_inbound(p, info, set, m);
+	if (set->flags & SETTINGS_TO_KNOWN)
+		r = rule_match(p, local ? RULE_TO_BOX : RULE_TO_POOL, NULL, 0);
+	if (r)
+		return nat_by(p, r, info, set);
+	if (!ports || m)
+		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
+	return unsolicited(p, info, set, VERDICT_NO_MAPPING, false);
+}
+
+/* New flows to anywhere else: the rules decide, by look-up 1 where one asks for the way out. */
+DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
+{
+	__u32 traffic = p->m->flags & PKT_FROM_BOX ? RULE_FROM_BOX : RULE_THROUGH;
+	struct route *way = &p->cpu->draft.route;
+	const struct rule *r;
+
+	way->oif = 0;
+	way->zone = p->m->key.zone;
+	way->masq_pool = POOL_MASQUERADE;
+	if (traffic == RULE_FROM_BOX) {
+		way->oif = p->m->ifindex;
+		way->masq_pool = p->port->masq_pool;
+	} else if (set->flags & SETTINGS_NEED_OUT) {
+		route_find(p, &p->cpu->draft.orig, way, set, p->m->key.zone);
+		p->cpu->draft.routed = 1;
+		if (way->result == ROUTE_LOCAL || way->result == ROUTE_NONE)
+			return kernel(p, VERDICT_LOCAL);
 	}
-	return NEXT;
+	r = rule_match(p, traffic, way, 0);
+	return r ? nat_by(p, r, NULL, set) : kernel(p, VERDICT_NO_RULE);
 }
 
 /* Stage 1: what becomes of a new flow. NEXT: draft says where to (out.dst) and by which pool. */
@@ -470,10 +531,10 @@ DP enum stage decide(struct pkt *p, const struct settings *set)
 
 	if (is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]))
 		return kernel(p, VERDICT_MULTICAST);
-	if (addr_find(p, &p->m->key.src) && !(p->port->flags & PORT_TRUSTED))
+	if (!(p->m->flags & PKT_FROM_BOX) && !(p->port->flags & PORT_TRUSTED) && addr_find(p, &p->m->key.src))
 		return drop(p, VERDICT_SPOOFED);
 	info = addr_find(p, &p->m->key.dst);
-	return info ? nat_inbound(p, info, set) : nat_outbound(p, set);
+	return info ? nat_to_known(p, info, set) : nat_outbound(p, set);
 }
 
 /* A packet without a flow: make its session. NEXT: it has one now. */

@@ -62,11 +62,12 @@ DP void flow_begin_reply(struct flow *f, const struct draft *draft, const struct
 		f->flags |= FLOW_NEW_ID;
 }
 
-DP void cold_begin(struct flow_cold *cold, const struct draft *draft, __u16 peer_zone, __u8 held, __u32 now_s)
+DP void cold_begin(struct flow_cold *cold, const struct draft *draft, __u16 peer_zone, __u8 route_zone, __u8 held, __u32 now_s)
 {
 	cold->created_s = now_s;
 	cold->rule = draft->rule;
 	cold->peer_zone = peer_zone;
+	cold->route_zone = route_zone;
 	cold->flags = held;
 	cold->pool = draft->pool;
 	cold->dst_pool = draft->dst_pool;
@@ -110,10 +111,10 @@ ENV_GLOBAL int session_publish(struct cpu *cpu, __u64 orig, __u64 reply)
 	draft = &cpu->draft;
 	now_s = cpu->meta.now_s;
 	flow_begin_orig(of, draft, now_s);
-	cold_begin(bucket_cold(ob, os), draft, draft->reply.zone, draft->held, now_s);
+	cold_begin(bucket_cold(ob, os), draft, draft->reply.zone, draft->to_zone, draft->held, now_s);
 	if (orig != reply) {
 		flow_begin_reply(rf, draft, of, now_s);
-		cold_begin(bucket_cold(rb, rs), draft, draft->orig.zone, 0, now_s);
+		cold_begin(bucket_cold(rb, rs), draft, draft->orig.zone, draft->orig.zone, 0, now_s);
 	}
 	session_event(cpu, EVENT_SESSION_NEW, of, rf, draft->rule, now_s);
 	tag_publish(bucket_tag(rb, rs));
@@ -176,6 +177,7 @@ DP int session_adopt(struct cpu *cpu, const struct adopt_args *args)
 	draft->pool = POOL_NONE;
 	draft->dst_pool = POOL_NONE;
 	draft->flow_flags = FLOW_KERNEL;
+	draft->to_zone = draft->orig.zone;
 	handle = session_insert(cpu);
 	return handle == -EREPLY_ ? -EEXIST_ : handle < 0 ? handle : 0;
 }
@@ -200,7 +202,7 @@ DP void session_release(struct cpu *cpu, const struct flow *orig, const struct f
 	}
 	if (cold->flags & COLD_DST_MAPPED) {
 		proto = cold->flags & COLD_DST_SHARED ? 0 : orig->key.proto;
-		mapping_inside_key(k, &orig->new_dst, orig->new_dport, cold->peer_zone, proto, cold->dst_pool);
+		mapping_inside_key(k, &orig->new_dst, orig->new_dport, cold->route_zone, proto, cold->dst_pool);
 		mapping_release(k, now_s);
 	}
 }

@@ -374,6 +374,11 @@ DP struct flow_cold *bucket_cold(struct bucket *b, __u32 s)
 	return &b->cold[bucket_slot(s)];
 }
 
+DP __u8 *bucket_tos(struct bucket *b, __u32 s)
+{
+	return &b->tos[bucket_slot(s)];
+}
+
 DP __u32 *bucket_tag(struct bucket *b, __u32 s)
 {
 	return &b->tag[bucket_slot(s)];

@@ -124,6 +124,7 @@ DP void env_begin(struct pkt *p)
 	p->m->eth_proto = f->eth_proto;
 	p->m->vlan_present = 0;
 	p->m->vlan_tci = 0;
+	p->m->mark = f->mark;
 }
 
 DP void env_pointers(struct pkt *p)
@@ -246,9 +247,9 @@ DP int env_icmp_room(struct pkt *p, __u32 ip_len)
 	return 0;
 }
 
-DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool mark)
+DP void env_route(struct pkt *p, __u32 in, const struct tuple *t, struct route *r, bool mark)
 {
-	native_route(native(), p->m->ifindex, t, r);
+	native_route(native(), in, t, r);
 }
 
 DP bool env_socket(struct pkt *p, const struct tuple *t)

@@ -129,7 +129,8 @@ CASES = [
          hairpin(A + ":4000", P + ":4000", P + ":4000", A + ":4000"),
          hairpin(A + ":4000", P + ":4000", P + ":4000", A + ":4000", "forward"),
          state(sessions=2, mappings=1), advance(302), sweep(ended=2), state(sessions=0), advance(122), sweep(mappings_freed=1)),
-    case("forward-to-box", "a forward leads to other hosts, not to the box itself",
+    case("forward-to-box", "a forward to an address of the box itself: translated, its hop not counted, for the stack and its conntrack",
          masquerade(forwards='[{proto: tcp, external: "%s:443", internal: "198.18.0.1:8443"}]' % P),
-         answers("wan0", tcp(S + ":5000", P + ":443"), "no-route", 3, 0), state(sessions=0)),
+         passes("wan0", tcp(S + ":5000", P + ":443"), "slow-local", tcp(S + ":5000", "198.18.0.1:8443")), state(sessions=1),
+         passes("wan0", tcp(S + ":5000", P + ":443", "A", ttl=1), "slow-local", tcp(S + ":5000", "198.18.0.1:8443", "A", ttl=1))),
 ]
