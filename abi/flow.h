@@ -81,6 +81,7 @@ NATVI_ASSERT_SIZE(struct flow, 128);
 #define COLD_REMOTE	0x08	/* ORIG: port chosen by reply key, no mapping */
 #define COLD_SRC_SHARED	0x10	/* ORIG: the source's mapping is one for TCP and UDP */
 #define COLD_DST_SHARED	0x20	/* ORIG: the destination's mapping is */
+#define COLD_RELEASED	0x40	/* ORIG: it has let go of all that the other flags say it holds (orphans: drain) */
 
 /* What only set-up, expiry and `show` read of a flow. */
 struct flow_cold {

@@ -56,7 +56,7 @@ int natvi_sweep(struct sweep_args *args)
 	return 0;
 }
 
-/* End one session. */
+/* End one session, or have it let go of what it holds. */
 SEC("syscall")
 int natvi_kill(struct kill_args *args)
 {
@@ -69,7 +69,7 @@ int natvi_kill(struct kill_args *args)
 	cpu->draft.orig = args->key;
 	handle = table_find(&cpu->draft.orig);
 	if (handle >= 0)
-		args->result = session_end(handle, cpu);
+		args->result = args->reason == KILL_RELEASE ? session_let_go(handle, cpu) : session_end(handle, cpu, args->reason);
 	return 0;
 }
 

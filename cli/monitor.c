@@ -59,6 +59,8 @@ static void print_json(const struct monitor *monitor, const struct event *e)
 	line_json_number(&line, "rule_id", e->rule);
 	if (e->kind == EVENT_EXHAUSTED)
 		line_json_text(&line, "verdict", verdict_name(e->verdict));
+	if (e->kind == EVENT_SESSION_END)
+		line_json_text(&line, "reason", end_reason_name(e->reason));
 	line_json_close(&line);
 	puts(line.text);
 }
@@ -88,8 +90,9 @@ static void print_text(const struct monitor *monitor, const struct event *e)
 	add_tuple(&line, &e->reply);
 	printf(" | reply %s | rule %s", line.text, names_rule(monitor->names, e->rule, rule));
 	if (e->kind == EVENT_SESSION_END)
-		printf(" | packets %llu/%llu bytes %s/%s", (unsigned long long)e->packets[0], (unsigned long long)e->packets[1],
-		       human_bytes(e->bytes[0], there), human_bytes(e->bytes[1], back));
+		printf(" | packets %llu/%llu bytes %s/%s | %s", (unsigned long long)e->packets[0],
+		       (unsigned long long)e->packets[1], human_bytes(e->bytes[0], there), human_bytes(e->bytes[1], back),
+		       end_reason_name(e->reason));
 	putchar('\n');
 }
 

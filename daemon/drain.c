@@ -82,7 +82,7 @@ void drain(struct daemon *d)
 		return;
 	}
 	tables_grace();
-	ended = sessions_kill(d->tables, NULL, session_lost, d);
+	ended = sessions_kill(d->tables, NULL, session_lost, d, END_ADDRESS_GONE);
 	gone = mappings_drop(d->tables, mapping_lost, d, NULL);
 	if (ended > 0 || gone > 0)
 		log_info("%d sessions and %d mappings on addresses that are gone were ended", ended < 0 ? 0 : ended,

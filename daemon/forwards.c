@@ -126,7 +126,7 @@ static int remove_leftovers(const struct tables *tables, const struct plan *plan
 			mapping_remove(tables, &left.list[i]);
 	qsort(left.list, left.n, sizeof(*left.list), compare_keys);
 	tables_grace();
-	ended = sessions_kill(tables, NULL, uses_leftover, &left);
+	ended = sessions_kill(tables, NULL, uses_leftover, &left, END_RULE_GONE);
 	if (ended > 0)
 		log_info("%d sessions of forwards that are gone were ended", ended);
 	err = ended < 0 ? ended : 0;
@@ -179,7 +179,7 @@ static void clear_way(const struct tables *tables, const struct plan *plan, cons
 {
 	char text[ADDR_TEXT_LEN];
 	struct unmap_args args = { .key = *inside };
-	int ended = sessions_kill(tables, NULL, holds_mapping, (void *)inside);
+	int ended = sessions_kill(tables, NULL, holds_mapping, (void *)inside, END_FLUSHED);
 
 	tables_run(tables, PROG_UNMAP, &args, sizeof(args));
 	hold_bit(tables, plan, s);

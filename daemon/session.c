@@ -41,7 +41,7 @@ static int collect_session(const struct session *session, void *arg)
 	return append(c, &session->orig.key, sizeof(session->orig.key));
 }
 
-int sessions_kill(const struct tables *tables, const struct filter *filter, session_pick pick, void *arg)
+int sessions_kill(const struct tables *tables, const struct filter *filter, session_pick pick, void *arg, uint32_t reason)
 {
 	struct collection c = { .pick_session = pick, .arg = arg };
 	struct kill_args args;
@@ -51,6 +51,7 @@ int sessions_kill(const struct tables *tables, const struct filter *filter, sess
 	for (i = 0; i < c.n && !err; i++) {
 		memset(&args, 0, sizeof(args));
 		args.key = ((struct tuple *)c.list)[i];
+		args.reason = reason;
 		err = tables_run(tables, PROG_KILL, &args, sizeof(args));
 		if (!err && !args.result)
 			ended++;

@@ -15,8 +15,11 @@
 /* End sessions for which this is true. */
 typedef bool (*session_pick)(const struct session *session, void *arg);
 
-/* Their mappings rest, unless mappings_drop() follows. Returns how many ended, or a negative errno. */
-int sessions_kill(const struct tables *tables, const struct filter *filter, session_pick pick, void *arg);
+/*
+ * For that reason (enum end_reason). Their mappings rest, unless mappings_drop() follows. KILL_RELEASE: they go on, but their
+ * mappings rest, too. Returns how many ended (or let go), or a negative errno.
+ */
+int sessions_kill(const struct tables *tables, const struct filter *filter, session_pick pick, void *arg, uint32_t reason);
 
 /* Mappings without sessions for which this is true go. */
 typedef bool (*mapping_pick)(const struct map_entry *entry, void *arg);

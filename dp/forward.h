@@ -231,7 +231,7 @@ DP bool flow_find(struct pkt *p)
 	handle = table_find(&p->m->key);
 	if (handle < 0 || !session_stale(handle, p->cpu))
 		return true;
-	session_end(handle, p->cpu);
+	session_end(handle, p->cpu, END_IDLE);
 	return false;
 }
 

@@ -53,9 +53,9 @@
 #define ZONE(F) F(zone, ifindex) F(zone, table) F(zone, mac) F(zone, pad) F(zone, name)
 #define PORTBITS(F) F(portbits, summary) F(portbits, word)
 #define EVENT(F) F(event, kind) F(event, time_s) F(event, orig) F(event, reply) F(event, packets) F(event, bytes) \
-	F(event, rule) F(event, verdict) F(event, pad)
+	F(event, rule) F(event, verdict) F(event, reason)
 #define COUNTERS(F) F(counters, packets) F(counters, bytes) F(counters, xdp_hits) F(counters, events_lost) \
-	F(counters, icmp_suppressed) F(counters, pad)
+	F(counters, icmp_suppressed) F(counters, ended) F(counters, pad)
 #define SWEEP_ARGS(F) F(sweep_args, first_bucket) F(sweep_args, n_buckets) F(sweep_args, mappings) \
 	F(sweep_args, live) F(sweep_args, ended) F(sweep_args, freed) F(sweep_args, mappings_live) \
 	F(sweep_args, mappings_freed)
@@ -69,7 +69,7 @@
 	F(fragment_source, pad)
 #define IDS(F) F(ids, next)
 #define PARK_MAC(F) F(park_mac, local) F(park_mac, kind) F(park_mac, ifindex)
-#define KILL_ARGS(F) F(kill_args, key) F(kill_args, result) F(kill_args, pad)
+#define KILL_ARGS(F) F(kill_args, key) F(kill_args, result) F(kill_args, reason)
 #define UNMAP_ARGS(F) F(unmap_args, key) F(unmap_args, result) F(unmap_args, pad)
 
 #define STRUCTS(S) S(tuple, TUPLE) S(flow, FLOW) S(flow_cold, FLOW_COLD) S(bucket, BUCKET) S(mapping_key, MAPPING_KEY) \

@@ -285,6 +285,8 @@ static void add_counters(struct counters *sum, const struct counters *one)
 	sum->xdp_hits += one->xdp_hits;
 	sum->events_lost += one->events_lost;
 	sum->icmp_suppressed += one->icmp_suppressed;
+	for (size_t i = 0; i < sizeof(sum->ended) / sizeof(sum->ended[0]); i++)
+		sum->ended[i] += one->ended[i];
 }
 
 int maps_counters(const struct maps *maps, struct counters *out)
