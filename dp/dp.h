@@ -47,16 +47,17 @@ DP bool pkt_begin(struct pkt *p)
 		return p->port ? stage(p) : DONE;                                              \
 	}
 
-APART(nat)
+APART(decide)
+APART(establish)
 APART(icmp_error)
 APART(icmp_answer)
 
-/* nat() apart; NEXT: the packet has a flow now. */
+/* A session for a packet that has none; NEXT: it has a flow now. */
 DP enum stage nat_miss(struct pkt *p)
 {
 	if (env_hits_only(p))
 		return punt(p);
-	if (nat_apart(p->ctx) != NEXT)
+	if (decide_apart(p->ctx) != NEXT || establish_apart(p->ctx) != NEXT)
 		return DONE;
 	env_pointers(p);
 	p->bucket = handle_bucket(p->m->handle, &p->m->slot);

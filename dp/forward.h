@@ -78,17 +78,16 @@ DP enum verdict forward_slow_why(const struct pkt *p)
 	return set && (set->flags & SETTINGS_POLICY) ? VERDICT_SLOW_POLICY : VERDICT_SLOW_LINK;
 }
 
-/* Does the route of the flow in this slot hold for p: nothing has changed since, nor has the TOS where that counts? */
-DP bool route_holds(const struct pkt *p, struct bucket *b, __u32 slot)
+/* Does the route of f, the flow in this slot, hold for p: nothing has changed since, nor has the TOS where that counts? */
+DP bool route_holds(const struct pkt *p, const struct flow *f, struct bucket *b, __u32 slot)
 {
-	return bucket_flow(b, slot)->generation == p->control->generation &&
+	return f->generation == p->control->generation &&
 	       (likely(!(p->control->flags & CONTROL_TOS)) || *bucket_tos(b, slot) == p->m->tos);
 }
 
-/* Look the way out up again: the flow's copy is older than what the daemon has seen since. */
-DP enum stage forward_reroute(struct pkt *p, struct bucket *b, __u32 slot, enum verdict *slow)
+/* Look the way out of f, the flow in this slot, up again: its copy is older than what the daemon has seen since. */
+DP enum stage forward_reroute(struct pkt *p, struct flow *f, struct bucket *b, __u32 slot, enum verdict *slow)
 {
-	struct flow *f = bucket_flow(b, slot);
 	const struct settings *set = env_settings(p->control->active);
 	__u32 generation = p->control->generation;
 	struct draft *draft = &p->cpu->draft;
@@ -141,7 +140,7 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, enum verdict *slow
 		flow_touch(p, f);
 		return kernel(p, VERDICT_KERNEL_FLOW);
 	}
-	if (!route_holds(p, p->bucket, p->m->slot) && forward_reroute(p, p->bucket, p->m->slot, slow) == DONE)
+	if (!route_holds(p, f, p->bucket, p->m->slot) && forward_reroute(p, f, p->bucket, p->m->slot, slow) == DONE)
 		return DONE;
 	if (p->m->ttl <= 1 && !is_to_box(f))
 		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
@@ -169,7 +168,7 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, enum verdict *slow
 /* Can f take p as it is, with one look? */
 DP bool forward_is_common(const struct pkt *p, const struct flow *f)
 {
-	return route_holds(p, p->bucket, p->m->slot) && p->m->seg_len <= f->mtu && p->m->ttl > 1 &&
+	return route_holds(p, f, p->bucket, p->m->slot) && p->m->seg_len <= f->mtu && p->m->ttl > 1 &&
 	       !(p->m->flags & (PKT_OPTIONS | PKT_FRAGMENT)) && !(f->flags & (FLOW_SLOW | FLOW_KERNEL)) &&
 	       (!env_hits_only(p) || (f->flags & FLOW_XDP)) &&
 	       (p->m->key.proto != IPPROTO_TCP || !tcp_news(p, f));

@@ -188,7 +188,7 @@ DP enum stage icmp_error(struct pkt *p)
 		return drop(p, VERDICT_BAD_ICMP);
 	if (p->m->ttl <= 1 && !is_to_box(f))
 		return drop(p, VERDICT_TTL_EXCEEDED);
-	if (!route_holds(p, b, slot) && forward_reroute(p, b, slot, &slow) == DONE)
+	if (!route_holds(p, f, b, slot) && forward_reroute(p, f, b, slot, &slow) == DONE)
 		return DONE;
 	if (is_to_box(f))
 		slow = VERDICT_SLOW_LOCAL;

@@ -2,7 +2,7 @@
 /*
  * nat.h - a packet without a flow: mapping, rule, translation, second route, session.
  *
- * Four stages: decide, translate, route, insert. Translate first, route afterwards. A mapping or permit
+ * Two stages, each verified apart: decide; then establish: translate, route, insert. Translate first, route afterwards. A mapping or permit
  * that was taken hold of is let go if the session fails.
  */
 #ifndef NATVI_DP_NAT_H
@@ -524,11 +524,17 @@ DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
 	return r ? nat_by(p, r, NULL, set) : kernel(p, VERDICT_NO_RULE);
 }
 
-/* Stage 1: what becomes of a new flow. NEXT: draft says where to (out.dst) and by which pool. */
-DP enum stage decide(struct pkt *p, const struct settings *set)
+/* A packet without a flow, stage 1: what becomes of it. NEXT: draft says where to (out.dst) and by which pool. */
+DP enum stage decide(struct pkt *p)
 {
+	const struct settings *set = env_settings(p->control->active);
 	const struct addr_info *info;
 
+	if (p->m->flags & PKT_LATER)	/* its session has gone in between */
+		return drop(p, VERDICT_FRAGMENT);
+	if (!set)
+		return drop(p, VERDICT_INTERNAL);
+	draft_begin(p, set);
 	if (is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]))
 		return kernel(p, VERDICT_MULTICAST);
 	if (!(p->m->flags & PKT_FROM_BOX) && !(p->port->flags & PORT_TRUSTED) && addr_find(p, &p->m->key.src))
@@ -537,18 +543,13 @@ DP enum stage decide(struct pkt *p, const struct settings *set)
 	return info ? nat_to_known(p, info, set) : nat_outbound(p, set);
 }
 
-/* A packet without a flow: make its session. NEXT: it has one now. */
-DP enum stage nat(struct pkt *p)
+/* Then: translate, route, insert. NEXT: it has a session now. */
+DP enum stage establish(struct pkt *p)
 {
 	const struct settings *set = env_settings(p->control->active);
 
-	if (p->m->flags & PKT_LATER)	/* its session has gone in between */
-		return drop(p, VERDICT_FRAGMENT);
 	if (!set)
 		return drop(p, VERDICT_INTERNAL);
-	draft_begin(p, set);
-	if (decide(p, set) == DONE)
-		return DONE;
 	if (translate(p) == DONE)
 		return DONE;
 	if (route(p, set) == DONE)

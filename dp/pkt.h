@@ -125,7 +125,7 @@ struct meta {
 	__u8 error_code;
 	__u16 error_mtu;
 	__u32 slot;		/* the packet's flow: bucket->flow[slot] */
-	__u64 handle;		/* by nat(): the same */
+	__u64 handle;		/* by establish(): the same */
 	int action;		/* what the hook returns */
 	struct tuple key;
 };
