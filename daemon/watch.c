@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
+#include "daemon/caps.h"
 #include "daemon/guard.h"
 #include "daemon/neigh.h"
 #include "daemon/park.h"
@@ -32,18 +32,6 @@ struct watch {
 	bool links, filters, rules, policies, generation, tables, all;
 	bool mark_rules, ipsec;
 };
-
-/* Rules by mark: honoured by the route look-up from kernel 6.10 on. */
-
-static bool kernel_honours_mark(void)
-{
-	unsigned int major = 0, minor = 0;
-	struct utsname name;
-
-	if (uname(&name) || sscanf(name.release, "%u.%u", &major, &minor) != 2)
-		return false;
-	return major > 6 || (major == 6 && minor >= 10);
-}
 
 struct rules_seen {
 	bool marks;		/* some rule asks for a mark */

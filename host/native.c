@@ -101,19 +101,25 @@ static enum verdict counted(const struct counters *before, const struct counters
 	return found;
 }
 
-/* Bytes in front of a frame that put its IP header at a multiple of four, as drivers do. */
-static size_t room_before(const struct native *n, uint32_t ifindex)
+static bool has_l2(const struct native *n, uint32_t ifindex)
 {
 	for (size_t i = 0; i < n->net.n_interfaces; i++)
-		if (n->net.interfaces[i].ifindex == ifindex && n->net.interfaces[i].no_l2)
-			return NATIVE_HEADROOM;
-	return NATIVE_HEADROOM + 2;
+		if (n->net.interfaces[i].ifindex == ifindex)
+			return !n->net.interfaces[i].no_l2;
+	return true;
+}
+
+void native_mark(struct native *n, uint32_t mark)
+{
+	n->mark = mark;
 }
 
 static struct native_result run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s,
 				int (*hook)(void *ctx))
 {
-	struct native_frame f = { .room = n->buffer, .data = n->buffer + room_before(n, ifindex), .ifindex = ifindex };
+	bool l2 = has_l2(n, ifindex);
+	/* An IP header is at a multiple of four, as drivers have it. */
+	struct native_frame f = { .room = n->buffer, .data = n->buffer + NATIVE_HEADROOM + (l2 ? 2 : 0), .ifindex = ifindex, .mark = n->mark };
 	struct counters before = n->cpu[0].counters;
 	struct native_result r = {};
 

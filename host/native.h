@@ -28,7 +28,19 @@ struct native_interface {
 	bool no_l2;			/* a tun: packets begin at the IP header */
 };
 
+/* A packet that a routing rule speaks of: what is 0 does not matter. */
+struct native_selector {
+	uint32_t iif;			/* it came in by */
+	uint32_t source;		/* host byte order */
+	uint32_t mark;
+	uint8_t source_len;
+	uint8_t tos;
+	uint8_t pad[2];			/* 0: selectors are compared as bytes */
+};
+
+/* Routes with one selector are a table of their own; tables are asked in the order of their first routes, that without a selector last. */
 struct native_route {
+	struct native_selector selector;
 	uint32_t prefix;		/* host byte order */
 	uint8_t len;
 	uint32_t ifindex;		/* 0: unreachable */
@@ -36,6 +48,10 @@ struct native_route {
 	bool has_mac;			/* false: the neighbour is not resolved */
 	uint8_t mac[6];			/* of the next hop, or of every host on the link */
 };
+
+/* Number of a route's table: of its first route in the list; SIZE_MAX: of that without a selector. */
+struct native_net;
+size_t native_table(const struct native_net *net, const struct native_route *route);
 
 struct native_socket {
 	uint8_t proto;
@@ -53,6 +69,9 @@ struct native_net {
 	uint16_t local_lo, local_hi;	/* ip_local_port_range */
 	bool mark_slow;			/* natvi's nftables table stands */
 	bool policy;			/* IPsec policies or mark rules exist */
+	bool one_route;			/* only the three routing rules of every box */
+	bool mark_routes;		/* rules ask for marks, and the look-up takes them */
+	bool tos_routes;		/* rules ask for the TOS */
 };
 
 enum native_action { NATIVE_SEND, NATIVE_KERNEL, NATIVE_DROP };
@@ -75,6 +94,9 @@ struct native;
  */
 int native_new(const struct config *config, const struct native_net *net, struct native **out, char *err, size_t err_len);
 void native_free(struct native *n);
+
+/* The mark of all frames that come in from now on; 0 at first. */
+void native_mark(struct native *n, uint32_t mark);
 
 /* One frame of 1-NATIVE_MAX_FRAME bytes coming in by ifindex at now_s (monotonic seconds, > 0). */
 struct native_result native_run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s);

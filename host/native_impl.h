@@ -42,6 +42,7 @@ struct native {
 	struct ids ids;
 	struct native_net net;		/* own copy */
 	uint32_t now_s;
+	uint32_t mark;			/* of the frames that come in */
 	uint64_t random;
 	uint64_t events;
 	uint8_t *buffer;

@@ -151,7 +151,8 @@ int native_setup(struct native *n, const struct config *config, char *err, size_
 	ret = plan_build(&plan, &(struct plan_input){
 		.config = config, .places = places, .links = &links,
 		.local_lo = n->net.local_lo, .local_hi = n->net.local_hi,
-		.policy = n->net.policy, .mark_slow = n->net.mark_slow,
+		.policy = n->net.policy, .mark_slow = n->net.mark_slow, .one_route = n->net.one_route,
+		.mark_routes = n->net.mark_routes,
 	}, &slots, err, err_len);
 	if (ret)
 		goto out;

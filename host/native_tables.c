@@ -141,11 +141,48 @@ static bool in_prefix(uint32_t addr, uint32_t prefix, uint8_t len)
 	return len == 0 || (addr ^ prefix) >> (32 - len) == 0;
 }
 
-/* As the kernel's look-up: own addresses are local, then the longest prefix. */
+static bool selects(const struct native_selector *s, const struct native *n, uint32_t in_ifindex, const struct tuple *t)
+{
+	return (!s->iif || s->iif == in_ifindex) && (!s->mark || s->mark == n->mark) && (!s->tos || s->tos == n->cpu[0].meta.tos) &&
+	       in_prefix(ntohl(t->src.word[3]), s->source, s->source_len);
+}
+
+size_t native_table(const struct native_net *net, const struct native_route *route)
+{
+	static const struct native_selector none;
+	size_t i = 0;
+
+	if (!memcmp(&route->selector, &none, sizeof(none)))
+		return SIZE_MAX;
+	while (memcmp(&net->routes[i].selector, &route->selector, sizeof(none)))
+		i++;
+	return i;
+}
+
+/* The longest prefix of the first table that has one for this packet; NULL: none has. */
+static const struct native_route *find_route(const struct native *n, uint32_t in_ifindex, const struct tuple *t)
+{
+	const struct native_route *best = NULL, *route;
+	size_t best_table = SIZE_MAX, table;
+
+	for (size_t i = 0; i < n->net.n_routes; i++) {
+		route = &n->net.routes[i];
+		if (!in_prefix(ntohl(t->dst.word[3]), route->prefix, route->len) || !selects(&route->selector, n, in_ifindex, t))
+			continue;
+		table = native_table(&n->net, route);
+		if (best && (table > best_table || (table == best_table && route->len <= best->len)))
+			continue;
+		best = route;
+		best_table = table;
+	}
+	return best;
+}
+
+/* As the kernel's look-up: own addresses are local, then the routing rules in their order. */
 void native_route(struct native *n, uint32_t in_ifindex, const struct tuple *t, struct route *r)
 {
 	uint32_t dst = ntohl(t->dst.word[3]);
-	const struct native_route *best = NULL;
+	const struct native_route *best;
 	const struct native_interface *out;
 
 	r->oif = 0;
@@ -155,12 +192,7 @@ void native_route(struct native *n, uint32_t in_ifindex, const struct tuple *t, 
 			r->result = ROUTE_LOCAL;
 			return;
 		}
-	for (size_t i = 0; i < n->net.n_routes; i++) {
-		const struct native_route *route = &n->net.routes[i];
-
-		if (in_prefix(dst, route->prefix, route->len) && (!best || route->len > best->len))
-			best = route;
-	}
+	best = find_route(n, in_ifindex, t);
 	out = best ? interface(n, best->ifindex) : NULL;
 	r->result = !out ? ROUTE_NONE : best->has_mac ? ROUTE_OK : ROUTE_NO_NEIGHBOUR;
 	if (!out)

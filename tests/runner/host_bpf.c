@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "daemon/bits.h"
+#include "daemon/caps.h"
 #include "daemon/forwards.h"
 #include "daemon/mappings.h"
 #include "daemon/plan.h"
@@ -387,7 +388,8 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 	ret = plan_build(next, &(struct plan_input){
 		.config = scene->config, .places = places, .links = &links,
 		.local_lo = scene->net.local_lo, .local_hi = scene->net.local_hi,
-		.policy = scene->net.policy, .mark_slow = scene->net.mark_slow,
+		.policy = scene->net.policy, .mark_slow = scene->net.mark_slow, .one_route = scene->net.one_route,
+		.mark_routes = scene->net.mark_routes,
 	}, &slots, err, RUNNER_ERR_LEN);
 	if (ret)
 		return ret;
@@ -423,6 +425,10 @@ static int bpf_begin(const struct scene *scene, char *err)
 	memset(shadow, 0, sizeof(shadow));
 	empty_tables(scene->config);
 	case_s = second(0);
+	if (scene->net.mark_routes && !kernel_honours_mark()) {
+		snprintf(err, RUNNER_ERR_LEN, "this kernel's look-up takes no mark (6.10)");
+		return -EOPNOTSUPP;
+	}
 	ret = make_network((struct scene *)scene, err);	/* takes the kernel's interface numbers */
 	if (ret)
 		return ret;
@@ -434,6 +440,7 @@ static int bpf_begin(const struct scene *scene, char *err)
 	if (!ret)
 		ret = slots_init(&slots, SLOTS);
 	ret = ret ? fail(err, ret, "the network cannot be read") : put_plan(scene, NULL, err);
+	tables_set(&tables, flags, scene->net.tos_routes ? CONTROL_TOS : 0);
 	if (!ret && *scene->park) {
 		tables_set(&tables, park_ifindex, if_nametoindex(scene->park));
 		ret = bpf_heartbeat(err);
@@ -497,9 +504,9 @@ static enum native_action tc_action(uint32_t retval)
 }
 
 static int run_tc(enum table_prog prog, const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size,
-		  struct outcome *out, char *err)
+		  uint32_t mark, struct outcome *out, char *err)
 {
-	struct __sk_buff ctx_in = { .ifindex = in->ifindex, .ingress_ifindex = in->ifindex }, ctx_out = {};
+	struct __sk_buff ctx_in = { .ifindex = in->ifindex, .ingress_ifindex = in->ifindex, .mark = mark }, ctx_out = {};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len, .data_out = out_frame,
 		    .data_size_out = sizeof(out_frame), .ctx_in = &ctx_in, .ctx_size_in = sizeof(ctx_in), .ctx_out = &ctx_out,
 		    .ctx_size_out = sizeof(ctx_out));
@@ -563,8 +570,8 @@ static int counted(const struct counters *before, struct outcome *out, char *err
 	return ret;
 }
 
-static int bpf_packet(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, struct outcome *out,
-		      char *err)
+static int bpf_packet(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, uint32_t mark,
+		      struct outcome *out, char *err)
 {
 	struct counters before;
 	bool passed = true;
@@ -577,7 +584,7 @@ static int bpf_packet(const struct native_interface *in, const uint8_t *frame, s
 	if (!ret && xdp)
 		ret = run_xdp(in, frame, len, out, &passed, err);
 	if (!ret && passed)
-		ret = run_tc(PROG_TC_INGRESS, in, frame, len, gso_size, out, err);
+		ret = run_tc(PROG_TC_INGRESS, in, frame, len, gso_size, mark, out, err);
 	return ret ? ret : counted(&before, out, err);
 }
 
@@ -591,7 +598,7 @@ static int bpf_parked(const struct native_interface *tap, const uint8_t *frame, 
 	if (!ret)
 		ret = read_counters(&before, err);
 	if (!ret)
-		ret = run_tc(PROG_TC_PARKED, tap, frame, len, 0, out, err);
+		ret = run_tc(PROG_TC_PARKED, tap, frame, len, 0, 0, out, err);
 	return ret ? ret : counted(&before, out, err);
 }
 
