@@ -59,7 +59,8 @@ struct cfg_zone {
 struct cfg_pool {
 	struct cfg_behaviour behaviour;	/* first: masquerading has the same readers */
 	char name[NATVI_NAME_LEN];
-	char zone[NATVI_NAME_LEN];	/* that sees the translated addresses; "": every one does */
+	char zone[NATVI_NAME_LEN];	/* that sees the translated addresses; "": the global one (has_zone) or every one */
+	bool has_zone;
 	struct cfg_range4 *addrs;
 	size_t n_addrs;
 	struct cfg_ports *ports;	/* allowed ones; n_ports 0: the default, 1-65535 */
@@ -207,11 +208,31 @@ void cfg_errors_free(struct cfg_errors *errors);
 /* Print "file:line: text" for each error. */
 void cfg_errors_print(const struct config *config, const char *name, const struct cfg_errors *errors, FILE *to);
 
-/* Number of entries that rule becomes in the datapath (lists multiplied out). */
+/* Number of entries that rule becomes in the datapath: lists multiplied out, a netmap's way back included. */
 size_t config_rule_entries(const struct cfg_rule *rule);
 
 /* Number of addresses over all pools. */
 size_t config_pool_addresses(const struct config *config);
+
+/* Number of addresses over all that netmap rules translate to. */
+size_t config_netmap_addresses(const struct config *config);
+
+/* The same of both together, an address counted for each zone that sees it: entries in the datapath's table of addresses. */
+size_t config_address_entries(const struct config *config);
+
+/* Sets of zones: bit 0 is the global one, bit n + 1 is zones[n]. */
+#define CFG_GLOBAL_ZONE	1ull
+
+/* The zone of that name, "" being the global one; 0: there is none. */
+uint64_t config_zone(const struct config *config, const char *name);
+/* All of them. */
+uint64_t config_zones(const struct config *config);
+/* Those that see the addresses of this pool. */
+uint64_t config_pool_zones(const struct config *config, const struct cfg_pool *pool);
+/* Those that see what this netmap rule translates to: of `to.zone`, else of the new destination (dnat), else all. */
+uint64_t config_netmap_zones(const struct config *config, const struct cfg_rule *rule);
+/* Those that traffic of this match can be in. */
+uint64_t config_match_zones(const struct config *config, const struct cfg_match *match);
 
 /* Number of interfaces that some masquerade rule may leave by; each takes an address and a pool of its own. */
 size_t config_masquerade_ways(const struct config *config);

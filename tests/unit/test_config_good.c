@@ -523,7 +523,7 @@ static void test_sizes(void **state)
 
 	assert_int_equal(config_masquerade_ways(c), 1);
 	assert_int_equal(config_static_ports(c), 200);
-	assert_int_equal(config_memory_bytes(c), flows + ports + natvi_mapping_buckets_for(entries) * 1024);
+	assert_int_equal(config_memory_bytes(c), flows + ports + natvi_mapping_buckets_for(entries) * 1024 + 256 * (48 + 24 + 8));
 	config_free(c);
 	c = read_good(IFS "rules: [{action: masquerade}]\n");
 	assert_int_equal(config_masquerade_ways(c), 2);
