@@ -237,6 +237,20 @@ static void check_pool_zones(struct cfg_parse *p)
 				check_answers(p, &c->rules[j], &c->pools[i]);
 }
 
+/* What comes in for a netmap's prefix goes back to the one zone that its source is in. */
+static void check_netmap_zones(struct cfg_parse *p)
+{
+	const struct config *c = p->config;
+
+	for (size_t i = 0; i < c->n_rules && c->n_zones; i++) {
+		const struct cfg_rule *rule = &c->rules[i];
+
+		if (rule->netmap && rule->local != CFG_LOCAL_OUT && __builtin_popcountll(config_match_zones(c, &rule->from)) > 1)
+			cfg_fail(p, rule->line, "rule %s translates both ways, but its source may be in several zones; name one by "
+				 "`from: {zone: ...}`, and write a rule for each", rule->name);
+	}
+}
+
 void cfg_check_space(struct cfg_parse *p)
 {
 	const struct config *c = p->config;
@@ -249,6 +263,7 @@ void cfg_check_space(struct cfg_parse *p)
 	}
 	check_total(p);
 	check_pool_zones(p);
+	check_netmap_zones(p);
 	if (check_overlaps(p))
 		check_all_hosts(p);
 }

@@ -2,30 +2,11 @@
 /*
  * test_config.c - configurations that are refused: each with the line of its first error, words that
  * the message must hold, and how many errors there are in all (no problem is told twice).
- * What is accepted is in test_config_good.c.
+ * What is accepted is in test_config_good.c; zones and actions are in test_config_action.c.
  */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
-
-#include "lib/config.h"
-
-#define IFS	"interfaces: [lan0, wan0]\n"
-#define POOL	"pools: [{name: public, addresses: [203.0.113.16/28]}]\n"
-#define RULE(rest) "rules:\n- {" rest "}\n"
-#define FORWARD(rest) "forwards:\n- {" rest "}\n"
-
-struct bad {
-	const char *text;
-	size_t n;		/* errors in all */
-	int line;		/* of the one that holds the words */
-	const char *words;
-};
+#include "tests/unit/config_text.h"
 
 static const struct bad bad_syntax[] = {
 	{ "", 1, 0, "needs `interfaces`" },
@@ -229,43 +210,6 @@ static const struct bad bad_forwards[] = {
 	{ IFS FORWARD("proto: tcp, external: \"wan0:80\", internal: 198.18.0.1, filtering: none"), 1, 3, "is not a kind of filtering" },
 };
 
-static bool has_error(const struct cfg_errors *errors, int line, const char *words)
-{
-	for (size_t i = 0; i < errors->n; i++)
-		if (errors->list[i].line == line && strstr(errors->list[i].text, words))
-			return true;
-	return false;
-}
-
-static void run_bad(const struct bad *list, size_t n)
-{
-	size_t wrong = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct bad *b = &list[i];
-		struct cfg_errors errors;
-		struct config *config;
-		int err = config_read_text(b->text, strlen(b->text), "test.yaml", &config, &errors);
-
-		if (err != -EINVAL || config || errors.n != b->n || !has_error(&errors, b->line, b->words)) {
-			wrong++;
-			print_error("---\n%s--- wanted %zu, one of them \"%d: %s\"; returned %d with:\n", b->text, b->n, b->line,
-				    b->words, err);
-			cfg_errors_print(NULL, "test.yaml", &errors, stderr);
-		}
-		for (size_t j = 1; j < errors.n; j++)
-			assert_true(errors.list[j].line >= errors.list[j - 1].line);
-		cfg_errors_free(&errors);
-		config_free(config);
-	}
-	assert_int_equal(wrong, 0);
-}
-
-#define BAD_TEST(name) \
-	static void test_##name(void **state) \
-	{ \
-		run_bad(name, sizeof(name) / sizeof(name[0])); \
-	}
 BAD_TEST(bad_syntax)
 BAD_TEST(bad_keys)
 BAD_TEST(bad_values)

@@ -4,56 +4,12 @@
  * one-line form, the JSON form (which reads back as itself), the examples, and the time it takes.
  * Run from the repository's root, where examples/ is.
  */
-#include <errno.h>
 #include <glob.h>
-#include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-
-#include <cmocka.h>
-#include <jansson.h>
 
 #include "abi/flow.h"
 #include "abi/mapping.h"
-#include "lib/config.h"
-
-#define A(a, b, c, d)	((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
-#define IFS		"interfaces: [lan0, wan0]\n"
-
-static struct config *read_good(const char *text)
-{
-	struct cfg_errors errors;
-	struct config *config;
-	int err = config_read_text(text, strlen(text), "test.yaml", &config, &errors);
-
-	cfg_errors_print(NULL, "test.yaml", &errors, stderr);
-	assert_int_equal(err, 0);
-	assert_non_null(config);
-	assert_int_equal(errors.n, 0);
-	cfg_errors_free(&errors);
-	return config;
-}
-
-/* JSON of a configuration, read as YAML, gives the same JSON. Returns it. */
-static json_t *round_trip(const struct config *config)
-{
-	json_t *first = config_to_json(config), *second;
-	char *text = json_dumps(first, JSON_INDENT(1));
-	struct config *again;
-
-	assert_non_null(first);
-	again = read_good(text);
-	second = config_to_json(again);
-	assert_true(json_equal(first, second));
-	json_decref(second);
-	config_free(again);
-	free(text);
-	return first;
-}
+#include "tests/unit/config_text.h"
 
 static void test_defaults(void **state)
 {
@@ -476,15 +432,19 @@ static void test_examples(void **state)
 /* What the fuzzer starts from is meant to reach behind every key. */
 static void test_all_keys(void **state)
 {
-	struct cfg_errors errors;
-	struct config *config;
-	int err = config_read_file("tests/fuzz/corpus_config/all-keys.yaml", &config, &errors);
+	static const char *const files[] = { "tests/fuzz/corpus_config/all-keys.yaml", "tests/fuzz/corpus_config/zones.yaml" };
 
-	cfg_errors_print(config, "all-keys.yaml", &errors, stderr);
-	assert_int_equal(err, 0);
-	json_decref(round_trip(config));
-	cfg_errors_free(&errors);
-	config_free(config);
+	for (size_t i = 0; i < 2; i++) {
+		struct cfg_errors errors;
+		struct config *config;
+		int err = config_read_file(files[i], &config, &errors);
+
+		cfg_errors_print(config, files[i], &errors, stderr);
+		assert_int_equal(err, 0);
+		json_decref(round_trip(config));
+		cfg_errors_free(&errors);
+		config_free(config);
+	}
 }
 
 /* The complete configurations that the manual shows. */
