@@ -468,7 +468,7 @@ static void test_manual(void **state)
 		in |= !strncmp(line, ".Bd -literal", 12);
 	}
 	fclose(page);
-	assert_int_equal(n, 3);
+	assert_int_equal(n, 6);
 }
 
 static void test_sizes(void **state)
