@@ -92,7 +92,7 @@ static int add_candidate(struct candidates *c, uint32_t slot, unsigned int proto
 static int compare_bitmap(struct candidates *c, const struct tables *tables, const struct plan *was, const struct plan *plan,
 			  const struct plan_addr *addr, unsigned int proto)
 {
-	const struct plan_addr *before = was ? plan_find_addr(was, addr->addr) : NULL;
+	const struct plan_addr *before = was ? plan_find_addr(was, addr->addr, addr->zone) : NULL;
 	struct portbits *bits = bits_of(tables, addr->slot, proto);
 	struct portset old, new;
 	uint64_t mask;

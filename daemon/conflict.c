@@ -287,7 +287,7 @@ static int find_sharing(const struct search *s)
 		interface = &s->config->interfaces[i];
 		link = config_masquerades(s->config, interface->name) ? links_by_name(s->links, interface->name) : NULL;
 		addr = link ? links_primary4(s->links, link->ifindex) : 0;
-		pool = addr ? config_sharing_conflict(s->config, addr) : NULL;
+		pool = addr ? config_sharing_conflict(s->config, addr, interface->zone) : NULL;
 		if (pool)
 			return fail(s, pool->line, "pool `%s` has %s too, the address of %s, which rules masquerade by, and only %s "
 				    "`protocols: shared`; write the same for both", pool->name, addr_print4(addr, text), interface->name,

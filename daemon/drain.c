@@ -18,25 +18,33 @@
 #define OVERLAP_EVERY_S	5
 #define RETRY_EVERY_S	5
 
-/* Is this an outside address of the plan in force? */
-static bool is_outside(const struct daemon *d, const union addr *addr)
+/* Is this an outside address of the plan in force, of this zone's mappings? */
+static bool is_outside(const struct daemon *d, const union addr *addr, uint16_t zone)
 {
-	const struct plan_addr *found = addr_is4(addr) ? plan_find_addr(&d->plan, addr_to4(addr)) : NULL;
+	const struct plan_addr *found = addr_is4(addr) ? plan_find_addr(&d->plan, addr_to4(addr), zone) : NULL;
 
 	return found && found->slot != SLOT_NONE;
 }
 
+/* A session does not say of which zone its outside address is: it may be any. */
 static bool session_lost(const struct session *session, void *arg)
 {
+	const struct daemon *d = arg;
 	union addr addr;
 	__be16 port;
+	uint16_t i;
 
-	return session_outside(session, &addr, &port) && !is_outside(arg, &addr);
+	if (!session_outside(session, &addr, &port))
+		return false;
+	for (i = 0; i < NATVI_MAX_ZONES; i++)
+		if (d->plan.zones[i].name[0] && is_outside(d, &addr, i))
+			return false;
+	return true;
 }
 
 static bool mapping_lost(const struct map_entry *entry, void *arg)
 {
-	return !is_outside(arg, &entry->value.addr);
+	return !is_outside(arg, &entry->value.addr, entry->value.zone);
 }
 
 static bool any_draining(const struct slots *slots)
@@ -156,7 +164,7 @@ static int adopt_mapping(const struct mapping_key *key, const struct mapping *va
 	struct slots *slots = arg;
 
 	if (key->kind == MAPPING_INSIDE && value->slot != SLOT_NONE)
-		slots_adopt(slots, addr_to4(&value->addr), value->slot);
+		slots_adopt(slots, slot_face(addr_to4(&value->addr), value->zone), value->slot);
 	return 0;
 }
 
@@ -172,7 +180,7 @@ static int adopt_addrs(struct daemon *d)
 		if (err)
 			return err == -ENOENT ? 0 : err;
 		if (!bpf_map_lookup_elem(d->tables->map[TABLE_ADDRS], &next, &info) && info.slot != SLOT_NONE)
-			slots_adopt(&d->slots, addr_to4(&next.addr), info.slot);
+			slots_adopt(&d->slots, slot_face(addr_to4(&next.addr), info.zone), info.slot);
 	}
 }
 
@@ -191,6 +199,20 @@ static int adopt_pools(struct daemon *d)
 		d->places[i].kind = POOL_KIND_ANY;
 	}
 	return 0;
+}
+
+static int adopt_zones(struct daemon *d)
+{
+	struct zone zone;
+	uint32_t i;
+	int err = 0;
+
+	for (i = 1; i < NATVI_MAX_ZONES && !err; i++) {
+		err = bpf_map_lookup_elem(d->tables->map[TABLE_ZONES], &i, &zone);
+		if (!err)
+			memcpy(d->zones[i], zone.name, sizeof(zone.name));
+	}
+	return err;
 }
 
 static int adopt_ports(struct daemon *d)
@@ -217,5 +239,7 @@ int engine_adopt_tables(struct daemon *d)
 		err = mappings_each(d->tables, adopt_mapping, &d->slots);
 	if (!err)
 		err = adopt_pools(d);
+	if (!err)
+		err = adopt_zones(d);
 	return err ? err : adopt_ports(d);
 }

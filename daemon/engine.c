@@ -84,6 +84,7 @@ static int build(struct change *c)
 	struct plan_input input = {
 		.config = c->config,
 		.places = c->d->places,
+		.zones = c->d->zones,
 		.links = &c->links,
 		.policy = c->d->policy,
 		.one_route = c->d->one_route,
@@ -275,13 +276,18 @@ static int enforce(struct change *c)
 {
 	struct tables *tables = c->d->tables;
 	const struct plan *was = c->d->has_plan ? &c->d->plan : NULL;
-	int err, changed, same;
+	int err, changed, same, zones;
 
 	bits_take(tables, &c->plan, &c->slots);
 	err = write_addrs(tables, was, &c->plan);
 	if (err) {
 		snprintf(c->err, c->err_len, "cannot write the addresses: %s", strerror(-err));
 		return err;
+	}
+	zones = write_zones(tables, was, &c->plan);
+	if (zones < 0) {
+		snprintf(c->err, c->err_len, "cannot write the zones: %s", strerror(-zones));
+		return zones;
 	}
 	same = write_half(tables, was, &c->plan);
 	if (same < 0) {
@@ -295,7 +301,7 @@ static int enforce(struct change *c)
 	if (changed < 0)
 		log_err("cannot write the ports: %s", strerror(-changed));
 	remove_addrs(tables, was, &c->plan);
-	if (!same || changed)
+	if (!same || changed || zones)
 		engine_new_generation(c->d);
 	return 0;
 }
@@ -348,6 +354,7 @@ static void commit(struct change *c, struct config *next)
 	d->n_served = c->config->n_interfaces;
 	d->has_plan = true;
 	places_follow(d->places, d->plan.places);
+	memcpy(d->zones, d->plan.zone_names, sizeof(d->zones));
 	if (next) {
 		config_free(d->config);
 		d->config = next;

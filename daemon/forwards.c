@@ -34,6 +34,7 @@ static void make_values(const struct plan_static *s, struct mapping *inside, str
 	memset(inside, 0, sizeof(*inside));
 	inside->addr = s->outside.addr;
 	inside->port = s->outside.port;
+	inside->zone = s->outside.zone;
 	inside->slot = s->slot;
 	inside->pool = s->pool;
 	inside->flags = MAPPING_STATIC;

@@ -27,6 +27,8 @@ struct link {
 	char qdisc[16];			/* the root's kind */
 	uint32_t peer;			/* ifindex of the link below or the veth's other end; 0: none */
 	bool peer_elsewhere;		/* that ifindex is another namespace's */
+	uint32_t master;		/* ifindex of the bridge, bond or VRF that it is in; 0: none */
+	uint32_t vrf_table;		/* of a VRF device */
 	uint32_t xdp_driver, xdp_generic, xdp_hardware;	/* ids of attached programs; 0: none */
 };
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/plan_rules.h"
+#include "daemon/plan_zones.h"
 #include "lib/addr.h"
 
 static uint16_t find_pool(const struct plan *plan, const struct config *config, const char *name)
@@ -356,6 +357,7 @@ int plan_rules(struct plan *plan, const struct plan_input *input, char *err, siz
 		snprintf(err, err_len, "out of memory");
 		return ret;
 	}
+	plan_zone_ports(plan);
 	fill_settings(plan, input);
 	return 0;
 }

@@ -10,7 +10,14 @@
 
 #include "daemon/plan.h"
 
-/* Number the zones of the configuration: plan->zone_names, and names in plan->zones. Returns as plan_build(). */
+/* Number the zones of the configuration: plan->zone_names, names and tables in plan->zones. Returns as plan_build(). */
 int plan_zones(struct plan *plan, const struct plan_input *input, char *err, size_t err_len);
+
+/* The port that each zone's look-ups go by, when plan->ports stands: the first one, of those that are up and have Ethernet if there is one. */
+void plan_zone_ports(struct plan *plan);
+
+/* What is wrong with the zone of an interface in a sentence; "": nothing. links: as they are now. */
+struct cfg_interface;
+void zone_trouble(const struct config *config, const struct cfg_interface *interface, const struct links *links, char *text, size_t len);
 
 #endif

@@ -52,6 +52,7 @@ struct daemon {
 	bool has_plan;			/* false: what the maps hold is not known here yet */
 	struct slots slots;
 	struct pool_place places[NATVI_MAX_POOLS];
+	char zones[NATVI_MAX_ZONES][NATVI_NAME_LEN];	/* names by number */
 	struct port *ports;		/* [NATVI_MAX_PORTS] as the map has them */
 	struct served *served;
 	size_t n_served;

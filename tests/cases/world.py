@@ -61,14 +61,10 @@ UPLINK_IFS = "interfaces: [lan0, lan1, wan0, wan1]\n"
 # Two zones with the same addresses, one uplink. What comes in by a zone's port, or is looked up for the zone, goes by its own table.
 ZONED = {
     "interfaces": [interface("red0", 1, "198.18.0.1/24"), interface("blue0", 2, "198.18.0.1/24"), interface("wan0", 3, X + "/24")],
-    "routes": [
-        route("198.18.0.0/24", "red0", "02:00:00:00:01:01", iif="red0"),
-        route("0.0.0.0/0", "wan0", "02:00:00:00:01:04", iif="red0"),
-        route("198.18.0.0/24", "blue0", "02:00:00:00:01:02", iif="blue0"),
-        route("0.0.0.0/0", "wan0", "02:00:00:00:01:04", iif="blue0"),
-        route("203.0.113.0/24", "wan0", "02:00:00:00:01:03"),
-        route("0.0.0.0/0", "wan0", "02:00:00:00:01:04"),
-    ],
+    "routes": [r for zone, mac in (("red0", "02:00:00:00:01:01"), ("blue0", "02:00:00:00:01:02")) for r in (
+        route("198.18.0.0/24", zone, mac, iif=zone), route("203.0.113.0/24", "wan0", "02:00:00:00:01:03", iif=zone),
+        route("0.0.0.0/0", "wan0", "02:00:00:00:01:04", iif=zone))] + [
+            route("203.0.113.0/24", "wan0", "02:00:00:00:01:03"), route("0.0.0.0/0", "wan0", "02:00:00:00:01:04")],
     "sockets": [],
     "local_ports": [32768, 60999],
 }

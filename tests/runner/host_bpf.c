@@ -52,6 +52,7 @@ static const struct plan *plan;		/* the one in force */
 static struct slots slots;
 static struct links links;
 static struct pool_place places[NATVI_MAX_POOLS];
+static char zone_names[NATVI_MAX_ZONES][NATVI_NAME_LEN];
 static struct port shadow[NATVI_MAX_PORTS];
 static struct native_net made;		/* of the namespace; interfaces and routes only */
 static int cpu_fd, sources_fd, n_cpus;
@@ -386,7 +387,7 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 	int ret;
 
 	ret = plan_build(next, &(struct plan_input){
-		.config = scene->config, .places = places, .links = &links,
+		.config = scene->config, .places = places, .zones = zone_names, .links = &links,
 		.local_lo = scene->net.local_lo, .local_hi = scene->net.local_hi,
 		.policy = scene->net.policy, .mark_slow = scene->net.mark_slow, .one_route = scene->net.one_route,
 		.mark_routes = scene->net.mark_routes,
@@ -398,6 +399,8 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 	bits_take(&tables, next, &slots);
 	ret = write_addrs(&tables, was, next);
 	if (!ret)
+		ret = write_zones(&tables, was, next);
+	if (ret >= 0)
 		ret = write_half(&tables, was, next);
 	if (ret >= 0)
 		ret = forwards_apply(&tables, next);
@@ -408,6 +411,7 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 	if (ret >= 0 && was)
 		ret = bits_release(&tables, was, next);
 	memcpy(places, next->places, sizeof(places));
+	memcpy(zone_names, next->zone_names, sizeof(zone_names));
 	plan = next;
 	reloaded = was;
 	if (!was)
@@ -422,6 +426,7 @@ static int bpf_begin(const struct scene *scene, char *err)
 
 	words[0] = 0;
 	memset(places, 0, sizeof(places));
+	memset(zone_names, 0, sizeof(zone_names));
 	memset(shadow, 0, sizeof(shadow));
 	empty_tables(scene->config);
 	case_s = second(0);

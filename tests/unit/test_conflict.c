@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* links: daemon/conflict.c daemon/plan.c daemon/plan_rules.c daemon/plan_zones.c daemon/addrs.c daemon/links.c */
+/* links: daemon/conflict.c daemon/plan.c daemon/plan_addrs.c daemon/plan_rules.c daemon/plan_zones.c daemon/addrs.c daemon/links.c */
 /*
  * test_conflict.c - addresses of interfaces that contradict a configuration, and those that only look so.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* links: daemon/plan.c daemon/plan_rules.c daemon/plan_zones.c daemon/addrs.c daemon/links.c */
+/* links: daemon/plan.c daemon/plan_addrs.c daemon/plan_rules.c daemon/plan_zones.c daemon/addrs.c daemon/links.c */
 /* What a rule of the configuration becomes in the datapath: traffic, zones, what is translated, and a netmap's way back. */
 #include <errno.h>
 #include <net/if.h>
