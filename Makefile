@@ -49,7 +49,12 @@ $(BPF_OBJ): $(BUILD)/bpf/tc.bpf.o $(BUILD)/bpf/xdp.bpf.o
 $(BUILD)/natvi.skel.h: $(BPF_OBJ)
 	bpftool gen skeleton $< name natvi_bpf > $@.tmp && mv $@.tmp $@
 
+# Of its own, for trace: what it asks the kernel.
+$(BUILD)/natvi_ask.skel.h: $(BUILD)/bpf/ask.bpf.o
+	bpftool gen skeleton $< name natvi_ask > $@.tmp && mv $@.tmp $@
+
 $(call obj,$(DAEMON_SRC)): $(BUILD)/natvi.skel.h
+$(call obj,$(wildcard cli/trace*.c)): $(BUILD)/natvi_ask.skel.h
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -62,4 +67,4 @@ include packaging/install.mk
 clean:
 	rm -rf $(BUILD)
 
--include $(NATVI_OBJ:.o=.d) $(BUILD)/bpf/tc.bpf.d $(BUILD)/bpf/xdp.bpf.d
+-include $(NATVI_OBJ:.o=.d) $(BUILD)/bpf/tc.bpf.d $(BUILD)/bpf/xdp.bpf.d $(BUILD)/bpf/ask.bpf.d
