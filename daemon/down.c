@@ -20,6 +20,7 @@
 #include "daemon/netns.h"
 #include "daemon/nft.h"
 #include "daemon/pins.h"
+#include "daemon/zone_rules.h"
 #include "lib/ctl.h"
 #include "lib/instance.h"
 #include "lib/log.h"
@@ -118,6 +119,16 @@ out:
 	return err;
 }
 
+static void remove_zone_rules(const char *instance)
+{
+	struct nl nl;
+
+	if (nl_open(&nl, NETLINK_ROUTE))
+		return;
+	zone_rules_clean(&nl, instance, NULL, NULL);
+	nl_close(&nl);
+}
+
 static void remove_files(const char *instance)
 {
 	static const enum instance_file files[] = { INSTANCE_SOCKET, INSTANCE_RUNNING, INSTANCE_CONFIRMED, INSTANCE_SYSCTL, INSTANCE_LOCK };
@@ -148,6 +159,7 @@ int daemon_down(const char *instance)
 		if (sysctl_restore(instance, ""))
 			log_warn("not every sysctl could be put back");
 		handover(instance);
+		remove_zone_rules(instance);
 		err = detach_all(instance);
 		nft_table_remove(instance);
 	}

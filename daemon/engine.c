@@ -23,10 +23,12 @@
 #include "daemon/forwards.h"
 #include "daemon/guard.h"
 #include "daemon/mappings.h"
+#include "daemon/plan_zones.h"
 #include "daemon/state.h"
 #include "daemon/switches.h"
 #include "daemon/tc.h"
 #include "daemon/write.h"
+#include "daemon/zone_rules.h"
 #include "lib/addr.h"
 #include "lib/log.h"
 
@@ -218,6 +220,22 @@ static int attach_all(struct change *c)
 	return 0;
 }
 
+/* A zone that the kernel has otherwise is no reason to stop: what is meant is done, and said. */
+static void tell_zones(struct change *c)
+{
+	struct served *s;
+	char text[sizeof(s->zone)];
+	size_t i;
+
+	for (i = 0; i < c->config->n_interfaces; i++) {
+		s = &c->served[i];
+		zone_trouble(c->config, &c->config->interfaces[i], &c->links, text, sizeof(text));
+		if (text[0] && strcmp(text, s->zone))
+			log_warn("%s", text);
+		strcpy(s->zone, text);
+	}
+}
+
 /* Ports of the plan that have programs, with what their attachment says. */
 static void settle_ports(struct change *c)
 {
@@ -278,6 +296,11 @@ static int enforce(struct change *c)
 	const struct plan *was = c->d->has_plan ? &c->d->plan : NULL;
 	int err, changed, same, zones;
 
+	err = zone_rules_make(&c->d->nl, c->config, &c->plan);
+	if (err < 0) {
+		snprintf(c->err, c->err_len, "a zone's routing rule cannot be made: %s", strerror(-err));
+		return err;
+	}
 	bits_take(tables, &c->plan, &c->slots);
 	err = write_addrs(tables, was, &c->plan);
 	if (err) {
@@ -383,6 +406,7 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		ret = attach_all(&c);
 	if (!ret) {
 		settle_ports(&c);
+		tell_zones(&c);
 		if (d->has_plan)
 			guard_set(d, d->served, d->n_served, c.served, c.config->n_interfaces);
 		ret = enforce(&c);
@@ -395,6 +419,7 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		return ret;
 	}
 	guard_set(d, NULL, 0, c.served, c.config->n_interfaces);
+	zone_rules_clean(&d->nl, d->instance, c.config, &c.plan);
 	switches_set(d->instance, c.plan.ports, c.plan.n_ports);
 	detach_rest(&c);
 	release_bits(&c);

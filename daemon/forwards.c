@@ -96,6 +96,15 @@ static int collect_leftover(const struct mapping_key *key, const struct mapping 
 	return 0;
 }
 
+/* An address that is seen in a zone is all zones', or that zone's alone. */
+static bool has_left(const struct leftovers *left, struct mapping_key key, uint16_t zone)
+{
+	if (bsearch(&key, left->list, left->n, sizeof(key), compare_keys))
+		return true;
+	key.zone = zone;
+	return bsearch(&key, left->list, left->n, sizeof(key), compare_keys);
+}
+
 static bool uses_leftover(const struct session *session, void *arg)
 {
 	const struct leftovers *left = arg;
@@ -105,12 +114,11 @@ static bool uses_leftover(const struct session *session, void *arg)
 		return false;
 	key.addr = session->orig.key.dst;
 	key.port = session->orig.key.dport;
-	if ((session->cold.flags & COLD_DST_MAPPED) &&
-	    bsearch(&key, left->list, left->n, sizeof(key), compare_keys))
+	if ((session->cold.flags & COLD_DST_MAPPED) && has_left(left, key, session->orig.key.zone))
 		return true;
 	key.addr = session->orig.new_src;
 	key.port = session->orig.new_sport;
-	return (session->cold.flags & COLD_SRC_MAPPED) && bsearch(&key, left->list, left->n, sizeof(key), compare_keys);
+	return (session->cold.flags & COLD_SRC_MAPPED) && has_left(left, key, session->cold.peer_zone);
 }
 
 static int remove_leftovers(const struct tables *tables, const struct plan *plan, const struct mapping_key *insides)
@@ -165,11 +173,12 @@ static bool holds_mapping(const struct session *session, void *arg)
 
 	if (orig->flags & FLOW_KERNEL)
 		return false;
-	if ((session->cold.flags & COLD_SRC_MAPPED) && session->cold.pool == (__u8)inside->pool &&
+	if ((session->cold.flags & COLD_SRC_MAPPED) && session->cold.pool == (__u8)inside->pool && orig->key.zone == inside->zone &&
 	    held_proto(session, COLD_SRC_SHARED) == inside->proto &&
 	    addr_equal(&orig->key.src, &inside->addr) && orig->key.sport == inside->port)
 		return true;
 	return (session->cold.flags & COLD_DST_MAPPED) && session->cold.dst_pool == (__u8)inside->pool &&
+	       session->cold.route_zone == inside->zone &&
 	       held_proto(session, COLD_DST_SHARED) == inside->proto &&
 	       addr_equal(&orig->new_dst, &inside->addr) && orig->new_dport == inside->port;
 }
@@ -196,7 +205,8 @@ static void clear_way(const struct tables *tables, const struct plan *plan, cons
 static int keep_entry(const struct tables *tables, const struct plan *plan, const struct mapping_key *key,
 		      const struct mapping *value, struct mapping *there)
 {
-	struct mapping_key outside = { .addr = there->addr, .port = there->port, .proto = key->proto, .kind = MAPPING_OUTSIDE };
+	struct mapping_key outside = { .addr = there->addr, .port = there->port, .zone = there->zone, .proto = key->proto,
+				       .kind = MAPPING_OUTSIDE };
 	const struct plan_static *s = key->kind == MAPPING_INSIDE ? find_outside(plan, &outside) : NULL;
 	struct mapping next = *value;
 

@@ -62,41 +62,17 @@ static size_t forward_ports(const struct cfg_forward *forward)
 	return forward->n_protos * (size_t)(forward->ext_ports.hi - forward->ext_ports.lo + 1);
 }
 
-static size_t pool_size(const struct cfg_pool *pool)
-{
-	size_t n = 0, i;
-
-	for (i = 0; i < pool->n_addrs; i++)
-		n += (size_t)(pool->addrs[i].hi - pool->addrs[i].lo) + 1;
-	return n;
-}
-
-/* Of more than the limit the exact number does not matter. */
-static uint32_t netmap_size(const struct cfg_rule *rule)
-{
-	uint64_t n = 1ull << (32 - rule->src_net.len);
-
-	return !rule->netmap ? 0 : n > PLAN_MAX_NET_ADDRS ? PLAN_MAX_NET_ADDRS + 1 : (uint32_t)n;
-}
-
 struct plan_needs plan_needs(const struct config *config)
 {
 	uint32_t zones = (uint32_t)config->n_zones + 1;
 	struct plan_needs needs = { 0 };
 	size_t i;
 
-	for (i = 0; i < config->n_pools; i++) {
-		needs.pool_addrs += pool_size(&config->pools[i]);
-		needs.addr_keys += pool_size(&config->pools[i]) * (config->pools[i].zone[0] ? 1 : zones);
-	}
 	for (i = 0; i < config->n_interfaces; i++)
-		if (config_masquerades(config, config->interfaces[i].name)) {
-			needs.pool_addrs++;
-			needs.addr_keys += zones;
-		}
-	for (i = 0; i < config->n_rules; i++)
-		needs.net_addrs += netmap_size(&config->rules[i]);
-	needs.addr_keys += (needs.net_addrs + config->n_forwards) * zones;
+		needs.pool_addrs += config_masquerades(config, config->interfaces[i].name);
+	needs.addr_keys = (uint32_t)(config_address_entries(config) + (needs.pool_addrs + config->n_forwards) * zones);
+	needs.pool_addrs += (uint32_t)config_pool_addresses(config);
+	needs.net_addrs = (uint32_t)config_netmap_addresses(config);
 	needs.slots = needs.pool_addrs + config->n_forwards;
 	for (i = 0; i < config->n_forwards; i++)
 		needs.statics += forward_ports(&config->forwards[i]);
@@ -189,10 +165,11 @@ static void fill_policies(struct builder *b, size_t pool, const struct cfg_ports
 	portset_reserved(&b->plan->policies[2 + 2 * pool], ports, n_ports, true, in->local_lo, in->local_hi);
 }
 
-static void add_pool_addr(struct builder *b, uint32_t addr, uint16_t zone, unsigned int pool)
+/* zones: that see it. */
+static void add_pool_addr(struct builder *b, uint32_t addr, uint16_t zone, uint64_t zones, unsigned int pool)
 {
 	b->plan->pool_addrs[b->plan->n_pool_addrs++].addr = addr_from4(addr);
-	plan_add_addr(b->plan, addr, zone, plan_seeing(b->plan, zone), ADDR_POOL, pool);
+	plan_add_addr(b->plan, addr, zone, zones, ADDR_POOL, pool);
 }
 
 static void add_configured_pools(struct builder *b)
@@ -201,6 +178,7 @@ static void add_configured_pools(struct builder *b)
 	struct plan *plan = b->plan;
 	const struct cfg_pool *pool;
 	size_t i, r, first;
+	uint64_t zones;
 	uint16_t zone;
 	uint32_t addr;
 
@@ -208,9 +186,10 @@ static void add_configured_pools(struct builder *b)
 		pool = &config->pools[i];
 		first = plan->n_pool_addrs;
 		zone = plan_zone(plan, pool->zone);
+		zones = pool->has_zone ? 1ull << zone : plan_seeing(plan, zone);
 		for (r = 0; r < pool->n_addrs; r++)
 			for (addr = pool->addrs[r].lo; ; addr++) {
-				add_pool_addr(b, addr, zone, plan->cfg_pool[i]);
+				add_pool_addr(b, addr, zone, zones, plan->cfg_pool[i]);
 				if (addr == pool->addrs[r].hi)
 					break;
 			}
@@ -258,7 +237,7 @@ static void add_masquerade_pools(struct builder *b)
 		link = links_by_name(b->input->links, interface->name);
 		addr = link ? links_primary4(b->input->links, link->ifindex) : 0;
 		if (addr && !config_sharing_conflict(config, addr, interface->zone))
-			add_pool_addr(b, addr, zone, plan->masq_pool[i]);
+			add_pool_addr(b, addr, zone, plan_seeing(plan, zone), plan->masq_pool[i]);
 		fill_pool(b, plan->masq_pool[i], first, zone, &masq->behaviour);
 		fill_policies(b, plan->masq_pool[i], masq->ports, masq->n_ports);
 	}
@@ -377,9 +356,6 @@ static int allocate(struct builder *b, const struct plan_needs *needs)
 	if (needs->pool_addrs > NATVI_MAX_POOL_ADDRS)
 		return fail(b->err, b->err_len, -E2BIG, "%u pool addresses are more than the limit of %d",
 			    needs->pool_addrs, NATVI_MAX_POOL_ADDRS);
-	if (needs->net_addrs > PLAN_MAX_NET_ADDRS)
-		return fail(b->err, b->err_len, -E2BIG, "the prefixes that netmaps translate to have %u addresses, which is more than the "
-			    "limit of %d", needs->net_addrs, PLAN_MAX_NET_ADDRS);
 	if (needs->statics > PLAN_MAX_STATICS)
 		return fail(b->err, b->err_len, -E2BIG, "%u forwarded ports are more than the limit of %d",
 			    needs->statics, PLAN_MAX_STATICS);

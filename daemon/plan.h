@@ -17,7 +17,6 @@
 
 #define SLOW_MARK		0x40000000u	/* the bit of skb->mark that marks slow-road packets */
 #define PLAN_MAX_STATICS	131072	/* forwarded ports over all forwards */
-#define PLAN_MAX_NET_ADDRS	131072	/* translated addresses over all netmaps */
 
 /* Where pools stand: mappings name them by index, so a name keeps its index. */
 enum pool_kind { POOL_KIND_ANY, POOL_KIND_CONFIGURED, POOL_KIND_MASQUERADE };	/* ANY: read back from the maps */

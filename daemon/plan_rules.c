@@ -135,11 +135,7 @@ static void fill_rule(struct rule *out, const struct plan *plan, const struct pl
 
 static size_t combinations(const struct cfg_rule *rule)
 {
-	const struct cfg_match *from = &rule->from, *to = &rule->to;
-
-	return at_least_1(from->n_interfaces) * at_least_1(to->n_interfaces) * at_least_1(from->n_zones) * at_least_1(to->n_zones) *
-	       at_least_1(from->n_prefixes) * at_least_1(to->n_prefixes) * at_least_1(from->n_ports) * at_least_1(to->n_ports) *
-	       at_least_1(rule->n_protos);
+	return config_rule_entries(rule) / (rule->netmap ? 2 : 1);
 }
 
 /* The way back of a netmap: what comes in for its translated prefix, by whatever interface. */

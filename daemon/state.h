@@ -29,6 +29,7 @@ struct served {
 	bool up;			/* programs are attached */
 	struct attached attached;
 	char trouble[256];		/* why they are not, although it is there; said once */
+	char zone[256];			/* what is wrong with its zone; said once */
 };
 
 struct guard;

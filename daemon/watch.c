@@ -18,10 +18,14 @@
 #include "daemon/park.h"
 #include "daemon/state.h"
 #include "daemon/watch.h"
+#include "daemon/zone_rules.h"
 #include "lib/log.h"
 
 #define GATHER_S	0.010
 #define SCAN_S		0.050
+/* From kernel 6.13 and 6.15 on; Debian 12's headers do not know them. */
+#define FRA_DSCP_	25
+#define FRA_DSCP_MASK_	30
 
 struct watch {
 	struct daemon *d;
@@ -33,20 +37,40 @@ struct watch {
 	bool mark_rules, ipsec;
 };
 
+/*
+ * What the routing rules ask for. A rule that only looks at where a packet came in, where it goes and what it carries
+ * gives one answer to both look-ups; a rule that looks at the source may not.
+ */
 struct rules_seen {
 	bool marks;		/* some rule asks for a mark */
-	bool own;		/* there are others than the three of every box */
-	uint32_t priority;	/* of the rule under work */
+	bool own;		/* some rule asks for the source, or something that is not known here */
+	bool tos;
+	/* of the rule under work */
+	bool marked, natvi, strange, dscp;
 };
 
 static int rule_attr(const struct nlattr *attr, void *arg)
 {
 	struct rules_seen *seen = arg;
 
-	if (mnl_attr_get_type(attr) == FRA_FWMARK && mnl_attr_get_u32(attr))
-		seen->marks = true;
-	if (mnl_attr_get_type(attr) == FRA_PRIORITY)
-		seen->priority = mnl_attr_get_u32(attr);
+	switch (mnl_attr_get_type(attr)) {
+	case FRA_FWMARK:
+	case FRA_FWMASK:
+		seen->marked |= mnl_attr_get_u32(attr);
+		break;
+	case FRA_PROTOCOL:
+		seen->natvi = mnl_attr_get_u8(attr) == NL_PROTOCOL;
+		break;
+	case FRA_DSCP_:
+	case FRA_DSCP_MASK_:
+		seen->dscp = true;
+		break;
+	case FRA_DST: case FRA_IIFNAME: case FRA_OIFNAME: case FRA_PRIORITY: case FRA_TABLE: case FRA_GOTO:
+	case FRA_L3MDEV: case FRA_SUPPRESS_PREFIXLEN: case FRA_SUPPRESS_IFGROUP: case FRA_IP_PROTO:
+		break;
+	default:
+		seen->strange = true;
+	}
 	return MNL_CB_OK;
 }
 
@@ -57,12 +81,13 @@ static int take_rule(const struct nlmsghdr *msg, void *arg)
 
 	if (msg->nlmsg_type != RTM_NEWRULE)
 		return 0;
-	seen->priority = 0;
+	seen->marked = seen->natvi = seen->strange = seen->dscp = false;
 	mnl_attr_parse(msg, sizeof(*rule), rule_attr, seen);
-	if (!(seen->priority == 0 && rule->table == RT_TABLE_LOCAL) &&
-	    !(seen->priority == 32766 && rule->table == RT_TABLE_MAIN) &&
-	    !(seen->priority == 32767 && rule->table == RT_TABLE_DEFAULT))
-		seen->own = true;
+	if (seen->natvi)
+		return 0;
+	seen->marks |= seen->marked;
+	seen->tos |= seen->dscp || rule->tos;
+	seen->own |= seen->strange || rule->src_len;
 	return 0;
 }
 
@@ -76,7 +101,7 @@ static struct rules_seen read_rules(struct daemon *d)
 
 	rule->family = AF_INET;
 	if (nl_talk(&d->nl, msg, take_rule, NULL, &seen))
-		return (struct rules_seen){ .marks = true, .own = true };
+		return (struct rules_seen){ .marks = true, .own = true, .tos = true };
 	return seen;
 }
 
@@ -117,6 +142,7 @@ static bool read_policy(struct watch *w, bool rules, bool policies)
 		w->mark_rules = !kernel_honours_mark() && seen.marks;
 		w->d->mark_routes = kernel_honours_mark() && seen.marks;
 		w->d->one_route = !seen.own;
+		tables_set(w->d->tables, flags, (w->d->tables->control->flags & ~CONTROL_TOS) | (seen.tos ? CONTROL_TOS : 0));
 	}
 	if (policies)
 		w->ipsec = read_ipsec();
@@ -148,6 +174,8 @@ static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 		log_debug("events were lost; reading everything again");
 		neigh_read(w->neighbours, &changed);
 	}
+	if ((w->rules || w->all) && zone_rules_make(&w->d->nl, w->d->config, &w->d->plan) > 0)
+		log_warn("routing rules of zones were gone; they are made again");
 	if (w->rules || w->policies || w->all)
 		links |= read_policy(w, w->rules || w->all, w->policies || w->all);
 	if (w->tables || w->all)
