@@ -233,6 +233,8 @@ uint64_t config_pool_zones(const struct config *config, const struct cfg_pool *p
 uint64_t config_netmap_zones(const struct config *config, const struct cfg_rule *rule);
 /* Those that traffic of this match can be in. */
 uint64_t config_match_zones(const struct config *config, const struct cfg_match *match);
+/* The one that the host behind this forward is in. */
+uint64_t config_forward_zone(const struct config *config, const struct cfg_forward *forward);
 
 /* Number of interfaces that some masquerade rule may leave by; each takes an address and a pool of its own. */
 size_t config_masquerade_ways(const struct config *config);

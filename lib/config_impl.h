@@ -62,7 +62,7 @@ enum cfg_ref_kind { REF_INTERFACE, REF_POOL, REF_ZONE, REF_SOURCE, REF_DNAT, REF
 struct cfg_ref {
 	enum cfg_ref_kind kind;
 	int line;
-	size_t rule;		/* of REF_SOURCE and REF_DNAT: index */
+	size_t index;		/* of the rule (REF_SOURCE, REF_DNAT) or forward */
 	char name[NATVI_NAME_LEN];
 	struct cfg_range4 range;
 	uint64_t zones;		/* that the hosts are in; 0: they are not judged, or have been */

@@ -37,7 +37,7 @@ void cfg_ref_hosts(struct cfg_parse *p, enum cfg_ref_kind kind, int line, struct
 
 	if (!ref)
 		return;
-	ref->rule = kind == REF_FORWARD ? CFG_NONE : p->config->n_rules - 1;
+	ref->index = (kind == REF_FORWARD ? p->config->n_forwards : p->config->n_rules) - 1;
 	ref->range = range;
 }
 

@@ -107,13 +107,13 @@ static bool translates_source(const struct cfg_rule *rule)
  */
 static uint64_t host_zones(const struct config *c, const struct cfg_ref *ref, uint64_t from)
 {
-	const struct cfg_rule *rule = ref->rule == CFG_NONE ? NULL : &c->rules[ref->rule];
+	const struct cfg_rule *rule = ref->kind == REF_FORWARD ? NULL : &c->rules[ref->index];
 
-	if (ref->kind == REF_FORWARD)
-		return CFG_GLOBAL_ZONE;
+	if (!rule)
+		return config_forward_zone(c, &c->forwards[ref->index]);
 	if (ref->kind == REF_DNAT)
 		return rule->has_dnat_zone ? config_zone(c, rule->dnat_zone) : rule->local == CFG_LOCAL_OUT ? CFG_GLOBAL_ZONE : from;
-	if (ref->kind != REF_SOURCE || !translates_source(rule) || rule->local == CFG_LOCAL_OUT)
+	if (!translates_source(rule) || rule->local == CFG_LOCAL_OUT)
 		return 0;
 	return ref->range.lo || ref->range.hi != UINT32_MAX ? from : 0;
 }
@@ -128,9 +128,10 @@ static void settle_hosts(struct cfg_parse *p)
 
 		if (ref->kind != REF_SOURCE && ref->kind != REF_DNAT && ref->kind != REF_FORWARD)
 			continue;
-		if (ref->rule != last && ref->rule != CFG_NONE)
-			from = config_match_zones(p->config, &p->config->rules[ref->rule].from);
-		last = ref->rule;
+		if (ref->kind != REF_FORWARD && ref->index != last) {
+			last = ref->index;
+			from = config_match_zones(p->config, &p->config->rules[last].from);
+		}
 		ref->zones = host_zones(p->config, ref, from);
 	}
 }
@@ -177,7 +178,7 @@ static void check_hosts(struct cfg_parse *p, uint64_t zone, const struct cfg_spa
 		const struct cfg_span *span = ref->zones & zone ? span_find(spans, n, ref->range.lo) : NULL;
 
 		/* A netmap's own source has been judged with its rule. */
-		if (!span || span->lo > ref->range.hi || (ref->kind == REF_SOURCE && span->rule == ref->rule))
+		if (!span || span->lo > ref->range.hi || (ref->kind == REF_SOURCE && span->rule == ref->index))
 			continue;
 		fail_host(p, ref, span);
 		ref->zones = 0;
@@ -255,6 +256,9 @@ void cfg_check_space(struct cfg_parse *p)
 {
 	const struct config *c = p->config;
 
+	/* That has been told, and what follows goes through them again and again. */
+	if (c->n_interfaces > NATVI_MAX_PORTS || c->n_pools > NATVI_MAX_POOLS)
+		return;
 	for (size_t i = 0; i < p->n_spans; i++) {
 		struct cfg_span *span = &p->spans[i];
 

@@ -107,6 +107,11 @@ static uint64_t interface_zone(const struct config *c, const char *name)
 	return 0;
 }
 
+uint64_t config_forward_zone(const struct config *c, const struct cfg_forward *forward)
+{
+	return *forward->ext_interface ? interface_zone(c, forward->ext_interface) : CFG_GLOBAL_ZONE;
+}
+
 uint64_t config_match_zones(const struct config *c, const struct cfg_match *match)
 {
 	uint64_t zones = 0;

@@ -128,6 +128,7 @@ static const struct bad bad_actions[] = {
 };
 
 static const struct bad bad_space[] = {
+	{ IFS "pools: [{name: a, addresses: [203.0.113.0/24, 203.0.113.4, 203.0.113.9]}]\n", 2, 2, "203.0.113.9 overlaps 203.0.113.0/24 of the same pool" },
 	/* Zones keep apart only what is not seen by all of them. */
 	{ ZONES "pools:\n- {name: a, addresses: 203.0.113.0/24, zone: red}\n- {name: b, addresses: 203.0.113.9}\n", 1, 5,
 	  "203.0.113.9 overlaps 203.0.113.0/24 of pool `a` (line 4); an address belongs to one pool, unless different zones see them" },
@@ -145,6 +146,8 @@ static const struct bad bad_space[] = {
 	  "source 203.0.113.7-203.0.114.0 overlaps" },
 	{ ZONES "pools: [{name: a, addresses: 203.0.113.0/24, zone: red}]\n"
 		RULE("from: {zone: blue}, to: {destination: 192.0.2.1}, action: {dnat: 203.0.113.7, zone: red}"), 1, 5, "`dnat` leads to 203.0.113.7" },
+	{ ZONES "pools: [{name: a, addresses: 203.0.113.0/24, zone: red}]\n" FORWARD("proto: tcp, external: \"lan0:80\", internal: 203.0.113.9"), 1, 5,
+	  "internal address 203.0.113.9 belongs to pool `a`" },
 	{ ZONES "pools: [{name: a, addresses: 203.0.113.0/24, zone: red}]\n" RULE("to: {zone: blue}, action: {snat: a}"), 1, 5,
 	  "rule rule-1 leads to zone `blue`, but only zone `red` sees the addresses of pool `a`; answers would not come back" },
 	{ ZONES "pools: [{name: a, addresses: 203.0.113.0/24, zone: red}]\n" RULE("to: {interface: [lan0, wan0]}, action: {snat: a}"), 1, 5, "leads to zone `global`" },
@@ -241,7 +244,8 @@ static void check_zones(const struct config *c)
 	assert_string_equal(c->rules[0].to.zones[0], "blue");
 	assert_int_equal(config_rule_entries(&c->rules[0]), 2);
 	assert_int_equal(config_match_zones(c, &c->rules[1].from), 6);
-	assert_int_equal(config_match_zones(c, &c->rules[1].to), 15);
+	assert_int_equal(config_match_zones(c, &c->rules[1].to), 14);
+	assert_int_equal(config_rule_entries(&c->rules[1]), 6);
 	assert_int_equal(config_masquerade_ways(c), 1);		/* blue has one interface */
 	assert_int_equal(config_address_entries(c), 256 + 256 + 4 * 2);
 }
@@ -255,7 +259,7 @@ static void test_zones(void **state)
 		  "orphans: kill\n"
 		  "rules:\n"
 		  "- {from: {zone: [red, global]}, to: {zone: blue}, action: masquerade}\n"
-		  "- {from: {interface: [a, b]}, action: drop}\n", check_zones);
+		  "- {from: {interface: [a, b]}, to: {zone: [m, red, blue]}, action: drop}\n", check_zones);
 }
 
 static void check_matches(const struct config *c)
@@ -381,7 +385,8 @@ static void test_overlapping_zones(void **state)
 		  " action: {netmap: 192.0.2.0/24, dnat: 198.18.0.0/24, zone: global}}\n"
 		  "- {from: {zone: red, source: 198.18.0.7}, action: {static: 198.51.100.1}}\n"
 		  "- {from: {zone: [red, blue]}, to: {zone: global}, action: {snat: p}}\n"
-		  "- {local: out, from: {source: 203.0.113.1}, to: {zone: global}, action: {snat: p}}\n", check_space);
+		  "- {local: out, from: {source: 203.0.113.1}, to: {zone: global}, action: {snat: p}}\n"
+		  "forwards: [{proto: tcp, external: \"lan0:80\", internal: 192.0.2.9}]\n", check_space);
 }
 
 int main(void)
