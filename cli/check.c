@@ -29,6 +29,8 @@ static void print_ok(const char *name, const struct config *c)
 	size_t addrs = config_pool_addresses(c), entries = rule_entries(c);
 
 	printf("%s: ok: %zu %s, ", name, c->n_interfaces, plural(c->n_interfaces, "interface", "interfaces"));
+	if (c->n_zones)
+		printf("%zu %s beside the global one, ", c->n_zones, plural(c->n_zones, "zone", "zones"));
 	if (c->n_pools)
 		printf("%zu %s with %zu %s, ", c->n_pools, plural(c->n_pools, "pool", "pools"), addrs,
 		       plural(addrs, "address", "addresses"));
@@ -40,8 +42,8 @@ static void print_ok(const char *name, const struct config *c)
 
 static json_t *ok_json(const char *name, const struct config *c)
 {
-	return json_pack("{sb ss s{sI sI sI sI sI sI sI} so}", "ok", 1, "file", name, "summary",
-			 "interfaces", (json_int_t)c->n_interfaces, "pools", (json_int_t)c->n_pools,
+	return json_pack("{sb ss s{sI sI sI sI sI sI sI sI} so}", "ok", 1, "file", name, "summary",
+			 "interfaces", (json_int_t)c->n_interfaces, "zones", (json_int_t)c->n_zones, "pools", (json_int_t)c->n_pools,
 			 "pool_addresses", (json_int_t)config_pool_addresses(c), "rules", (json_int_t)c->n_rules,
 			 "rule_entries", (json_int_t)rule_entries(c), "forwards", (json_int_t)c->n_forwards,
 			 "memory_bytes", (json_int_t)config_memory_bytes(c), "config", config_to_json(c));
