@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/announce.h"
 #include "daemon/caps.h"
 #include "daemon/control.h"
 #include "daemon/handover.h"
@@ -24,6 +25,7 @@
 #include "daemon/nft.h"
 #include "daemon/park.h"
 #include "daemon/reload.h"
+#include "daemon/routes.h"
 #include "daemon/session.h"
 #include "daemon/state.h"
 #include "daemon/sweep.h"
@@ -272,6 +274,8 @@ static int start(struct daemon *d)
 		return err;
 	}
 	reload_save(d);
+	if (routes_open(d) || announce_open(d))
+		log_err("outside addresses are not announced: out of memory");
 	if (caps_drop())
 		log_warn("capabilities that are not needed any more could not be dropped");
 	watch_start(d);
@@ -285,6 +289,8 @@ static void end(struct daemon *d)
 	park_close(d);
 	sweep_stop(d);
 	watch_close(d, d->release);
+	announce_close(d);
+	routes_close(d);
 	guard_free(d);
 	attach_end(&d->attach);
 	plan_free(&d->plan);

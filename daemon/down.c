@@ -20,10 +20,12 @@
 #include "daemon/netns.h"
 #include "daemon/nft.h"
 #include "daemon/pins.h"
+#include "daemon/routes.h"
 #include "daemon/zone_rules.h"
 #include "lib/ctl.h"
 #include "lib/instance.h"
 #include "lib/log.h"
+#include "lib/maps.h"
 #include "lib/sysctl.h"
 
 #define STOP_TRIES	100	/* of a tenth of a second */
@@ -84,6 +86,19 @@ static int enter_netns(const char *instance)
 	}
 	close(fd);
 	return err;
+}
+
+/* Routers are told before anything else: what goes to the outside addresses is lost from now on. */
+static void withdraw_routes(const char *instance)
+{
+	struct maps *maps;
+	char err[256];
+
+	if (maps_open(&maps, instance, err, sizeof(err)))
+		return;		/* of another version: the routes go with the device */
+	if (maps->control.nvi_ifindex && routes_withdraw(maps->control.nvi_ifindex))
+		log_warn("not every route by nvi0 could be withdrawn");
+	maps_close(maps);
 }
 
 static int detach_all(const char *instance)
@@ -156,6 +171,7 @@ int daemon_down(const char *instance)
 	gone = enter_netns(instance);
 	err = gone < 0 ? gone : 0;
 	if (!gone) {
+		withdraw_routes(instance);
 		if (sysctl_restore(instance, ""))
 			log_warn("not every sysctl could be put back");
 		handover(instance);

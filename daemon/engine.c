@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/announce.h"
 #include "daemon/bits.h"
 #include "daemon/conflict.h"
 #include "daemon/drain.h"
@@ -24,6 +25,7 @@
 #include "daemon/guard.h"
 #include "daemon/mappings.h"
 #include "daemon/plan_zones.h"
+#include "daemon/routes.h"
 #include "daemon/state.h"
 #include "daemon/switches.h"
 #include "daemon/tc.h"
@@ -424,6 +426,8 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 	detach_rest(&c);
 	release_bits(&c);
 	commit(&c, next);
+	routes_follow(d);
+	announce_follow(d);
 	drain(d);
 	return 0;
 }

@@ -70,6 +70,9 @@ static int link_attr(const struct nlattr *attr, void *arg)
 	case IFLA_CARRIER:
 		link->carrier = mnl_attr_get_u8(attr);
 		break;
+	case IFLA_CARRIER_UP_COUNT:
+		link->carrier_ups = mnl_attr_get_u32(attr);
+		break;
 	case IFLA_ADDRESS:
 		if (mnl_attr_get_payload_len(attr) == sizeof(link->mac))
 			memcpy(link->mac, mnl_attr_get_payload(attr), sizeof(link->mac));

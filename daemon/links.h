@@ -20,6 +20,7 @@ struct link {
 	char name[IFNAMSIZ];
 	unsigned int flags;		/* IFF_* */
 	bool carrier;
+	uint32_t carrier_ups;		/* how often it has come */
 	uint32_t mtu;
 	uint16_t type;			/* ARPHRD_* */
 	uint8_t mac[6];

@@ -32,8 +32,10 @@ struct served {
 	char zone[256];			/* what is wrong with its zone; said once */
 };
 
+struct announce;
 struct guard;
 struct park;
+struct routes;
 struct watch;
 struct sweep;
 struct server;
@@ -79,6 +81,8 @@ struct daemon {
 	struct sweep *sweep;
 	struct server *server;
 	struct guard *guard;		/* what natvi's nftables table says */
+	struct routes *routes;		/* to outside addresses, by nvi0 */
+	struct announce *announce;	/* of outside addresses, by ARP */
 };
 
 /* engine.c */

@@ -13,9 +13,11 @@
 #include <string.h>
 
 #include "daemon/caps.h"
+#include "daemon/announce.h"
 #include "daemon/guard.h"
 #include "daemon/neigh.h"
 #include "daemon/park.h"
+#include "daemon/routes.h"
 #include "daemon/state.h"
 #include "daemon/watch.h"
 #include "daemon/zone_rules.h"
@@ -33,7 +35,7 @@ struct watch {
 	struct mnl_socket *route, *xfrm, *nft;	/* xfrm, nft NULL: this kernel has none */
 	ev_io route_io, xfrm_io, nft_io;
 	ev_timer gather, scan;
-	bool links, filters, rules, policies, generation, tables, all;
+	bool links, filters, rules, policies, generation, tables, outside, all;
 	bool mark_rules, ipsec;
 };
 
@@ -167,7 +169,7 @@ static void apply(struct watch *w)
 static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct watch *w = timer->data;
-	bool changed, links = w->links || w->all, generation = w->generation || w->all;
+	bool changed, outside, links = w->links || w->all, generation = w->generation || w->all;
 
 	ev_timer_stop(loop, timer);
 	if (w->all) {
@@ -184,9 +186,14 @@ static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 		links |= engine_verify(w->d);
 	if (w->links || w->filters || w->all)
 		park_verify(w->d);
-	w->links = w->filters = w->rules = w->policies = w->generation = w->tables = w->all = false;
+	if (w->all)
+		routes_event(w->d, NULL);
+	outside = w->outside || w->all;
+	w->links = w->filters = w->rules = w->policies = w->generation = w->tables = w->outside = w->all = false;
 	if (links)
 		apply(w);
+	if (outside)
+		routes_follow(w->d);
 	if (generation)
 		engine_new_generation(w->d);
 }
@@ -205,6 +212,8 @@ static void hear(struct watch *w, const struct nlmsghdr *msg)
 {
 	switch (msg->nlmsg_type) {
 	case RTM_NEWLINK:
+		announce_event(w->d, msg);
+		/* fall through */
 	case RTM_DELLINK:
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
@@ -216,6 +225,7 @@ static void hear(struct watch *w, const struct nlmsghdr *msg)
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
+		w->outside |= routes_event(w->d, msg);
 		w->generation = true;
 		break;
 	case RTM_NEWRULE:
