@@ -238,6 +238,11 @@ static int read_half(const struct maps *maps, enum maps_id id, uint32_t index, u
 	return read_entry(maps, id, maps->active * limit + index, out);
 }
 
+int maps_zone(const struct maps *maps, uint32_t number, struct zone *out)
+{
+	return number < NATVI_MAX_ZONES ? read_entry(maps, MAPS_ZONES, number, out) : -ENOENT;
+}
+
 int maps_rule(const struct maps *maps, uint32_t index, struct rule *out)
 {
 	return read_half(maps, MAPS_RULES, index, NATVI_MAX_RULES, out);

@@ -63,6 +63,7 @@ uint32_t maps_now_s(void);
 int maps_usage(const struct maps *maps, struct usage *out);
 int maps_settings(const struct maps *maps, struct settings *out);
 int maps_rule(const struct maps *maps, uint32_t index, struct rule *out);
+int maps_zone(const struct maps *maps, uint32_t number, struct zone *out);	/* not by half */
 int maps_pool(const struct maps *maps, uint32_t index, struct pool *out);
 int maps_pool_addr(const struct maps *maps, uint32_t index, struct pool_addr *out);
 

@@ -74,7 +74,7 @@ def test_completion_knows_all_commands():
 
 
 @pytest.mark.parametrize("words, completed", [
-    (["show", ""], {"sessions", "mappings", "pools", "rules", "interfaces", "stats", "drops"}),
+    (["show", ""], {"sessions", "mappings", "pools", "rules", "interfaces", "zones", "stats", "drops"}),
     (["show", "sessions", "proto", "t"], {"tcp"}),
     (["show", "sessions", "state", "syn"], {"syn-sent", "syn-received"}),
     (["flush", "sessions", "d"], {"dst", "dport"}),

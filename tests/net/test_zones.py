@@ -5,6 +5,7 @@
     blue 198.18.0.10/24 -- blue0
 """
 import json
+import re
 
 import pytest
 from gateway import EXTERNAL, GATEWAY, INSIDE, SERVER, Natvi
@@ -104,3 +105,32 @@ def test_routing_rules(zones):
     zones.natvi.down()
     assert zones.rules() == {}
     assert "lookup 77" in zones.gateway.run("ip", "rule", "show").stdout
+
+
+def test_show(zones):
+    """`show zones`, `rules` and `interfaces`: who is where, what rules match and what they make of a packet."""
+    rules = [TWICE, dict(OUT, dscp=[46, 10], mark="0x10/0xff"),
+             {"name": "in", "to": {"port": "8000-8001"}, "proto": "tcp", "from": {"interface": "wan0"},
+              "action": {"dnat": "198.18.0.10:80-81", "zone": "blue"}}, {"name": "own", "local": "in", "action": "drop"}]
+    configuration = dict(ZONES, rules=rules)
+    configuration["interfaces"] = [{"name": "red0", "zone": "red"}, {"name": "blue0", "zone": "blue"}, {"name": "wan0", "nat": "routed"}]
+    zones.natvi.start(configuration)
+    assert [(z["number"], z["name"], z["table"], z["lookups_by"], z["interfaces"]) for z in zones.natvi.show("zones")] == [
+        (0, "global", 254, "wan0", ["wan0"]), (1, "red", 100, "red0", ["red0"]), (2, "blue", 200, "blue0", ["blue0"])]
+    assert re.search(r"^ *1 +red +100 +red0 +red0$", zones.natvi.cli("show", "zones").stdout, re.M)
+    shown = {i["name"]: (i["zone"], i["zone_name"], i["nat"]) for i in zones.natvi.show("interfaces")}
+    assert {name: shown[name] for name in ("red0", "wan0")} == {"red0": (1, "red", "all"), "wan0": (0, "global", "routed")}
+
+    there, back, out, more, into, own = zones.natvi.show("rules")
+    assert (there["action"], there["in"], there["new_source"], there["new_destination"]) == (
+        "netmap+dnat", "zone red", "192.0.2.0/24", "198.18.0.0/24 in blue")
+    assert (back["name"], back["action"], back["in"], back["source"], back["destination"], back["new_source"], back["new_destination"]) == (
+        "sites", "netmap+dnat", "zone blue", "198.18.0.0/24", "192.0.2.0/24", "198.51.100.0/24", "198.18.0.0/24 in red")
+    assert back["traffic"] == ["through", "to-box", "to-pool"] and there["traffic"] == ["through", "to-box", "to-pool"]
+    assert (out["dscp"], out["mark"], out["in_zone"], out["out_zone"], out["pool"]) == ([10, 46], "0x10/0xff", "red", "global", "masquerade")
+    assert more["in_zone"] == "blue" and more["new_destination"] == "-"
+    assert (into["action"], into["in"], into["destination_ports"], into["new_destination"]) == (
+        "dnat", "wan0", "8000-8001", "198.18.0.10:80-81 in blue")
+    assert own["traffic"] == ["to-box"] and own["action"] == "drop" and own["new_zone"] is None
+    assert re.search(r"^ *3 +in +through,to-box,to-pool +wan0 +any .* dnat +- +198\.18\.0\.10:80-81 in blue +0$",
+                     zones.natvi.cli("show", "rules").stdout, re.M)
