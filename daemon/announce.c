@@ -111,7 +111,7 @@ static bool subnet_is_taken(const struct config *config, const struct links *lin
 	return false;
 }
 
-static int cross(const struct outsides *outsides, const char *zone, uint32_t lo, uint32_t hi, struct spans *out)
+static int cross(const struct outsides *outsides, uint64_t zone, uint32_t lo, uint32_t hi, struct spans *out)
 {
 	const struct outside *o;
 	size_t i;
@@ -119,7 +119,7 @@ static int cross(const struct outsides *outsides, const char *zone, uint32_t lo,
 
 	for (i = 0; i < outsides->n && !err; i++) {
 		o = &outsides->list[i];
-		if ((o->zone && strcmp(o->zone, zone)) || o->hi < lo || o->lo > hi)
+		if (!(o->zones & zone) || o->hi < lo || o->lo > hi)
 			continue;
 		err = append(out, o->lo > lo ? o->lo : lo, o->hi < hi ? o->hi : hi);
 	}
@@ -138,7 +138,7 @@ int announce_spans(const struct config *config, const struct links *links, const
 	for (i = 0; link && i < links->n_addrs && !err; i++)
 		if (links->addrs[i].ifindex == link->ifindex && outside_subnet(&links->addrs[i], &lo, &hi) &&
 		    !subnet_is_taken(config, links, interface, &links->addrs[i]))
-			err = cross(outsides, config->interfaces[interface].zone, lo, hi, out);
+			err = cross(outsides, config_zone(config, config->interfaces[interface].zone), lo, hi, out);
 	settle(out);
 	if (err)
 		spans_free(out);

@@ -16,30 +16,14 @@
 /* Collecting */
 
 static void add(struct outsides *to, uint32_t lo, uint32_t hi, enum outside_kind kind, size_t index, const char *name,
-		const char *zone)
+		uint64_t zones)
 {
-	to->list[to->n++] = (struct outside){ .lo = lo, .hi = hi, .kind = kind, .index = index, .name = name, .zone = zone };
+	to->list[to->n++] = (struct outside){ .lo = lo, .hi = hi, .kind = kind, .index = index, .name = name, .zones = zones };
 }
 
-/* Its prefix is seen from where its packets go to. */
-static void add_netmap(struct outsides *to, const struct cfg_rule *rule, size_t index)
+static size_t room_for(const struct config *config)
 {
-	uint32_t lo = rule->src_net.addr & addr_mask4(rule->src_net.len), hi = outside_last(lo, rule->src_net.len);
-	size_t i;
-
-	if (rule->has_dnat_zone || !rule->to.n_zones)
-		add(to, lo, hi, OUTSIDE_RULE, index, rule->name, rule->has_dnat_zone ? rule->dnat_zone : NULL);
-	for (i = 0; !rule->has_dnat_zone && i < rule->to.n_zones; i++)
-		add(to, lo, hi, OUTSIDE_RULE, index, rule->name, rule->to.zones[i]);
-}
-
-static size_t room_for(const struct config *config, const struct links *links)
-{
-	/* An address of the box may part one range in each zone. */
-	size_t n = config->n_rules + config->n_forwards + links->n_addrs * (config->n_zones + 2), i;
-
-	for (i = 0; i < config->n_rules; i++)
-		n += config->rules[i].to.n_zones;
+	size_t n = config->n_rules + config->n_forwards, i;
 
 	for (i = 0; i < config->n_pools; i++)
 		n += config->pools[i].n_addrs;
@@ -48,39 +32,40 @@ static size_t room_for(const struct config *config, const struct links *links)
 
 static void collect(const struct config *config, struct outsides *to)
 {
+	const struct cfg_forward *forward;
 	const struct cfg_pool *pool;
+	const struct cfg_rule *rule;
 	size_t i, r;
 
 	for (i = 0; i < config->n_pools; i++) {
 		pool = &config->pools[i];
 		for (r = 0; r < pool->n_addrs; r++)
-			add(to, pool->addrs[r].lo, pool->addrs[r].hi, OUTSIDE_POOL, i, pool->name, pool->zone[0] ? pool->zone : NULL);
+			add(to, pool->addrs[r].lo, pool->addrs[r].hi, OUTSIDE_POOL, i, pool->name, config_pool_zones(config, pool));
 	}
-	for (i = 0; i < config->n_rules; i++)
-		if (config->rules[i].netmap)
-			add_netmap(to, &config->rules[i], i);
-	for (i = 0; i < config->n_forwards; i++)
-		if (config->forwards[i].ext_addr)
-			add(to, config->forwards[i].ext_addr, config->forwards[i].ext_addr, OUTSIDE_FORWARD, 0, "", NULL);
+	for (i = 0; i < config->n_rules; i++) {
+		rule = &config->rules[i];
+		if (rule->netmap)
+			add(to, rule->src_net.addr, outside_last(rule->src_net.addr, rule->src_net.len), OUTSIDE_RULE, i, rule->name,
+			    config_netmap_zones(config, rule));
+	}
+	for (i = 0; i < config->n_forwards; i++) {
+		forward = &config->forwards[i];
+		if (forward->ext_addr)
+			add(to, forward->ext_addr, forward->ext_addr, OUTSIDE_FORWARD, 0, "", config_zones(config));
+	}
 }
 
 static int compare(const void *a, const void *b)
 {
 	const struct outside *x = a, *y = b;
-	int zone = x->zone && y->zone ? strcmp(x->zone, y->zone) : !x->zone - !y->zone;
 
-	if (zone)
-		return zone;
+	if (x->zones != y->zones)
+		return x->zones > y->zones ? -1 : 1;
 	if (x->lo != y->lo)
 		return x->lo < y->lo ? -1 : 1;
 	if (x->kind != y->kind)
 		return (int)x->kind - (int)y->kind;
 	return x->index < y->index ? -1 : x->index > y->index;
-}
-
-static bool same_zone(const struct outside *a, const struct outside *b)
-{
-	return a->zone && b->zone ? !strcmp(a->zone, b->zone) : a->zone == b->zone;
 }
 
 static bool same_owner(const struct outside *a, const struct outside *b)
@@ -96,7 +81,7 @@ static void merge(struct outsides *o)
 
 	for (i = 0; i < o->n; i++) {
 		next = &o->list[i];
-		last = n && same_zone(&o->list[n - 1], next) ? &o->list[n - 1] : NULL;
+		last = n && o->list[n - 1].zones == next->zones ? &o->list[n - 1] : NULL;
 		if (last && next->hi <= last->hi)
 			continue;
 		if (last && next->lo <= last->hi)
@@ -141,17 +126,36 @@ static void cut(struct outsides *o, uint32_t addr)
 		i += !cut_entry(o, i, addr);
 }
 
+/* An address of the box may part one range of each set of zones. */
+static int make_room(struct outsides *o, size_t n_addrs)
+{
+	struct outside *more;
+	size_t sets = 0, i;
+
+	for (i = 0; i < o->n; i++)
+		sets += !i || o->list[i].zones != o->list[i - 1].zones;
+	more = realloc(o->list, (o->n + n_addrs * sets + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	o->list = more;
+	return 0;
+}
+
 int outside_list(const struct config *config, const struct links *links, struct outsides *out)
 {
 	size_t i;
 
 	out->n = 0;
-	out->list = calloc(room_for(config, links), sizeof(*out->list));
+	out->list = calloc(room_for(config), sizeof(*out->list));
 	if (!out->list)
 		return -ENOMEM;
 	collect(config, out);
 	qsort(out->list, out->n, sizeof(*out->list), compare);
 	merge(out);
+	if (make_room(out, links->n_addrs)) {
+		outside_free(out);
+		return -ENOMEM;
+	}
 	for (i = 0; i < links->n_addrs; i++)
 		cut(out, links->addrs[i].addr);
 	qsort(out->list, out->n, sizeof(*out->list), compare);
@@ -211,7 +215,7 @@ static bool is_connected(const struct advice *a, const struct outside *o)
 	for (i = 0; i < a->config->n_interfaces; i++) {
 		interface = &a->config->interfaces[i];
 		link = links_by_name(a->links, interface->name);
-		if (!link || (o->zone && strcmp(o->zone, interface->zone)))
+		if (!link || !(o->zones & config_zone(a->config, interface->zone)))
 			continue;
 		for (n = 0; n < a->links->n_addrs; n++)
 			if (a->links->addrs[n].ifindex == link->ifindex && outside_subnet(&a->links->addrs[n], &lo, &hi) &&
@@ -280,7 +284,7 @@ static int advise_each(struct advice *a, outside_fn fn, void *arg)
 		name_owner(&a->outsides.list[i], owner, sizeof(owner));
 		take_prefixes(a, i, prefixes, sizeof(prefixes));
 		snprintf(text, sizeof(text), "in no connected subnet of an enabled interface: routers need a route to %s via this box, "
-			 "or a routing daemon here that exports protocol 188", prefixes);
+			 "or a routing daemon here that exports protocol 208", prefixes);
 		fn(owner, text, arg);
 		told++;
 	}

@@ -21,11 +21,11 @@ struct outside {
 	enum outside_kind kind;
 	size_t index;		/* of the pool or rule in the configuration; 0 for forwards */
 	const char *name;	/* of that pool or rule; "" for forwards */
-	const char *zone;	/* that sees the addresses ("": the global one); NULL: every one does */
+	uint64_t zones;		/* that see the addresses: a set as in lib/config.h */
 };
 
 struct outsides {
-	struct outside *list;	/* by zone and address, none twice; neighbours of one pool are one entry */
+	struct outside *list;	/* by zones and address, none twice for a set of zones; neighbours of one pool are one entry */
 	size_t n;
 };
 

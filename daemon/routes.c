@@ -52,10 +52,17 @@ static int append(struct route_list *routes, struct route4 route)
 	return 0;
 }
 
+/* In order, and none twice. */
 static void sort(struct route_list *routes)
 {
+	size_t i, n = 0;
+
 	if (routes->n)
 		qsort(routes->list, routes->n, sizeof(*routes->list), compare);
+	for (i = 0; i < routes->n; i++)
+		if (!n || compare(&routes->list[n - 1], &routes->list[i]))
+			routes->list[n++] = routes->list[i];
+	routes->n = n;
 }
 
 bool route_list_has(const struct route_list *routes, const struct route4 *route)
@@ -81,21 +88,13 @@ static bool same(const struct route_list *a, const struct route_list *b)
 
 /* What is asked for */
 
-/* Routing table of a zone; 0: it has none now. */
-static uint32_t table_of(const struct config *config, const struct links *links, const char *zone)
+/* Routing table of zone number n of the configuration; 0: it has none now. */
+static uint32_t table_of(const struct config *config, const struct links *links, size_t n)
 {
-	const struct cfg_zone *z;
-	const struct link *vrf;
-	size_t i;
+	const struct cfg_zone *zone = &config->zones[n];
+	const struct link *vrf = zone->vrf[0] ? links_by_name(links, zone->vrf) : NULL;
 
-	for (i = 0; zone && i < config->n_zones; i++) {
-		z = &config->zones[i];
-		if (strcmp(z->name, zone))
-			continue;
-		vrf = z->vrf[0] ? links_by_name(links, z->vrf) : NULL;
-		return vrf ? vrf->vrf_table : z->table;
-	}
-	return RT_TABLE_MAIN;
+	return vrf ? vrf->vrf_table : zone->table;
 }
 
 static int add_range(struct route_list *routes, uint32_t table, const struct outside *o)
@@ -112,19 +111,31 @@ static int add_range(struct route_list *routes, uint32_t table, const struct out
 	return err;
 }
 
+/* In the main table, if not just some other zones see it; those have it in theirs. */
+static int add_outside(struct route_list *routes, const struct config *config, const struct links *links, const struct outside *o)
+{
+	bool all = o->zones == config_zones(config);
+	uint32_t table;
+	size_t i;
+	int err = o->zones & CFG_GLOBAL_ZONE ? add_range(routes, RT_TABLE_MAIN, o) : 0;
+
+	for (i = 0; i < config->n_zones && !all && !err; i++) {
+		table = o->zones & CFG_GLOBAL_ZONE << (i + 1) ? table_of(config, links, i) : 0;
+		if (table)
+			err = add_range(routes, table, o);
+	}
+	return err;
+}
+
 int routes_wanted(const struct config *config, const struct links *links, struct route_list *out)
 {
 	struct outsides outsides;
-	uint32_t table;
 	size_t i;
 	int err = outside_list(config, links, &outsides);
 
 	memset(out, 0, sizeof(*out));
-	for (i = 0; !err && i < outsides.n; i++) {
-		table = table_of(config, links, outsides.list[i].zone);
-		if (table)
-			err = add_range(out, table, &outsides.list[i]);
-	}
+	for (i = 0; !err && i < outsides.n; i++)
+		err = add_outside(out, config, links, &outsides.list[i]);
 	outside_free(&outsides);
 	sort(out);
 	if (err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * routes.h - routes "PREFIX dev nvi0 proto 188 scope link" to the outside addresses that no interface owns.
+ * routes.h - routes "PREFIX dev nvi0 proto 208 scope link" to the outside addresses that no interface owns.
  *
  * A routing daemon can export them; and what nothing maps ends at nvi0 instead of going round between this box and its
  * router. They are in the main table, those of a pool with a zone in that zone's. They stay when the daemon ends, and are
@@ -20,7 +20,7 @@
 #include "lib/config.h"
 #include "lib/netlink.h"
 
-#define ROUTES_PROTO	NL_PROTOCOL
+#define ROUTES_PROTO	NL_PROTOCOL	/* rtm_protocol; packaging/rt_protos-natvi.conf names it */
 
 struct daemon;
 struct nlmsghdr;

@@ -188,7 +188,7 @@ def test_next_hop_in_the_pools_subnet(tc):
 def test_advice(tc):
     """check, the log and doctor say which addresses routers need a route to; not for those in a connected subnet."""
     natvi = tc.running(pooled(tc, "192.0.2.0/28", "203.0.113.32"))
-    said = r'pool "public": in no connected subnet .* a route to 192\.0\.2\.0/28 via this box.* protocol 188'
+    said = r'pool "public": in no connected subnet .* a route to 192\.0\.2\.0/28 via this box.* protocol 208'
     natvi.process.wait_output(said, 3)
     findings = json.loads(natvi.cli("doctor", "--json", check=False).stdout)["findings"]
     assert [f["subject"] for f in findings if f["id"] == "outside"] == ['pool "public"']
