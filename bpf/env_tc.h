@@ -13,6 +13,7 @@
 #define ENV_CONTEXT	struct __sk_buff
 
 #include "env_bpf.h"
+#include "abi/nvi.h"
 #include "dp/csum.h"
 
 #define ICMP_ROOM_BYTES	28	/* IPv4 and ICMP headers in front of what is quoted */
@@ -95,6 +96,39 @@ DP int env_park(struct pkt *p, enum park_kind kind)
 	if (bpf_skb_store_bytes(p->ctx, 0, head, p->m->l3 ? sizeof(*mac) : sizeof(*head), 0))
 		return -1;
 	return bpf_redirect(p->control->park_ifindex, 0);
+}
+
+DP void nvi_mac_put(__u8 *address, __u32 word)
+{
+	struct nvi_mac mac = { NVI_MAC_LOCAL, NVI_MAC_KIND, { word >> 24, word >> 16, word >> 8, word } };
+
+	__builtin_memcpy(address, &mac, sizeof(mac));
+}
+
+DP int env_cross(struct pkt *p, __u32 handle)
+{
+	struct ethhdr *head = (void *)p->cpu->query;
+
+	nvi_mac_put(head->h_dest, p->m->ifindex);
+	nvi_mac_put(head->h_source, handle);
+	head->h_proto = __builtin_bswap16(ETH_P_IP);
+	if (!p->m->l3 && bpf_skb_change_head(p->ctx, sizeof(*head), 0))
+		return -1;
+	if (bpf_skb_store_bytes(p->ctx, 0, head, p->m->l3 ? 2 * ETH_ALEN : sizeof(*head), 0))
+		return -1;
+	return bpf_redirect(p->control->nvi_ifindex, 0);
+}
+
+DP __u32 env_origin(struct pkt *p)
+{
+	struct __sk_buff *skb = p->ctx;
+
+	return skb->ingress_ifindex;
+}
+
+DP void env_to_host(struct pkt *p)
+{
+	bpf_skb_change_type(p->ctx, 0);	/* PACKET_HOST */
 }
 
 DP void env_mark_slow(struct pkt *p, __u32 mark)

@@ -80,6 +80,9 @@ DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len) { return
 DP int env_sum(struct pkt *p, __u32 off, __u32 len) { return -1; }
 DP int env_enter(struct pkt *p, __u32 ifindex) { return XDP_PASS; }
 DP int env_park(struct pkt *p, enum park_kind kind) { return -1; }
+DP int env_cross(struct pkt *p, __u32 handle) { return -1; }
+DP __u32 env_origin(struct pkt *p) { return 0; }
+DP void env_to_host(struct pkt *p) {}
 DP int env_icmp_room(struct pkt *p, __u32 ip_len) { return -1; }
 DP void env_route(struct pkt *p, __u32 in, const struct tuple *t, struct route *r, bool mark) { r->result = ROUTE_NONE; }
 DP bool env_socket(struct pkt *p, const struct tuple *t) { return false; }

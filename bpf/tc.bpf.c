@@ -9,6 +9,20 @@ int natvi_tc_ingress(struct __sk_buff *skb)
 	return dp_run(skb);
 }
 
+/* At nvi0's tc egress. */
+SEC("tc")
+int natvi_tc_nvi_out(struct __sk_buff *skb)
+{
+	return dp_nvi_out(skb);
+}
+
+/* At the tc ingress of its far end. */
+SEC("tc")
+int natvi_tc_nvi_in(struct __sk_buff *skb)
+{
+	return dp_nvi_in(skb);
+}
+
 /* At the daemon's tap: what has waited there. */
 SEC("tc")
 int natvi_tc_parked(struct __sk_buff *skb)

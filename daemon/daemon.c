@@ -143,7 +143,11 @@ static int load(struct daemon *d)
 	err = attach_begin(&d->attach, d->instance, &d->nl);
 	if (err)
 		log_err("the pins of other instances cannot be read: %s", strerror(-err));
-	return err ? err : park_open(d);
+	if (!err)
+		err = park_open(d);
+	if (!err && nvi_open(d))
+		log_warn("without it `nat: routed` gives no NAT; everything else works");
+	return err;
 }
 
 static void leave_existing(struct daemon *d)
@@ -190,6 +194,8 @@ static void undo(struct daemon *d)
 	instance_path(path, d->instance, INSTANCE_LOCK);
 	instance_pin_path(pins, d->instance, "");
 	if (d->tables && !d->tables->reused) {
+		if (d->nvi.ifindex)
+			nvi_undo(d);
 		nft_table_remove(d->instance);
 		sysctl_restore(d->instance, "");
 		sysctl_forget(d->instance);
@@ -292,6 +298,7 @@ static void end(struct daemon *d)
 	announce_close(d);
 	routes_close(d);
 	guard_free(d);
+	nvi_close(d);
 	attach_end(&d->attach);
 	plan_free(&d->plan);
 	slots_free(&d->slots);

@@ -19,6 +19,7 @@
 #include "daemon/handover.h"
 #include "daemon/netns.h"
 #include "daemon/nft.h"
+#include "daemon/nvi.h"
 #include "daemon/pins.h"
 #include "daemon/routes.h"
 #include "daemon/zone_rules.h"
@@ -126,6 +127,11 @@ static int detach_all(const char *instance)
 		}
 		if (sysctl_made_clsact(instance, links.list[i].name))
 			detach_clsact(&attach, &links.list[i]);
+	}
+	n = nvi_remove(&nl, instance, &links);
+	if (n) {
+		log_err("the virtual interface cannot be removed: %s", strerror(-n));
+		err = n;
 	}
 	links_free(&links);
 out:

@@ -261,6 +261,9 @@ static void settle_ports(struct change *c)
 			port->flags |= PORT_XDP_OUT;
 		c->plan.ports[n++] = *port;
 	}
+	/* there is room for one more */
+	if (nvi_port(c->d, &c->links, &c->plan.ports[n]))
+		n++;
 	c->plan.n_ports = n;
 }
 

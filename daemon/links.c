@@ -83,6 +83,9 @@ static int link_attr(const struct nlattr *attr, void *arg)
 	case IFLA_MASTER:
 		link->master = mnl_attr_get_u32(attr);
 		break;
+	case IFLA_IFALIAS:
+		copy_text(link->alias, sizeof(link->alias), attr);
+		break;
 	case IFLA_LINK:
 		link->peer = mnl_attr_get_u32(attr);
 		break;

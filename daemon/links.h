@@ -15,6 +15,8 @@
 
 #include "lib/netlink.h"
 
+#define LINK_ALIAS_LEN	128
+
 struct link {
 	uint32_t ifindex;
 	char name[IFNAMSIZ];
@@ -26,6 +28,7 @@ struct link {
 	uint8_t mac[6];
 	char kind[16];			/* "veth", "bridge", ...; "" for hardware */
 	char qdisc[16];			/* the root's kind */
+	char alias[LINK_ALIAS_LEN];	/* cut off if it is longer */
 	uint32_t peer;			/* ifindex of the link below or the veth's other end; 0: none */
 	bool peer_elsewhere;		/* that ifindex is another namespace's */
 	uint32_t master;		/* ifindex of the bridge, bond or VRF that it is in; 0: none */

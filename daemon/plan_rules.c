@@ -331,7 +331,7 @@ static int add_ports(struct plan *plan, const struct plan_input *input)
 	const struct link *link;
 	size_t i;
 
-	plan->ports = calloc(config->n_interfaces + 1, sizeof(*plan->ports));
+	plan->ports = calloc(config->n_interfaces + 1, sizeof(*plan->ports));	/* and nvi0 */
 	if (!plan->ports)
 		return -ENOMEM;
 	for (i = 0; i < config->n_interfaces; i++) {

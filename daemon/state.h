@@ -16,6 +16,7 @@
 #include "daemon/attach.h"
 #include "daemon/daemon.h"
 #include "daemon/links.h"
+#include "daemon/nvi.h"
 #include "daemon/plan.h"
 #include "daemon/tables.h"
 #include "lib/config.h"
@@ -76,6 +77,7 @@ struct daemon {
 	uint32_t applied_s;
 	bool release;			/* `down` follows: let go of neighbours too */
 
+	struct nvi nvi;
 	struct park *park;
 	struct watch *watch;
 	struct sweep *sweep;

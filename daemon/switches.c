@@ -82,7 +82,8 @@ int switches_set(const char *instance, const struct port *ports, size_t n_ports)
 	want(&wants, "0", "all", "send_redirects");
 	/* The ports' own first: what is remembered of them must not be what ip_forward made of them. */
 	for (i = 0; i < n_ports; i++)
-		want_port(&wants, ports[i].name);
+		if (!(ports[i].flags & PORT_NVI))	/* that is natvi's own */
+			want_port(&wants, ports[i].name);
 	want(&wants, "1", NULL, "net/ipv4/ip_forward");
 	err = sysctl_commit(instance, wants.list, wants.n);
 	free(wants.list);

@@ -35,7 +35,7 @@ struct watch {
 	struct mnl_socket *route, *xfrm, *nft;	/* xfrm, nft NULL: this kernel has none */
 	ev_io route_io, xfrm_io, nft_io;
 	ev_timer gather, scan;
-	bool links, filters, rules, policies, generation, tables, outside, all;
+	bool links, filters, rules, policies, generation, tables, outside, nvi, nvi_routes, all;
 	bool mark_rules, ipsec;
 };
 
@@ -188,8 +188,13 @@ static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 		park_verify(w->d);
 	if (w->all)
 		routes_event(w->d, NULL);
+	if (w->nvi || w->links || w->filters || w->all)
+		links |= nvi_verify(w->d);
+	if (w->nvi_routes || w->links || w->all)	/* with a link its routes go without a word */
+		nvi_routes_follow(w->d);
 	outside = w->outside || w->all;
-	w->links = w->filters = w->rules = w->policies = w->generation = w->tables = w->outside = w->all = false;
+	w->links = w->filters = w->rules = w->policies = w->generation = w->tables = w->outside = false;
+	w->nvi = w->nvi_routes = w->all = false;
 	if (links)
 		apply(w);
 	if (outside)
@@ -210,11 +215,19 @@ static void on_scan(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void hear(struct watch *w, const struct nlmsghdr *msg)
 {
+	const struct ifinfomsg *info;
+
 	switch (msg->nlmsg_type) {
 	case RTM_NEWLINK:
 		announce_event(w->d, msg);
 		/* fall through */
 	case RTM_DELLINK:
+		info = mnl_nlmsg_get_payload(msg);
+		if (nvi_owns(w->d, (uint32_t)info->ifi_index))
+			w->nvi = true;
+		else
+			w->links = true;
+		break;
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
 		w->links = true;
@@ -227,10 +240,12 @@ static void hear(struct watch *w, const struct nlmsghdr *msg)
 	case RTM_DELROUTE:
 		w->outside |= routes_event(w->d, msg);
 		w->generation = true;
+		w->nvi_routes |= nvi_routes_hear(w->d, msg);
 		break;
 	case RTM_NEWRULE:
 	case RTM_DELRULE:
 		w->rules = true;
+		w->nvi_routes |= nvi_routes_hear(w->d, msg);
 		w->generation = true;
 		break;
 	case RTM_NEWNEIGH:
@@ -275,7 +290,7 @@ static void drain_socket(struct watch *w, struct mnl_socket *sock, hear_fn fn)
 		for (msg = (void *)buf; mnl_nlmsg_ok(msg, len); msg = mnl_nlmsg_next(msg, &len))
 			fn(w, msg);
 	}
-	if ((w->links || w->filters || w->rules || w->policies || w->generation || w->tables || w->all) && !ev_is_active(&w->gather)) {
+	if ((w->links || w->filters || w->rules || w->policies || w->generation || w->tables || w->nvi || w->all) && !ev_is_active(&w->gather)) {
 		ev_timer_set(&w->gather, GATHER_S, 0);
 		ev_timer_start(w->d->loop, &w->gather);
 	}
@@ -336,6 +351,7 @@ int watch_open(struct daemon *d)
 		return err;
 	}
 	read_policy(w, true, true);
+	nvi_routes_follow(d);
 	return 0;
 }
 

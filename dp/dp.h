@@ -16,6 +16,7 @@
 #include "fragment.h"
 #include "icmp_error.h"
 #include "nat.h"
+#include "nvi.h"
 #include "parse.h"
 #include "port.h"
 
@@ -51,6 +52,7 @@ APART(decide)
 APART(establish)
 APART(icmp_error)
 APART(icmp_answer)
+APART(nvi_gate)
 
 /* A session for a packet that has none; NEXT: it has a flow now. */
 DP enum stage nat_miss(struct pkt *p)
@@ -94,21 +96,11 @@ DP bool is_done(const struct pkt *p)
 	return set && (p->m->mark & set->slow_mark);
 }
 
-DP enum stage dp_stages(struct pkt *p)
+/* Parsed, and natvi's to look at. */
+DP enum stage dp_translate(struct pkt *p)
 {
 	enum verdict done = VERDICT_FORWARD;
 
-	if (!port_find(p))
-		return kernel(p, VERDICT_NOT_ENABLED);
-	if (unlikely(p->m->mark) && is_done(p)) {
-		p->m->action = env_kernel(p);
-		return DONE;
-	}
-	if (parse(p, !(p->port->flags & PORT_NO_L2)) == DONE)
-		return DONE;
-	settle();
-	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
-		return arp(p);
 	if (unlikely(p->m->flags & PKT_FRAGMENT) && fragment(p) == DONE)
 		return DONE;
 	if (p->m->flags & PKT_ICMP_ERROR)
@@ -122,6 +114,40 @@ DP enum stage dp_stages(struct pkt *p)
 	return forward(p, done);
 }
 
+DP enum stage dp_stages(struct pkt *p)
+{
+	if (!port_find(p))
+		return kernel(p, VERDICT_NOT_ENABLED);
+	if (unlikely(p->m->mark) && is_done(p)) {
+		p->m->action = env_kernel(p);
+		return DONE;
+	}
+	if (parse(p, !(p->port->flags & PORT_NO_L2)) == DONE)
+		return DONE;
+	settle();
+	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
+		return arp(p);
+	if (unlikely(p->port->flags & PORT_ROUTED)) {
+		if (env_hits_only(p))
+			return punt(p);
+		if (nvi_gate_apart(p->ctx) != NEXT)
+			return DONE;
+	}
+	return dp_translate(p);
+}
+
+/* What is left to do when it is decided what becomes of p; its action. */
+DP int dp_end(struct pkt *p)
+{
+	if (env_hits_only(p))
+		return p->m->action;
+	if (unlikely(p->m->flags & PKT_FIRST))
+		fragment_done(p);
+	if (unlikely(p->m->error_type))
+		icmp_answer_apart(p->ctx);
+	return p->m->action;
+}
+
 DP int dp_run(void *ctx)
 {
 	struct pkt packet = { .ctx = ctx }, *p = &packet;
@@ -129,12 +155,31 @@ DP int dp_run(void *ctx)
 	if (!dp_begin(p))
 		return env_drop(p);
 	dp_stages(p);
-	if (env_hits_only(p))
+	return dp_end(p);
+}
+
+/* On its way out of nvi0. */
+DP int dp_nvi_out(void *ctx)
+{
+	struct pkt packet = { .ctx = ctx }, *p = &packet;
+
+	if (!dp_begin(p))
+		return env_drop(p);
+	if (nvi_out(p) == DONE)
 		return p->m->action;
-	if (unlikely(p->m->flags & PKT_FIRST))
-		fragment_done(p);
-	if (unlikely(p->m->error_type))
-		icmp_answer_apart(p->ctx);
+	settle();
+	dp_translate(p);
+	return dp_end(p);
+}
+
+/* At nvi0's far end. */
+DP int dp_nvi_in(void *ctx)
+{
+	struct pkt packet = { .ctx = ctx }, *p = &packet;
+
+	if (!dp_begin(p))
+		return env_drop(p);
+	nvi_in(p);
 	return p->m->action;
 }
 

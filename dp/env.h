@@ -41,6 +41,10 @@
  *   int env_punt / env_drop / env_kernel(struct pkt *)	actions
  *   int env_redirect(struct pkt *, __u32 ifindex)	send the frame as it is out of there
  *   int env_enter(struct pkt *, __u32 ifindex)		have it come in there
+ *   int env_cross(struct pkt *, __u32 handle)		over nvi0, by the flow with this handle (abi/nvi.h); moves the
+ *							packet; negative: cannot
+ *   __u32 env_origin(struct pkt *)			at nvi0: ifindex that it came in by; 0: the box itself sends it
+ *   void env_to_host(struct pkt *)			the kernel takes it in, whatever its destination MAC
  *   int env_park(struct pkt *, enum park_kind)		to the daemon's tap; moves the packet; negative: cannot
  *   void env_l4_csum(p, off, addr_delta, port_delta, udp)	the last change to a packet: moves it
  *   int env_mark_slow(p, mark)				mark for natvi's nftables table

@@ -85,6 +85,12 @@ DP bool route_holds(const struct pkt *p, const struct flow *f, struct bucket *b,
 	       (likely(!(p->control->flags & CONTROL_TOS)) || *bucket_tos(b, slot) == p->m->tos);
 }
 
+/* There is no way out. */
+DP enum stage refuse_route(struct pkt *p, const struct route *r)
+{
+	return refuse(p, r->result == ROUTE_LOOP ? VERDICT_NVI_LOOP : VERDICT_NO_ROUTE, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
+}
+
 /* Look the way out of f, the flow in this slot, up again: its copy is older than what the daemon has seen since. */
 DP enum stage forward_reroute(struct pkt *p, struct flow *f, struct bucket *b, __u32 slot, enum verdict *slow)
 {
@@ -101,8 +107,8 @@ DP enum stage forward_reroute(struct pkt *p, struct flow *f, struct bucket *b, _
 	draft->out.proto = f->key.proto;
 	draft->out.zone = f->key.zone;
 	route_find(p, &draft->out, &draft->route, set, bucket_cold(b, slot)->route_zone);
-	if (draft->route.result == ROUTE_NONE)
-		return refuse(p, VERDICT_NO_ROUTE, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
+	if (draft->route.result == ROUTE_NONE || draft->route.result == ROUTE_LOOP)
+		return refuse_route(p, &draft->route);
 	if (!draft->route.enabled && draft->route.result != ROUTE_LOCAL)
 		return drop(p, VERDICT_OUT_NOT_ENABLED);
 	*bucket_tos(b, slot) = p->m->tos;
@@ -174,6 +180,29 @@ DP bool forward_is_common(const struct pkt *p, const struct flow *f)
 	       (p->m->key.proto != IPPROTO_TCP || !tcp_news(p, f));
 }
 
+/* Is p, which takes flow f, to leave by nvi0's far end? What ends in the box stays here. */
+DP bool is_to_cross(const struct pkt *p, const struct flow *f)
+{
+	return !env_hits_only(p) && unlikely(p->m->flags & PKT_CROSS) && !is_to_box(f);
+}
+
+/* Translated by flow number handle: over nvi0 with it. */
+DP enum stage cross(struct pkt *p, __s64 handle, enum verdict done)
+{
+	int action = handle < 0 ? -1 : env_cross(p, handle);
+
+	return action < 0 ? drop(p, VERDICT_NO_ROUTE) : sent(p, done, action);
+}
+
+DP enum stage forward_cross(struct pkt *p, const struct flow *f, enum verdict done)
+{
+	__s64 handle = table_find(&p->m->key);
+
+	if (!rewrite_l3(p, f, 0) || !rewrite_l4(p, f) || !mss_clamp(p))
+		return drop(p, VERDICT_TRUNCATED);
+	return cross(p, handle, done);
+}
+
 /* Send p by its flow; done: the verdict to count when it goes the fast way. */
 DP enum stage forward(struct pkt *p, enum verdict done)
 {
@@ -189,6 +218,8 @@ DP enum stage forward(struct pkt *p, enum verdict done)
 	}
 	flow_touch(p, f);
 	ident_renew(p, f);
+	if (is_to_cross(p, f))
+		return forward_cross(p, f, slow == VERDICT_FORWARD ? done : slow);
 	if (unlikely(slow != VERDICT_FORWARD))
 		return forward_slow(p, f, bucket_cold(p->bucket, p->m->slot)->route_zone, slow);
 	if (!rewrite_l2(p, f) || !rewrite_l3(p, f, CSUM_TTL_DELTA) || !rewrite_l4(p, f) || !mss_clamp(p))

@@ -121,7 +121,8 @@ DP bool icmp_send(struct pkt *p, __u8 type, __u8 code, __u16 mtu)
 	icmp_fill(&h, p, type, code, mtu, quoted, quote_sum_all(p->cpu, p->m->l4 - p->m->l3, p->m->l4 - p->m->l3 + field, fill));
 	if (p->m->l3 ? env_store(p, 0, &h, sizeof(h)) : env_store(p, 0, &h.ip, ICMP_HEAD_BYTES))
 		return false;
-	p->m->action = env_redirect(p, p->m->ifindex);
+	/* what the kernel has routed to nvi0 has no sender's address left: the error crosses, and is routed to it */
+	p->m->action = env_redirect(p, p->m->flags & PKT_AT_NVI ? p->control->nvi_ifindex : p->m->ifindex);
 	return true;
 }
 

@@ -171,6 +171,7 @@ DP enum stage icmp_error(struct pkt *p)
 	__u16 change;
 	__u32 slot;
 	int enter = 0;
+	bool over;
 
 	if (p->m->flags & PKT_FRAGMENT)
 		return icmp_error_unknown(p, VERDICT_FRAGMENT);
@@ -194,18 +195,21 @@ DP enum stage icmp_error(struct pkt *p)
 		slow = VERDICT_SLOW_LOCAL;
 	else if (slow == VERDICT_FORWARD && (f->flags & FLOW_SLOW))
 		slow = forward_slow_why(p);
-	if (slow == VERDICT_FORWARD && !rewrite_l2(p, f))
+	over = is_to_cross(p, f);
+	if (slow == VERDICT_FORWARD && !over && !rewrite_l2(p, f))
 		return drop(p, VERDICT_TRUNCATED);
-	if (slow != VERDICT_FORWARD)
+	if (slow != VERDICT_FORWARD && !over)
 		enter = slow_begin(p, f, bucket_cold(b, slot)->route_zone);
 	if (enter < 0)
 		return drop(p, VERDICT_NO_ROUTE);
-	if (!outer_translate(p, f, slow == VERDICT_FORWARD ? CSUM_TTL_DELTA : 0))
+	if (!outer_translate(p, f, slow == VERDICT_FORWARD && !over ? CSUM_TTL_DELTA : 0))
 		return drop(p, VERDICT_TRUNCATED);
 	change = quoted_translate(p->cpu, &q, f);
 	if (q.len < 28 || q.len > QUOTE_BYTES || env_store(p, q.at, p->cpu->quote, q.len) ||
 	    !env_l4_csum(p, p->m->l4 + 2, 0, change, false))
 		return drop(p, VERDICT_BAD_ICMP);
+	if (over)
+		return cross(p, handle, slow);
 	if (slow != VERDICT_FORWARD)
 		return slow_end(p, slow, enter);
 	return sent(p, VERDICT_FORWARD, env_redirect(p, f->oif));

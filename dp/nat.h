@@ -224,9 +224,10 @@ DP enum stage route(struct pkt *p, const struct settings *set)
 
 	if (!draft->routed || !(set->flags & SETTINGS_ONE_ROUTE))
 		route_find(p, &draft->out, &draft->route, set, draft->to_zone);
-	if (draft->route.result == ROUTE_NONE || (draft->route.result == ROUTE_LOCAL && !draft->to_box)) {
+	if (draft->route.result == ROUTE_NONE || draft->route.result == ROUTE_LOOP ||
+	    (draft->route.result == ROUTE_LOCAL && !draft->to_box)) {
 		draft_release(p);
-		return refuse(p, VERDICT_NO_ROUTE, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
+		return refuse_route(p, &draft->route);
 	}
 	if (!draft->route.enabled && draft->route.result != ROUTE_LOCAL) {
 		draft_release(p);
@@ -501,6 +502,20 @@ DP enum stage nat_to_known(struct pkt *p, const struct addr_info *info, const st
 	return unsolicited(p, info, set, VERDICT_NO_MAPPING, false);
 }
 
+/*
+ * Where a source's own routes lead to nvi0 and nowhere else, the way out that rules see is the one of a packet whose source is
+ * not known yet.
+ */
+DP void route_sourceless(struct pkt *p, struct route *way, const struct settings *set)
+{
+	struct draft *draft = &p->cpu->draft;
+
+	draft->routed = 0;
+	draft->reply = draft->orig;
+	__builtin_memset(&draft->reply.src, 0, sizeof(draft->reply.src));
+	route_find(p, &draft->reply, way, set, p->m->key.zone);
+}
+
 /* New flows to anywhere else: the rules decide, by look-up 1 where one asks for the way out. */
 DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
 {
@@ -517,6 +532,8 @@ DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
 	} else if (set->flags & SETTINGS_NEED_OUT) {
 		route_find(p, &p->cpu->draft.orig, way, set, p->m->key.zone);
 		p->cpu->draft.routed = 1;
+		if (way->result == ROUTE_LOOP)
+			route_sourceless(p, way, set);
 		if (way->result == ROUTE_LOCAL || way->result == ROUTE_NONE)
 			return kernel(p, VERDICT_LOCAL);
 	}

@@ -81,6 +81,7 @@ enum stage { NEXT, DONE };
 #define PKT_BEGUN	0x1000	/* PKT_FIRST: counted as begun for its source */
 #define PKT_FROM_BOX	0x2000	/* the box itself sends it; its port is the one that it leaves by */
 #define PKT_CROSS	0x4000	/* its way out leads over nvi0 */
+#define PKT_AT_NVI	0x8000	/* the kernel has routed it to nvi0, where it is now */
 #define PKT_FRAGMENT	(PKT_FIRST | PKT_LATER)
 
 /*
@@ -142,7 +143,7 @@ struct pkt {
 };
 
 /* A next hop, found for one packet. */
-enum route_result { ROUTE_OK, ROUTE_NO_NEIGHBOUR, ROUTE_LOCAL, ROUTE_NONE };
+enum route_result { ROUTE_OK, ROUTE_NO_NEIGHBOUR, ROUTE_LOCAL, ROUTE_NONE, ROUTE_LOOP };
 
 struct route {
 	__u32 result;		/* enum route_result */

@@ -24,7 +24,15 @@ DP __u32 route_in(const struct pkt *p, __u32 zone)
 	return z ? z->ifindex : 0;
 }
 
-/* Way out by a zone's routes for a packet with tuple t that came in as p; r->enabled says whether natvi serves it. */
+DP bool leads_to_nvi(const struct pkt *p, const struct route *r)
+{
+	return r->oif && r->oif == p->control->nvi_ifindex;
+}
+
+/*
+ * Way out by a zone's routes for a packet with tuple t that came in as p; r->enabled says whether natvi serves it. A route to
+ * nvi0 has done what it is for: the way out is the one from its far end.
+ */
 DP void route_find(struct pkt *p, const struct tuple *t, struct route *r, const struct settings *set, __u32 zone)
 {
 	__u32 in = route_in(p, zone);
@@ -39,6 +47,11 @@ DP void route_find(struct pkt *p, const struct tuple *t, struct route *r, const 
 	if (!in)
 		return;
 	env_route(p, in, t, r, set->flags & SETTINGS_MARK_ROUTES);
+	if (unlikely(leads_to_nvi(p, r))) {
+		env_route(p, p->control->nvi_peer, t, r, set->flags & SETTINGS_MARK_ROUTES);
+		if (leads_to_nvi(p, r))
+			r->result = ROUTE_LOOP;
+	}
 	if (r->result != ROUTE_OK && r->result != ROUTE_NO_NEIGHBOUR)
 		return;
 	out = port_lookup(r->oif, 0);

@@ -196,6 +196,21 @@ DP int env_park(struct pkt *p, enum park_kind kind)
 	return env_redirect(p, native()->control.park_ifindex);
 }
 
+/* There is no nvi0 in an ordinary process: a crossing is both its steps at once. */
+DP int env_cross(struct pkt *p, __u32 handle)
+{
+	return -1;
+}
+
+DP __u32 env_origin(struct pkt *p)
+{
+	return 0;
+}
+
+DP void env_to_host(struct pkt *p)
+{
+}
+
 DP void env_mark_slow(struct pkt *p, __u32 mark)
 {
 	struct native_frame *f = p->ctx;
