@@ -13,7 +13,7 @@ from wire import Capture, exchange
 
 FAR_NET = "198.51.100.0/24"
 SNAT = {"name": "out", "from": {"interface": "lan0"}, "action": {"snat": "public"}}
-TO_NVI = ("route add %s dev nvi0" % FAR_NET, "route add %s dev nvi0" % POOL)
+TO_NVI = ("route add %s dev nvi0" % FAR_NET,)
 
 
 def routed(hook, rule=SNAT, **more):
