@@ -265,12 +265,18 @@ int show_interfaces(struct show *show)
 
 /* Zones */
 
+/* nvi0 is in no zone: it stands between them. */
+static bool is_in_zone(const struct port *port, uint32_t zone)
+{
+	return port->zone == zone && !(port->flags & PORT_NVI);
+}
+
 static json_t *zone_ports_json(const struct show *show, uint32_t number)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < show->ports->n; i++)
-		if (show->ports->list[i].port.zone == number)
+		if (is_in_zone(&show->ports->list[i].port, number))
 			json_array_append_new(list, json_string(show->ports->list[i].port.name));
 	return list;
 }
@@ -281,7 +287,7 @@ static void zone_row(const struct show *show, struct table *table, uint32_t numb
 	struct line line = { 0 };
 
 	for (size_t i = 0; i < show->ports->n; i++) {
-		if (show->ports->list[i].port.zone != number)
+		if (!is_in_zone(&show->ports->list[i].port, number))
 			continue;
 		line_text(&line, line.len ? " " : "");
 		line_text(&line, show->ports->list[i].port.name);
