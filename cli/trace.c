@@ -81,9 +81,23 @@ static int no_interface(const struct trace *t)
 	return cli_error(CLI_USAGE, "iif %s: there is no such interface in this network namespace", t->packet.iif);
 }
 
+/* Tables can be read from anywhere, routes only in the namespace that they are of. */
+static int check_here(const struct trace *t)
+{
+	for (size_t i = 0; i < t->ports->n; i++)
+		if (t->ports->list[i].present)
+			return CLI_OK;
+	if (!t->ports->n)
+		return CLI_OK;
+	return cli_error(CLI_FAIL, "instance \"%s\" serves another network namespace: none of its interfaces (%s ...) is here; run this "
+			 "command there", t->opts->instance, t->ports->list[0].port.name);
+}
+
 /* Where it comes in. */
 static int find_way_in(struct trace *t)
 {
+	uint16_t vlan = t->packet.has_vlan ? t->packet.vlan : 0;
+
 	if (!t->packet.iif[0])
 		return cli_error(CLI_USAGE, "trace: it is not said where the packet comes in; right would be: iif NAME ... "
 				 "(packets that the box itself sends cannot be traced)");
@@ -91,15 +105,9 @@ static int find_way_in(struct trace *t)
 	if (!t->arrival.ifindex)
 		return no_interface(t);
 	t->arrival.mark = t->packet.mark;
-	for (size_t i = 0; i < t->ports->n; i++) {
-		const struct port_hooks *h = &t->ports->list[i];
-
-		if (h->port.ifindex == t->arrival.ifindex && h->port.vlan == (t->packet.has_vlan ? t->packet.vlan : 0))
-			t->port = h;
-		if (!h->present)
-			return cli_error(CLI_FAIL, "instance \"%s\" serves another network namespace (its interface %s is not here); "
-					 "run this command there", t->opts->instance, h->port.name);
-	}
+	for (size_t i = 0; i < t->ports->n; i++)
+		if (t->ports->list[i].port.ifindex == t->arrival.ifindex && t->ports->list[i].port.vlan == vlan)
+			t->port = &t->ports->list[i];
 	t->arrival.no_l2 = t->port && (t->port->port.flags & PORT_NO_L2);
 	return CLI_OK;
 }
@@ -245,6 +253,8 @@ int cmd_trace(int argc, char **argv)
 	code = understand(&t);
 	if (!code)
 		code = trace_open(&t);
+	if (!code)
+		code = check_here(&t);
 	if (!code)
 		code = find_way_in(&t);
 	if (!code)

@@ -165,9 +165,6 @@ bool cfg_unicast_range(struct cfg_range4 range);
 struct cfg_range4 cfg_prefix_range(struct cfg_prefix4 prefix);
 /* 0-63, or a name like ef. */
 bool cfg_dscp(struct cfg_parse *p, const struct node *node, unsigned int *to);
-/* The name, or the number where there is none. */
-#define CFG_DSCP_LEN	8
-const char *cfg_dscp_text(unsigned int dscp, char buf[CFG_DSCP_LEN]);
 /* N or N/MASK, decimal or hexadecimal. */
 bool cfg_mark(struct cfg_parse *p, const struct node *node, uint32_t *mark, uint32_t *mask);
 

@@ -120,12 +120,12 @@ static json_t *protos_json(const uint8_t *protos, size_t n)
 
 static json_t *dscp_json(uint64_t dscps)
 {
-	char text[CFG_DSCP_LEN];
+	char text[DSCP_TEXT_LEN];
 	json_t *list = json_array();
 
 	for (unsigned int i = 0; i < 64; i++)
 		if (dscps >> i & 1)
-			append_text(list, cfg_dscp_text(i, text));
+			append_text(list, addr_print_dscp(i, text));
 	return list;
 }
 

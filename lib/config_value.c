@@ -378,48 +378,21 @@ bool cfg_range(struct cfg_parse *p, const struct node *node, struct cfg_range4 *
 
 /* DSCPs and marks */
 
-static const struct dscp_name {
-	const char *name;
-	unsigned int dscp;
-} dscp_names[] = {
-	{ "cs0", 0 }, { "cs1", 8 }, { "cs2", 16 }, { "cs3", 24 }, { "cs4", 32 }, { "cs5", 40 }, { "cs6", 48 }, { "cs7", 56 },
-	{ "af11", 10 }, { "af12", 12 }, { "af13", 14 }, { "af21", 18 }, { "af22", 20 }, { "af23", 22 },	/* RFC 2597 */
-	{ "af31", 26 }, { "af32", 28 }, { "af33", 30 }, { "af41", 34 }, { "af42", 36 }, { "af43", 38 },
-	{ "ef", 46 }, { "va", 44 }, { "le", 1 },	/* RFC 3246, RFC 5865, RFC 8622 */
-};
-#define N_DSCP_NAMES	(sizeof(dscp_names) / sizeof(dscp_names[0]))
-
 bool cfg_dscp(struct cfg_parse *p, const struct node *node, unsigned int *to)
 {
-	const char *text = cfg_text(p, node, "a DSCP"), *end;
+	const char *text = cfg_text(p, node, "a DSCP");
 	char quoted[CFG_QUOTE_LEN];
-	uint64_t value;
+	uint8_t dscp;
 
 	if (!text)
 		return false;
-	for (size_t i = 0; i < N_DSCP_NAMES; i++) {
-		if (!strcasecmp(text, dscp_names[i].name)) {
-			*to = dscp_names[i].dscp;
-			return true;
-		}
-	}
-	value = number_digits(text, &end);
-	if (end != text && !*end && value < 64) {
-		*to = (unsigned int)value;
+	if (!addr_parse_dscp(text, &dscp)) {
+		*to = dscp;
 		return true;
 	}
 	cfg_fail(p, node->line, "`%s` is not a DSCP; a number from 0 to 63, cs0 to cs7, af11 to af43, ef, va or le",
 		 cfg_quote(text, quoted));
 	return false;
-}
-
-const char *cfg_dscp_text(unsigned int dscp, char buf[CFG_DSCP_LEN])
-{
-	for (size_t i = 0; i < N_DSCP_NAMES; i++)
-		if (dscp_names[i].dscp == dscp)
-			return dscp_names[i].name;
-	snprintf(buf, CFG_DSCP_LEN, "%u", dscp & 63);
-	return buf;
 }
 
 /* Decimal, or hexadecimal with 0x, up to 32 bits; *end is what follows. */

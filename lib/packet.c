@@ -115,40 +115,13 @@ static int number(struct sentence *s, const char *name, unsigned long lo, unsign
 	return 0;
 }
 
-/* A DSCP by its name (RFC 2474, 2597, 3246), or -1. */
-static int dscp_named(const char *text)
-{
-	static const struct {
-		const char *name;
-		int dscp;
-	} names[] = { { "ef", 46 }, { "default", 0 }, { "cs0", 0 }, { "cs1", 8 }, { "cs2", 16 }, { "cs3", 24 }, { "cs4", 32 }, { "cs5", 40 },
-		      { "cs6", 48 }, { "cs7", 56 }, { "af11", 10 }, { "af12", 12 }, { "af13", 14 }, { "af21", 18 }, { "af22", 20 },
-		      { "af23", 22 }, { "af31", 26 }, { "af32", 28 }, { "af33", 30 }, { "af41", 34 }, { "af42", 36 }, { "af43", 38 } };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcasecmp(names[i].name, text))
-			return names[i].dscp;
-	return -1;
-}
-
 static int option_dscp(struct sentence *s)
 {
-	int named = s->at < s->n ? dscp_named(s->word[s->at]) : -1;
-	size_t len;
-	unsigned long n;
+	const char *right = "N, from 0 to 63, or a name: ef, va, le, af11 to af43, cs0 to cs7", *text = value(s, "dscp", right);
 
-	if (named >= 0) {
-		s->p->dscp = named;
-		s->at++;
-		return 0;
-	}
-	if (number(s, "dscp", 0, 63, &n)) {
-		len = strlen(s->err);
-		snprintf(s->err + len, s->err_len - len, ", or a name: ef, af11 to af43, cs0 to cs7");
+	if (!text)
 		return -EINVAL;
-	}
-	s->p->dscp = n;
-	return 0;
+	return addr_parse_dscp(text, &s->p->dscp) ? wrong(s, "\"dscp %s\": right would be %s", text, right) : 0;
 }
 
 static int option_iif(struct sentence *s)
