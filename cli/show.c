@@ -80,7 +80,7 @@ static struct zone *read_zones(const struct maps *maps)
 	return zones;
 }
 
-static int show_open(struct show *show, const struct subject *subject)
+int show_open(struct show *show)
 {
 	char err[512];
 	int ret = maps_open((struct maps **)&show->maps, show->opts->instance, err, sizeof(err));
@@ -94,7 +94,17 @@ static int show_open(struct show *show, const struct subject *subject)
 	if (!show->names || !show->ports || !show->pools || !show->zones)
 		return cli_error(CLI_FAIL, "no memory");
 	ret = filter_resolve(&show->filter, show->names, err, sizeof(err));
-	return ret ? cli_error(CLI_FAIL, "%s", err) : subject->run(show);
+	return ret ? cli_error(CLI_FAIL, "%s", err) : CLI_OK;
+}
+
+void show_close(struct show *show)
+{
+	free(show->pools);
+	free(show->zones);
+	ports_free(show->ports);
+	names_close(show->names);
+	maps_close((struct maps *)show->maps);
+	filter_free(&show->filter);
 }
 
 int cmd_show(int argc, char **argv)
@@ -113,13 +123,10 @@ int cmd_show(int argc, char **argv)
 		return CLI_USAGE;
 	code = read_filter(&show, subject);
 	if (!code)
-		code = show_open(&show, subject);
-	free(show.pools);
-	free(show.zones);
-	ports_free(show.ports);
-	names_close(show.names);
-	maps_close((struct maps *)show.maps);
-	filter_free(&show.filter);
+		code = show_open(&show);
+	if (!code)
+		code = subject->run(&show);
+	show_close(&show);
 	return code;
 }
 

@@ -22,6 +22,13 @@ struct show {
 	struct zone *zones;	/* [NATVI_MAX_ZONES] likewise */
 };
 
+/*
+ * Read the instance that show->opts names, and look up what show->filter names. An exit code; what is wrong has been said.
+ * show_close() in either case.
+ */
+int show_open(struct show *show);
+void show_close(struct show *show);
+
 /* All return an exit code and have said what is wrong. */
 int show_sessions(struct show *show);
 int show_mappings(struct show *show);
@@ -40,6 +47,10 @@ void show_direction(struct line *line, const char *key, const struct tuple *t, u
 
 /* Name of a zone by its number; "#N" when it has none. */
 const char *show_zone(const struct show *show, uint32_t zone, char buf[NATVI_NAME_LEN]);
+
+/* What a rule does: "snat masquerade, dnat 203.0.113.10:8080". */
+#define SHOW_RULE_LEN	192
+const char *show_rule_does(const struct show *show, const struct rule *rule, char buf[SHOW_RULE_LEN]);
 
 /* Are there others than the global one? */
 bool show_has_zones(const struct show *show);

@@ -134,6 +134,24 @@ static const char *new_destination(const struct show *show, const struct rule *r
 	return buf;
 }
 
+const char *show_rule_does(const struct show *show, const struct rule *rule, char buf[SHOW_RULE_LEN])
+{
+	char action[32], to[NEW_LEN];
+
+	*buf = '\0';
+	if (rule->action != ACTION_TRANSLATE)
+		return action_name(rule, action);
+	if (rule->flags & (RULE_SNAT | RULE_SRC_NET)) {
+		append(buf, SHOW_RULE_LEN, "", rule->flags & RULE_SNAT ? "snat " : "netmap ");
+		append(buf, SHOW_RULE_LEN, "", new_source(show, rule, to));
+	}
+	if (rule->flags & (RULE_DNAT | RULE_DST_NET)) {
+		append(buf, SHOW_RULE_LEN, ", ", "dnat ");
+		append(buf, SHOW_RULE_LEN, "", new_destination(show, rule, to));
+	}
+	return buf;
+}
+
 /* A rule's fields as text. */
 enum {
 	F_NAME, F_TRAFFIC, F_IN, F_OUT, F_SOURCE, F_DESTINATION, F_PROTO, F_SPORTS, F_DPORTS, F_DSCP, F_MARK, F_ACTION, F_NEW_SOURCE,

@@ -38,19 +38,12 @@ static int open_pin(const char *instance, const char *name)
 static int trace_open(struct trace *t)
 {
 	char err[512];
-	int ret = maps_open(&t->maps, t->opts->instance, err, sizeof(err));
+	int code = show_open(&t->show);
 
-	if (ret)
-		return cli_error(cli_exit_of(ret), "%s", err);
-	t->fragments = open_pin(t->opts->instance, "fragments");
-	t->fragment_sources = open_pin(t->opts->instance, "fragment_sources");
-	t->names = names_open(t->opts->instance);
-	t->ports = ports_read(t->maps);
-	t->pools = calloc(NATVI_MAX_POOLS, sizeof(*t->pools));
-	if (!t->names || !t->ports || !t->pools)
-		return cli_error(CLI_FAIL, "no memory");
-	for (uint32_t i = 0; i < NATVI_MAX_POOLS && !maps_pool(t->maps, i, &t->pools[i]); i++)
-		;
+	if (code)
+		return code;
+	t->fragments = open_pin(t->show.opts->instance, "fragments");
+	t->fragment_sources = open_pin(t->show.opts->instance, "fragment_sources");
 	t->asker = asker_open(err, sizeof(err));
 	return t->asker ? CLI_OK : cli_error(CLI_FAIL, "%s", err);
 }
@@ -63,18 +56,15 @@ static void trace_close(struct trace *t)
 	if (t->fragment_sources >= 0)
 		close(t->fragment_sources);
 	free(t->frame);
-	free(t->pools);
-	ports_free(t->ports);
-	names_close(t->names);
-	maps_close(t->maps);
+	show_close(&t->show);
 }
 
 static int no_interface(const struct trace *t)
 {
 	const char *names[64] = { NULL }, *near;
 
-	for (size_t i = 0; i < t->ports->n && i < 63; i++)
-		names[i] = t->ports->list[i].port.name;
+	for (size_t i = 0; i < t->show.ports->n && i < 63; i++)
+		names[i] = t->show.ports->list[i].port.name;
 	near = cli_nearest(t->packet.iif, names);
 	if (near)
 		return cli_error(CLI_USAGE, "iif %s: there is no such interface here; did you mean %s?", t->packet.iif, near);
@@ -84,13 +74,13 @@ static int no_interface(const struct trace *t)
 /* Tables can be read from anywhere, routes only in the namespace that they are of. */
 static int check_here(const struct trace *t)
 {
-	for (size_t i = 0; i < t->ports->n; i++)
-		if (t->ports->list[i].present)
+	for (size_t i = 0; i < t->show.ports->n; i++)
+		if (t->show.ports->list[i].present)
 			return CLI_OK;
-	if (!t->ports->n)
+	if (!t->show.ports->n)
 		return CLI_OK;
 	return cli_error(CLI_FAIL, "instance \"%s\" serves another network namespace: none of its interfaces (%s ...) is here; run this "
-			 "command there", t->opts->instance, t->ports->list[0].port.name);
+			 "command there", t->show.opts->instance, t->show.ports->list[0].port.name);
 }
 
 /* Where it comes in. */
@@ -105,9 +95,9 @@ static int find_way_in(struct trace *t)
 	if (!t->arrival.ifindex)
 		return no_interface(t);
 	t->arrival.mark = t->packet.mark;
-	for (size_t i = 0; i < t->ports->n; i++)
-		if (t->ports->list[i].port.ifindex == t->arrival.ifindex && t->ports->list[i].port.vlan == vlan)
-			t->port = &t->ports->list[i];
+	for (size_t i = 0; i < t->show.ports->n; i++)
+		if (t->show.ports->list[i].port.ifindex == t->arrival.ifindex && t->show.ports->list[i].port.vlan == vlan)
+			t->port = &t->show.ports->list[i];
 	t->arrival.no_l2 = t->port && (t->port->port.flags & PORT_NO_L2);
 	return CLI_OK;
 }
@@ -157,7 +147,7 @@ static void look_back(struct trace *t, struct native *n)
 	t->strange = t->has_session && v->missed && !t->session.expired;
 	if (!v->missed)
 		return;
-	t->has_addr = !bpf_map_lookup_elem(t->maps->fd[MAPS_ADDRS], &(struct addr_key){ .addr = v->key.dst, .zone = v->key.zone }, &t->addr);
+	t->has_addr = !bpf_map_lookup_elem(t->show.maps->fd[MAPS_ADDRS], &(struct addr_key){ .addr = v->key.dst, .zone = v->key.zone }, &t->addr);
 	if (v->held & COLD_SRC_MAPPED) {
 		t->has_mapping = true;
 		t->mapping_key = (struct mapping_key){ .addr = v->key.src, .port = v->key.sport, .zone = v->key.zone,
@@ -198,18 +188,18 @@ static int go(struct trace *t)
 	struct usage usage;
 	uint64_t random;
 
-	if (maps_refresh(t->maps) || maps_usage(t->maps, &usage))
-		return cli_error(CLI_FAIL, "cannot read the tables of instance \"%s\"", t->opts->instance);
+	if (maps_refresh((struct maps *)t->show.maps) || maps_usage(t->show.maps, &usage))
+		return cli_error(CLI_FAIL, "cannot read the tables of instance \"%s\"", t->show.opts->instance);
 	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
 		random = t->now_s;
-	if (native_new_live(&source, &t->maps->control, &usage, random, &n))
+	if (native_new_live(&source, &t->show.maps->control, &usage, random, &n))
 		return cli_error(CLI_FAIL, "no memory");
 	t->now_s = maps_now_s();
 	t->arrival.hits_only = true;
 	native_arrive(n, &t->arrival, t->frame, t->len, t->now_s);
 	t->at_xdp = native_counters(n)->xdp_hits;
 
-	native_forget(n, &t->maps->control, &usage);
+	native_forget(n, &t->show.maps->control, &usage);
 	t->len = untag(t);
 	t->arrival.hits_only = false;
 	t->asked_rules = false;
@@ -217,7 +207,7 @@ static int go(struct trace *t)
 	native_seen(n, &t->view);
 	t->out_is_ip = (t->result.action == NATIVE_SEND || t->result.action == NATIVE_KERNEL) &&
 		       packet_read(t->result.frame, t->result.len, !t->arrival.no_l2 || trace_waits(t), &t->out);
-	native_forget(n, &t->maps->control, &usage);
+	native_forget(n, &t->show.maps->control, &usage);
 	look_back(t, n);
 	find_target(t, n);
 	find_applied(t);
@@ -230,14 +220,14 @@ static int understand(struct trace *t)
 	char text[MAX_SENTENCE] = "", err[512];
 	size_t at = 0;
 
-	for (int i = 0; i < t->opts->n_words; i++)
-		at += snprintf(text + at, at < sizeof(text) ? sizeof(text) - at : 0, "%s%s", i ? " " : "", t->opts->words[i]);
+	for (int i = 0; i < t->show.opts->n_words; i++)
+		at += snprintf(text + at, at < sizeof(text) ? sizeof(text) - at : 0, "%s%s", i ? " " : "", t->show.opts->words[i]);
 	if (at >= sizeof(text))
 		return cli_error(CLI_USAGE, "trace: the packet is described in more than %d letters", MAX_SENTENCE - 1);
-	if (t->opts->frame >= 0 && !t->opts->pcap)
+	if (t->show.opts->frame >= 0 && !t->show.opts->pcap)
 		return cli_error(CLI_USAGE, "trace: --frame says which frame of a capture; right would be --pcap FILE --frame %ld",
-				 t->opts->frame);
-	if (packet_parse(text, !t->opts->pcap, &t->packet, err, sizeof(err)))
+				 t->show.opts->frame);
+	if (packet_parse(text, !t->show.opts->pcap, &t->packet, err, sizeof(err)))
 		return cli_error(CLI_USAGE, "trace: %s", err);
 	return CLI_OK;
 }
@@ -245,7 +235,7 @@ static int understand(struct trace *t)
 int cmd_trace(int argc, char **argv)
 {
 	struct cli_opts opts;
-	struct trace t = { .opts = &opts, .fragments = -1, .fragment_sources = -1 };
+	struct trace t = { .show = { .opts = &opts }, .fragments = -1, .fragment_sources = -1 };
 	int code;
 
 	if (!cli_parse(argc, argv, CLI_TAKES_JSON | CLI_TAKES_PCAP, &opts, &code))
@@ -285,19 +275,6 @@ const char *trace_hook(const struct trace *t)
 	return t->at_xdp && there ? "xdp" : "tc";
 }
 
-const char *trace_zone(const struct trace *t, uint32_t number, char buf[NATVI_NAME_LEN])
-{
-	struct zone zone;
-
-	if (!number)
-		return "global";
-	if (!bpf_map_lookup_elem(t->maps->fd[MAPS_ZONES], &number, &zone) && zone.name[0])
-		snprintf(buf, NATVI_NAME_LEN, "%.*s", (int)sizeof(zone.name) - 1, zone.name);
-	else
-		snprintf(buf, NATVI_NAME_LEN, "#%u", number);
-	return buf;
-}
-
 /* Look-up 2 goes by the translated packet; masquerading behind a new destination asks for the way out first. */
 bool trace_is_second(const struct trace *t, const struct trace_lookup *l)
 {
@@ -312,40 +289,6 @@ bool trace_is_second(const struct trace *t, const struct trace_lookup *l)
 
 bool trace_waits(const struct trace *t)
 {
-	return t->result.action == NATIVE_SEND && t->maps->control.park_ifindex &&
-	       t->result.out_ifindex == t->maps->control.park_ifindex;
-}
-
-static size_t source_text(const struct trace *t, const struct rule *r, char *buf, size_t len)
-{
-	char addr[ADDR_TEXT_LEN];
-
-	if (r->flags & RULE_SRC_NET)
-		return snprintf(buf, len, "source into %s", addr_print_prefix(&r->new_src, r->src_len, addr));
-	if (!(r->flags & RULE_SNAT))
-		return 0;
-	if (r->pool == POOL_MASQUERADE)
-		return snprintf(buf, len, "masquerade");
-	if (r->pool < NATVI_MAX_POOLS && t->pools[r->pool].name[0])
-		return snprintf(buf, len, "snat %s", t->pools[r->pool].name);
-	return snprintf(buf, len, "snat #%u", r->pool);
-}
-
-const char *trace_rule_does(const struct trace *t, const struct rule *r, char *buf, size_t len)
-{
-	static const char *const actions[] = { [ACTION_TRANSLATE] = "translate", [ACTION_ACCEPT] = "accept", [ACTION_DROP] = "drop",
-					       [ACTION_REJECT] = "reject", [ACTION_KERNEL] = "kernel" };
-	char addr[ADDR_TEXT_LEN];
-	size_t at;
-
-	if (r->action != ACTION_TRANSLATE)
-		return r->action < sizeof(actions) / sizeof(actions[0]) ? actions[r->action] : "unknown";
-	at = source_text(t, r, buf, len);
-	if (r->flags & RULE_DST_NET)
-		at += snprintf(buf + at, len - at, "%sdestination into %s", at ? ", " : "", addr_print_prefix(&r->new_dst, r->dst_len, addr));
-	if (r->flags & RULE_DNAT)
-		at += snprintf(buf + at, len - at, "%sdnat %s", at ? ", " : "", addr_print(&r->new_dst, addr));
-	if ((r->flags & RULE_DNAT) && r->new_port)
-		snprintf(buf + at, len - at, r->new_port_hi > r->new_port ? ":%u-%u" : ":%u", r->new_port, r->new_port_hi);
-	return *buf && at ? buf : "translate";
+	return t->result.action == NATIVE_SEND && t->show.maps->control.park_ifindex &&
+	       t->result.out_ifindex == t->show.maps->control.park_ifindex;
 }

@@ -37,11 +37,7 @@ struct trace_socket {
 struct asker;
 
 struct trace {
-	const struct cli_opts *opts;
-	struct maps *maps;
-	struct names *names;
-	struct ports *ports;
-	struct pool *pools;		/* [NATVI_MAX_POOLS] */
+	struct show show;		/* the instance */
 	int fragments, fragment_sources;	/* maps; -1: not open */
 	struct asker *asker;
 
@@ -102,9 +98,7 @@ int trace_print_json(const struct trace *trace);	/* exit code */
 enum trace_flow { TRACE_NO_FLOW, TRACE_MISS, TRACE_EXPIRED, TRACE_STRANGE, TRACE_HIT };
 enum trace_flow trace_flow(const struct trace *trace);
 const char *trace_hook(const struct trace *trace);		/* where it ends: "xdp" or "tc" */
-const char *trace_zone(const struct trace *trace, uint32_t zone, char buf[NATVI_NAME_LEN]);
 bool trace_is_second(const struct trace *trace, const struct trace_lookup *lookup);	/* look-up 2 */
-const char *trace_rule_does(const struct trace *trace, const struct rule *rule, char *buf, size_t len);
 bool trace_waits(const struct trace *trace);			/* the packet goes to the daemon for a while */
 
 #endif

@@ -88,7 +88,7 @@ static json_t *json_port(const struct trace *t)
 	if (!t->port)
 		return json_null();
 	return json_pack("{s:s, s:I, s:i, s:i, s:s, s:s, s:b}", "name", t->port->port.name, "ifindex", (json_int_t)t->port->port.ifindex,
-			 "vlan", t->port->port.vlan, "zone", t->port->port.zone, "zone_name", trace_zone(t, t->port->port.zone, zone),
+			 "vlan", t->port->port.vlan, "zone", t->port->port.zone, "zone_name", show_zone(&t->show, t->port->port.zone, zone),
 			 "xdp", t->port->xdp, "tc_ingress", t->port->tc_in);
 }
 
@@ -109,7 +109,7 @@ static json_t *json_session(const struct trace *t)
 		idle = other;
 	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:i, s:i, s:i, s:i, s:I, s:I}", "direction", is_orig ? "original" : "reply",
 			 "orig", json_tuple(&orig->key), "reply", json_tuple(&reply->key), "becomes", json_tuple(&becomes),
-			 "state", session_state(orig, reply), "rule", names_rule(t->names, cold->rule, rule), "rule_id", cold->rule,
+			 "state", session_state(orig, reply), "rule", names_rule(t->show.names, cold->rule, rule), "rule_id", cold->rule,
 			 "age_s", (int)(t->now_s - s->cold.created_s), "idle_s", idle < 0 ? 0 : idle, "expires_s", left < 0 ? 0 : left,
 			 "packets_orig", (json_int_t)orig->packets, "packets_reply", (json_int_t)reply->packets);
 }
@@ -127,13 +127,13 @@ static json_t *json_flow(const struct trace *t)
 static json_t *json_destination(const struct trace *t)
 {
 	const struct native_seen *v = &t->view;
-	bool pool = t->has_addr && t->addr.pool < NATVI_MAX_POOLS && t->pools[t->addr.pool].name[0];
+	bool pool = t->has_addr && t->addr.pool < NATVI_MAX_POOLS && t->show.pools[t->addr.pool].name[0];
 	json_t *o;
 
 	if (!v->missed)
 		return json_null();
 	o = json_pack("{s:o, s:b, s:b, s:o}", "addr", json_addr(&v->key.dst), "known", t->has_addr,
-		      "local", t->has_addr && (t->addr.flags & ADDR_LOCAL), "pool", pool ? json_string(t->pools[t->addr.pool].name) : json_null());
+		      "local", t->has_addr && (t->addr.flags & ADDR_LOCAL), "pool", pool ? json_string(t->show.pools[t->addr.pool].name) : json_null());
 	if (t->has_target)
 		json_object_set_new(o, "leads_to", json_pack("{s:s, s:o, s:i}", "by", t->target_static ? "forward" : "mapping",
 							     "addr", json_addr(&v->out.dst), "port", ntohs(v->out.dport)));
@@ -158,12 +158,12 @@ static json_t *json_lookup(const struct trace *t, const struct trace_lookup *l)
 	json_t *o = json_tuple(&l->question.tuple);
 
 	json_object_set_new(o, "number", json_integer(trace_is_second(t, l) ? 2 : 1));
-	json_object_set_new(o, "iif", json_string(ports_name(t->ports, l->question.in, in)));
+	json_object_set_new(o, "iif", json_string(ports_name(t->show.ports, l->question.in, in)));
 	json_object_set_new(o, "mark", l->question.use_mark ? json_integer(l->question.mark) : json_null());
 	json_object_set_new(o, "tos", json_integer(l->question.tos));
 	json_object_set_new(o, "result", json_string(result_name(l)));
-	json_object_set_new(o, "interface", way ? json_string(ports_name(t->ports, l->oif, out)) : json_null());
-	json_object_set_new(o, "enabled", json_boolean(way && ports_find(t->ports, l->oif)));
+	json_object_set_new(o, "interface", way ? json_string(ports_name(t->show.ports, l->oif, out)) : json_null());
+	json_object_set_new(o, "enabled", json_boolean(way && ports_find(t->show.ports, l->oif)));
 	json_object_set_new(o, "gateway", l->gateway ? json_string(addr_print4(l->gateway, gateway)) : json_null());
 	json_object_set_new(o, "table", l->table ? json_integer(l->table) : json_null());
 	json_object_set_new(o, "mtu", l->mtu ? json_integer(l->mtu) : json_null());
@@ -196,13 +196,13 @@ static json_t *json_sockets(const struct trace *t)
 static json_t *json_rules(const struct trace *t)
 {
 	json_t *list = json_array();
-	char name[8], does[160];
+	char name[8], does[SHOW_RULE_LEN];
 
 	for (size_t i = 0; i < t->n_rules; i++)
 		if (t->applied[i])
 			json_array_append_new(list, json_pack("{s:i, s:s, s:s}", "id", t->rules[i].id,
-							      "name", names_rule(t->names, t->rules[i].id, name),
-							      "action", trace_rule_does(t, &t->rules[i], does, sizeof(does))));
+							      "name", names_rule(t->show.names, t->rules[i].id, name),
+							      "action", show_rule_does(&t->show, &t->rules[i], does)));
 	return list;
 }
 
@@ -210,14 +210,14 @@ static json_t *json_mapping(const struct trace *t)
 {
 	const struct native_seen *v = &t->view;
 	bool remote = v->missed && (v->held & COLD_REMOTE);
-	bool pool = v->pool < NATVI_MAX_POOLS && t->pools[v->pool].name[0];
+	bool pool = v->pool < NATVI_MAX_POOLS && t->show.pools[v->pool].name[0];
 
 	if (!t->has_mapping && !remote)
 		return json_null();
 	return json_pack("{s:s, s:o, s:i, s:o, s:i, s:o, s:b}",
 			 "state", remote ? "none" : t->mapping_new ? "new" : mapping_state(&t->mapping),
 			 "inside", json_addr(&v->key.src), "inside_port", ntohs(v->key.sport), "outside", json_addr(&v->out.src),
-			 "outside_port", ntohs(v->out.sport), "pool", pool ? json_string(t->pools[v->pool].name) : json_null(),
+			 "outside_port", ntohs(v->out.sport), "pool", pool ? json_string(t->show.pools[v->pool].name) : json_null(),
 			 "by_chance", (remote || t->mapping_new) && v->out.sport != v->key.sport);
 }
 
@@ -230,7 +230,7 @@ static json_t *json_result(const struct trace *t)
 	char port[PORT_NAME_LEN];
 
 	return json_pack("{s:s, s:o, s:o, s:I}", "action", action,
-			 "interface", sends ? json_string(ports_name(t->ports, t->result.out_ifindex, port)) : json_null(),
+			 "interface", sends ? json_string(ports_name(t->show.ports, t->result.out_ifindex, port)) : json_null(),
 			 "packet", leaves ? json_packet(&t->out) : json_null(), "mark", (json_int_t)t->result.mark);
 }
 
@@ -242,7 +242,7 @@ static json_t *json_answer(const struct trace *t)
 	if (!t->result.icmp || !t->out_is_ip)
 		return json_null();
 	o = json_packet(&t->out);
-	json_object_set_new(o, "interface", json_string(ports_name(t->ports, t->result.out_ifindex, port)));
+	json_object_set_new(o, "interface", json_string(ports_name(t->show.ports, t->result.out_ifindex, port)));
 	return o;
 }
 

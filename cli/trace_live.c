@@ -46,15 +46,15 @@ static bool entry(void *arg, enum native_table table, uint32_t i, void *to)
 
 	trace->asked_rules |= table == NATIVE_RULES;
 	if (table == NATIVE_BUCKETS || table == NATIVE_MAPPINGS || table == NATIVE_PORTBITS)
-		return from_memory(trace->maps, table, i, to);
-	return !bpf_map_lookup_elem(trace->maps->fd[ids[table]], &i, to);
+		return from_memory(trace->show.maps, table, i, to);
+	return !bpf_map_lookup_elem(trace->show.maps->fd[ids[table]], &i, to);
 }
 
 static bool addr(void *arg, const struct addr_key *key, struct addr_info *to)
 {
 	const struct trace *trace = arg;
 
-	return !bpf_map_lookup_elem(trace->maps->fd[MAPS_ADDRS], key, to);
+	return !bpf_map_lookup_elem(trace->show.maps->fd[MAPS_ADDRS], key, to);
 }
 
 /* Looked at by a system call, an entry of an LRU table stays as old as it is. */
@@ -111,7 +111,7 @@ static void rule(void *arg, uint32_t i)
 {
 	struct trace *trace = arg;
 
-	if (trace->n_rules < TRACE_RULES && !bpf_map_lookup_elem(trace->maps->fd[MAPS_RULES], &i, &trace->rules[trace->n_rules]))
+	if (trace->n_rules < TRACE_RULES && !bpf_map_lookup_elem(trace->show.maps->fd[MAPS_RULES], &i, &trace->rules[trace->n_rules]))
 		trace->n_rules++;
 }
 

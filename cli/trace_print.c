@@ -67,7 +67,7 @@ static void say_port(const struct trace *t)
 	if (!t->port)
 		say("port", "%s%s is none of natvi's", t->packet.iif, t->packet.has_vlan ? ", with this VLAN," : "");
 	else
-		say("port", "%s, zone %s, xdp %s%s", t->port->port.name, trace_zone(t, t->port->port.zone, zone), t->port->xdp,
+		say("port", "%s, zone %s, xdp %s%s", t->port->port.name, show_zone(&t->show, t->port->port.zone, zone), t->port->xdp,
 		    t->port->tc_in ? "" : "; natvi's program is NOT attached there at tc ingress");
 }
 
@@ -86,7 +86,7 @@ static void say_session(const struct trace *t, const char *what)
 	if (s->has_peer && other < idle)
 		idle = other;
 	say("flow", "%s: %s direction of %s, %s, rule %s", what, is_orig ? "original" : "reply", tuple_text(&orig->key, &line),
-	    session_state(orig, reply), names_rule(t->names, cold->rule, rule));
+	    session_state(orig, reply), names_rule(t->show.names, cold->rule, rule));
 	say("", "age %s, idle %s, expires in %s, %llu+%llu packets", human_seconds(t->now_s - s->cold.created_s, age),
 	    human_seconds(idle < 0 ? 0 : idle, quiet), human_seconds(left < 0 ? 0 : left, expires),
 	    (unsigned long long)orig->packets, (unsigned long long)reply->packets);
@@ -129,8 +129,7 @@ static void say_destination(const struct trace *t)
 		return;
 	}
 	if (t->addr.pool != POOL_NONE)
-		snprintf(what, sizeof(what), " of pool %s", t->addr.pool < NATVI_MAX_POOLS && t->pools[t->addr.pool].name[0] ?
-			 t->pools[t->addr.pool].name : (snprintf(pool, sizeof(pool), "#%u", t->addr.pool), pool));
+		snprintf(what, sizeof(what), " of pool %s", show_pool(&t->show, t->addr.pool, pool));
 	say("destination", "%s is an address%s%s%s", addr, t->addr.flags & ADDR_LOCAL ? " of the box" : "",
 	    what, t->addr.flags & ADDR_NET ? " of a netmap" : "");
 	if (t->has_target)
@@ -160,14 +159,14 @@ static void say_way(const struct trace *t, const struct trace_lookup *l)
 		snprintf(via, sizeof(via), " via %s", addr_print4(l->gateway, addr));
 	if (l->mtu)
 		snprintf(mtu, sizeof(mtu), ", MTU %u", l->mtu);
-	say("", "out by %s%s%s%s", ports_name(t->ports, l->oif, port), via, table_text(l->table, table), mtu);
+	say("", "out by %s%s%s%s", ports_name(t->show.ports, l->oif, port), via, table_text(l->table, table), mtu);
 	if (l->result == ROUTE_OK)
 		say("", "neighbour %02x:%02x:%02x:%02x:%02x:%02x%s%s", l->dmac[0], l->dmac[1], l->dmac[2], l->dmac[3], l->dmac[4],
 		    l->dmac[5], l->neighbour ? ", " : "", l->neighbour ? l->neighbour : "");
 	else
 		say("", "its neighbour is not resolved%s%s", l->neighbour ? ": " : "", l->neighbour ? l->neighbour : "");
-	if (!ports_find(t->ports, l->oif))
-		say("", "%s is none of natvi's ports", ports_name(t->ports, l->oif, port));
+	if (!ports_find(t->show.ports, l->oif))
+		say("", "%s is none of natvi's ports", ports_name(t->show.ports, l->oif, port));
 }
 
 static void say_lookup(const struct trace *t, const struct trace_lookup *l)
@@ -180,7 +179,7 @@ static void say_lookup(const struct trace *t, const struct trace_lookup *l)
 	if (l->question.tos)
 		snprintf(tos, sizeof(tos), ", tos 0x%02x", l->question.tos);
 	say(trace_is_second(t, l) ? "look-up 2" : "look-up 1", "%s, in by %s%s%s", tuple_text(&l->question.tuple, &line),
-	    ports_name(t->ports, l->question.in, port), mark, tos);
+	    ports_name(t->show.ports, l->question.in, port), mark, tos);
 	if (l->result == ROUTE_OK || l->result == ROUTE_NO_NEIGHBOUR)
 		say_way(t, l);
 	else if (l->type == RTN_LOCAL)
@@ -190,19 +189,19 @@ static void say_lookup(const struct trace *t, const struct trace_lookup *l)
 	else if (l->result == ROUTE_NONE || l->type == RTN_UNREACHABLE)
 		say("", "no route");
 	else
-		say("", "not forwarded (no route, the box itself, or forwarding is off on %s)", ports_name(t->ports, l->question.in, port));
+		say("", "not forwarded (no route, the box itself, or forwarding is off on %s)", ports_name(t->show.ports, l->question.in, port));
 }
 
 /* Rules up to number n of those that matched, those before *at having been said. */
 static void say_rules(const struct trace *t, size_t *at, size_t n)
 {
-	char name[8], does[160];
+	char name[8], does[SHOW_RULE_LEN];
 
 	for (; *at < n; (*at)++) {
 		const struct rule *r = &t->rules[*at];
 
 		if (t->applied[*at])
-			say("rule", "%u \"%s\": %s", r->id, names_rule(t->names, r->id, name), trace_rule_does(t, r, does, sizeof(does)));
+			say("rule", "%u \"%s\": %s", r->id, names_rule(t->show.names, r->id, name), show_rule_does(&t->show, r, does));
 	}
 }
 
@@ -240,8 +239,7 @@ static void say_mapping(const struct trace *t)
 	if (t->has_mapping)
 		say("mapping", "%s: %s -> %s, pool %s", t->mapping_new ? "would be made" : mapping_state(&t->mapping),
 		    end_text(&v->key.src, v->key.sport, v->key.proto, &in), end_text(&v->out.src, v->out.sport, v->out.proto, &out),
-		    v->pool < NATVI_MAX_POOLS && t->pools[v->pool].name[0] ? t->pools[v->pool].name :
-		    (snprintf(pool, sizeof(pool), "#%u", v->pool), pool));
+		    show_pool(&t->show, v->pool, pool));
 	else if (v->missed && (v->held & COLD_REMOTE))
 		say("mapping", "none, towards this remote alone: %s -> %s", end_text(&v->key.src, v->key.sport, v->key.proto, &in),
 		    end_text(&v->out.src, v->out.sport, v->out.proto, &out));
@@ -281,7 +279,7 @@ static void say_out(const struct trace *t, const char *label, const char *how)
 			 p->smac[2], p->smac[3], p->smac[4], p->smac[5], p->dmac[0], p->dmac[1], p->dmac[2], p->dmac[3], p->dmac[4],
 			 p->dmac[5]);
 	say(label, "%s, ttl %u%s%s%s", packet_text(p, text), p->ttl, mac, how,
-	    t->result.action == NATIVE_SEND ? ports_name(t->ports, t->result.out_ifindex, port) : "");
+	    t->result.action == NATIVE_SEND ? ports_name(t->show.ports, t->result.out_ifindex, port) : "");
 }
 
 static void say_end(const struct trace *t)

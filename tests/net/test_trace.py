@@ -104,7 +104,7 @@ def test_agrees_with_what_happens(net):
 
     said = wires.try_out("lan0", out)
     assert said["verdict"]["name"] == "new-forward" and said["flow"]["result"] == "miss"
-    assert said["rules"] == [{"id": 1, "name": "out", "action": "masquerade"}]
+    assert said["rules"] == [{"id": 1, "name": "out", "action": "snat masquerade"}]
     assert (said["mapping"]["state"], said["mapping"]["outside"], said["mapping"]["outside_port"]) == ("new", EXTERNAL, 5353)
     assert not said["mapping"]["by_chance"]
     assert [(l["number"], l["result"], l["interface"]) for l in said["lookups"]] == [(1, "ok", "wan0")]
