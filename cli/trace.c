@@ -205,6 +205,12 @@ static int go(struct trace *t)
 	t->asked_rules = false;
 	t->result = native_arrive(n, &t->arrival, t->frame, t->len, t->now_s);
 	native_seen(n, &t->view);
+	if (t->result.crosses) {
+		t->crossed = packet_read(t->result.frame, t->result.len, true, &t->cross);
+		t->cross_verdict = t->result.verdict;
+		t->arrival.no_l2 = false;
+		t->result = native_cross(n, t->result.frame, t->result.len, t->now_s);
+	}
 	t->out_is_ip = (t->result.action == NATIVE_SEND || t->result.action == NATIVE_KERNEL) &&
 		       packet_read(t->result.frame, t->result.len, !t->arrival.no_l2 || trace_waits(t), &t->out);
 	native_forget(n, &t->show.maps->control, &usage);

@@ -60,7 +60,10 @@ struct trace {
 	size_t n_sockets;
 
 	bool at_xdp;			/* it would end at XDP, if a program is there */
-	struct native_result result;
+	struct native_result result;	/* in the end; of what has crossed nvi0, at its far end */
+	bool crossed;
+	enum verdict cross_verdict;	/* before it crossed */
+	struct packet cross;		/* on nvi0 */
 	struct native_seen view;
 	struct packet out;		/* as it leaves, or the ICMP error that goes back */
 	bool out_is_ip;

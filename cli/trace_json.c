@@ -259,6 +259,8 @@ int trace_print_json(const struct trace *t)
 	json_object_set_new(o, "rules", json_rules(t));
 	json_object_set_new(o, "lookups", json_lookups(t));
 	json_object_set_new(o, "mapping", json_mapping(t));
+	json_object_set_new(o, "nvi", t->crossed ? json_pack("{s:s, s:o}", "verdict", verdict_name(t->cross_verdict),
+							     "packet", json_packet(&t->cross)) : json_null());
 	json_object_set_new(o, "verdict", json_pack("{s:s, s:s, s:s}", "name", verdict_name(v), "class", verdict_class_name(verdict_class(v)),
 						    "text", verdict_text(v)));
 	json_object_set_new(o, "result", json_result(t));

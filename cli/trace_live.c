@@ -72,10 +72,16 @@ static bool fragment_source(void *arg, const struct addr_key *key, struct fragme
 	return !bpf_map_lookup_elem(trace->fragment_sources, key, to);
 }
 
+/* Asked twice in the same way: once to see whether a packet is routed to nvi0, and again for the rules. */
+static bool is_same(const struct native_question *a, const struct native_question *b)
+{
+	return a->first && b->first && a->in == b->in && a->use_mark == b->use_mark && !memcmp(&a->tuple, &b->tuple, sizeof(a->tuple));
+}
+
 static void route(void *arg, const struct native_question *question, struct route *to)
 {
 	struct trace *trace = arg;
-	struct trace_lookup l = {};
+	struct trace_lookup *last = trace->n_lookups ? &trace->lookups[trace->n_lookups - 1] : NULL, l = {};
 
 	to->oif = 0;
 	to->mtu = 0;
@@ -83,7 +89,7 @@ static void route(void *arg, const struct native_question *question, struct rout
 	if (asker_route(trace->asker, question, &l))
 		l = (struct trace_lookup){ .question = *question, .result = ROUTE_NONE };
 	l.n_rules = trace->n_rules;
-	if (trace->n_lookups < TRACE_LOOKUPS)
+	if (trace->n_lookups < TRACE_LOOKUPS && !(last && is_same(&last->question, question)))
 		trace->lookups[trace->n_lookups++] = l;
 	to->result = l.result;
 	if (l.result != ROUTE_OK && l.result != ROUTE_NO_NEIGHBOUR)

@@ -285,7 +285,12 @@ static void say_out(const struct trace *t, const char *label, const char *how)
 static void say_end(const struct trace *t)
 {
 	enum verdict v = t->result.verdict;
+	char text[PACKET_TEXT_LEN];
 
+	if (t->crossed) {
+		say("nvi0", "crosses it as %s, ttl %u", packet_text(&t->cross, text), t->cross.ttl);
+		say("", "%s: %s", verdict_name(t->cross_verdict), verdict_text(t->cross_verdict));
+	}
 	say("verdict", "%s (%s): %s", verdict_name(v), verdict_class_name(verdict_class(v)), verdict_text(v));
 	if (t->result.icmp)
 		say_out(t, "answer", ", back by ");

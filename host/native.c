@@ -130,7 +130,7 @@ static struct native_result run(struct native *n, const struct native_arrival *a
 		len = NATIVE_MAX_FRAME;
 	f.len = len;
 	f.eth_proto = __builtin_bswap16(ETH_P_IP);
-	memcpy(f.data, frame, len);
+	memmove(f.data, frame, len);	/* a frame that crosses is here already */
 	native_current = n;
 	n->now_s = now_s;
 	n->hits_only = a->hits_only;
@@ -140,6 +140,7 @@ static struct native_result run(struct native *n, const struct native_arrival *a
 	r.verdict = counted(&before, &n->cpu[0].counters, &r.icmp);
 	r.out_ifindex = f.out_ifindex;
 	r.enters = f.enters;
+	r.crosses = f.crosses;
 	r.mark = f.mark;
 	r.frame = f.data;
 	r.len = f.len;
@@ -160,6 +161,18 @@ struct native_result native_arrive(struct native *n, const struct native_arrival
 				   uint32_t now_s)
 {
 	return run(n, arrival, frame, len, now_s, hook_port);
+}
+
+static int hook_nvi_in(void *ctx)
+{
+	return dp_nvi_in(ctx);
+}
+
+struct native_result native_cross(struct native *n, const void *frame, size_t len, uint32_t now_s)
+{
+	struct native_arrival a = { .ifindex = n->control.nvi_peer };
+
+	return run(n, &a, frame, len, now_s, hook_nvi_in);
 }
 
 struct native_result native_run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)

@@ -86,6 +86,7 @@ struct native_result {
 	bool icmp;			/* SEND: an ICMP error of natvi's own */
 	uint32_t out_ifindex;		/* SEND */
 	bool enters;			/* SEND: it does not leave there, but comes in anew */
+	bool crosses;			/* SEND: into nvi0; native_cross() says what becomes of it at the far end */
 	uint32_t mark;			/* KERNEL */
 	const uint8_t *frame;		/* SEND, KERNEL: as it leaves; good until the next call */
 	size_t len;
@@ -169,6 +170,9 @@ void native_forget(struct native *n, const struct control *control, const struct
 /* As native_run(), with more to say. */
 struct native_result native_arrive(struct native *n, const struct native_arrival *arrival, const void *frame, size_t len,
 				   uint32_t now_s);
+
+/* A frame that crosses nvi0, at its far end. */
+struct native_result native_cross(struct native *n, const void *frame, size_t len, uint32_t now_s);
 
 void native_seen(const struct native *n, struct native_seen *out);
 bool native_session(struct native *n, const struct tuple *key, uint32_t now_s, struct native_session *out);

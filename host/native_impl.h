@@ -24,6 +24,7 @@ struct native_frame {
 	uint16_t vlan_tci;
 	bool vlan_present;
 	bool enters;
+	bool crosses;
 	__be16 eth_proto;
 };
 

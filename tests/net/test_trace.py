@@ -7,9 +7,10 @@ import select
 import pytest
 from scapy.all import ICMP, IP, TCP, UDP, Ether, Raw, wrpcap
 
-from gateway import (EXTERNAL, GATEWAY, INSIDE, INSIDE2, MASQUERADE, PINS, REFUSE, SERVER, SERVER2, TO_POOL, config)
+from gateway import (EXTERNAL, GATEWAY, INSIDE, INSIDE2, MASQUERADE, PINS, REFUSE, REMOTE, SERVER, SERVER2, TO_POOL, config)
 from lab import run, veth, wait_for
 from test_fragments import Tun
+from test_nvi import in_pool, start as start_routed
 from test_park import needs_tun
 from wire import Tap, exchange
 
@@ -306,6 +307,30 @@ def test_capture(tc):
                          (("iif lan0 tcp", "--pcap", path), "with a capture")):
         done = natvi.cli("trace", *words_, check=False)
         assert done.returncode in (1, 2) and what in done.stderr
+
+
+def test_crossing_nvi0(net):
+    """On a port that is nat: routed: what is routed to nvi0 crosses it, the rest is the kernel's; both as it then happens."""
+    natvi = start_routed(net)
+    meet(net)
+    net.outside.udp(REMOTE, 53)
+    sentence = "iif lan0 udp %s:5353 > %%s:53 ttl 40" % INSIDE
+    said = trace(natvi, sentence % REMOTE)
+    assert said["nvi"]["verdict"] == "new-forward" and in_pool(said["nvi"]["packet"]["src"]) and said["nvi"]["packet"]["ttl"] == 40
+    assert (said["verdict"]["name"], said["result"]["interface"], said["result"]["packet"]["ttl"]) == ("nvi", "wan0", 39)
+    assert said["lookups"][0]["interface"] == "nvi0"
+    assert said["lookups"][-1]["interface"] == "wan0" and said["lookups"][-1]["number"] == 2
+    assert "nvi0 " in natvi.cli("trace", sentence % REMOTE).stdout
+    plain = trace(natvi, sentence % SERVER)
+    assert (plain["verdict"]["class"], plain["nvi"], plain["result"]["packet"]["src"]) == ("kernel", None, INSIDE)
+
+    tap, before = net.tap("inside"), natvi.counter("nvi")
+    out = net.tap("outside")
+    tap.send(Ether(src=net.mac(net.inside, "eth0"), dst=net.mac(net.gateway, "lan0")) / IP(src=INSIDE, dst=REMOTE, ttl=40) /
+             UDP(sport=5353, dport=53))
+    frame = out.expect(lambda f: IP in f and f[IP].dst == REMOTE, "the datagram that crossed")
+    assert (frame[IP].src, frame[UDP].sport, frame[IP].ttl) == (said["result"]["packet"]["src"], 5353, 39)
+    assert natvi.counter("nvi") == before + 1
 
 
 @needs_tun
