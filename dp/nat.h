@@ -391,12 +391,17 @@ DP void translate_src_by(struct pkt *p, const struct rule *r, __u32 masq)
 DP void hairpin(struct pkt *p, __u8 pool)
 {
 	const struct rule *r = rule_match(p, RULE_THROUGH, NULL, RULE_DNAT | RULE_DST_NET);
+	const struct port *out;
 
 	if (!r || !(r->flags & (RULE_SNAT | RULE_SRC_NET)))
 		return;
 	if (!r->in_ifindex && !r->src_len && r->in_zone == ZONE_ANY &&
 	    (!r->out_ifindex || r->out_ifindex == p->m->ifindex) && (r->out_zone == ZONE_ANY || r->out_zone == p->m->key.zone))
 		return;
+	if (pool == POOL_NONE && r->out_ifindex) {	/* the way out that the rule would have had */
+		out = port_lookup(r->out_ifindex, 0);
+		pool = out ? out->masq_pool : pool;
+	}
 	p->cpu->draft.rule = r->id;
 	translate_src_by(p, r, pool);
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """No inside, no outside: rules that translate destinations, prefixes and both ends, in any direction; zones."""
-from frames import advance, answers, case, drops, echo, echo_reply, icmp_error, other, passes, sends, state, sweep, tcp, udp
+from frames import advance, answers, case, drops, echo, echo_reply, icmp_error, other, passes, port, sends, state, sweep, tcp, udp
 from world import A, B, D, LAN, P, S, S2, X, ZONED, ZONES, rules
 
 SEEN = "192.0.2.25"        # a destination that nobody has: behind wan0 for the routes
@@ -148,7 +148,7 @@ CASES = [
     case("zones-apart", "two zones with the same addresses reach one uplink, each with its own sessions", zoned(
         "from: {zone: red}, to: {interface: wan0}, action: masquerade", "from: {zone: blue}, to: {interface: wan0}, action: masquerade"),
         sends("red0", udp(A + ":4000", S + ":53"), "wan0", udp(X + ":4000", S + ":53"), "new-forward"),
-        sends("blue0", udp(A + ":4000", S + ":53"), "wan0", udp("%s:$blue" % X, S + ":53"), "new-forward"),
+        sends("blue0", udp(A + ":4000", S + ":53"), "wan0", udp("%s:$blue" % X, S + ":53"), "new-forward", blue=port()),
         sends("wan0", udp(S + ":53", X + ":4000"), "red0", udp(S + ":53", A + ":4000")),
         sends("wan0", udp(S + ":53", X + ":$blue"), "blue0", udp(S + ":53", A + ":4000")),
         state(sessions=2, mappings=2), net=ZONED),
