@@ -124,6 +124,7 @@ enum rule_action {
 #define RULE_TO_BOX	0x02	/* what comes in for an address of the box itself */
 #define RULE_TO_POOL	0x04	/* what comes in for a translated address that no interface owns */
 #define RULE_FROM_BOX	0x08	/* what the box itself sends */
+#define RULE_TO_NET	0x10	/* what comes in for the translated address of a netmap */
 
 #define ZONE_ANY	0xffffu
 

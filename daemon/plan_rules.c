@@ -71,7 +71,11 @@ static uint8_t traffic_of(const struct cfg_rule *rule)
 		return RULE_TO_BOX;
 	if (rule->local == CFG_LOCAL_OUT)
 		return RULE_FROM_BOX;
-	return rule->dnat ? RULE_THROUGH | RULE_TO_BOX | RULE_TO_POOL : RULE_THROUGH;
+	if (rule->dnat)
+		return RULE_THROUGH | RULE_TO_BOX | RULE_TO_POOL | RULE_TO_NET;
+	if ((rule->action == ACTION_DROP || rule->action == ACTION_REJECT) && !rule->to.n_interfaces && !rule->to.n_zones)
+		return RULE_THROUGH | RULE_TO_NET;
+	return RULE_THROUGH;
 }
 
 static uint16_t match_zone(const struct plan *plan, const struct cfg_match *match, size_t i)
@@ -197,7 +201,7 @@ static void fill_back(struct rule *out, const struct plan *plan, const struct pl
 	set_ports(&out->sport_lo, &out->sport_hi, to, digit(&combination, to->n_ports));
 	out->proto = rule->n_protos ? rule->protos[digit(&combination, rule->n_protos)] : 0;
 	out->action = ACTION_TRANSLATE;
-	out->traffic = RULE_THROUGH | RULE_TO_POOL | RULE_TO_BOX;
+	out->traffic = RULE_THROUGH | RULE_TO_POOL | RULE_TO_BOX | RULE_TO_NET;
 	out->flags |= RULE_DST_NET;
 	set_net(&out->new_dst, &from->prefixes[0]);
 	out->new_zone = inside_zone(plan, input->config, from);

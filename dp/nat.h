@@ -499,7 +499,7 @@ DP enum stage nat_to_known(struct pkt *p, const struct addr_info *info, const st
 	if (m && !(m->flags & MAPPING_BOX))
 		return nat_inbound(p, info, set, m);
 	if (set->flags & SETTINGS_TO_KNOWN)
-		r = rule_match(p, local ? RULE_TO_BOX : RULE_TO_POOL, NULL, 0);
+		r = rule_match(p, local ? RULE_TO_BOX : info->flags & ADDR_NET ? RULE_TO_NET : RULE_TO_POOL, NULL, 0);
 	if (r)
 		return nat_by(p, r, info, set);
 	if (!ports || m)
@@ -539,10 +539,12 @@ DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
 		p->cpu->draft.routed = 1;
 		if (way->result == ROUTE_LOOP)
 			route_sourceless(p, way, set);
-		if (way->result == ROUTE_LOCAL || way->result == ROUTE_NONE)
+		if (way->result == ROUTE_LOCAL)
 			return kernel(p, VERDICT_LOCAL);
 	}
 	r = rule_match(p, traffic, way, 0);
+	if (p->cpu->draft.routed && way->result == ROUTE_NONE && !(r && (r->flags & (RULE_DNAT | RULE_DST_NET))))
+		return kernel(p, VERDICT_LOCAL);
 	return r ? nat_by(p, r, NULL, set) : kernel(p, VERDICT_NO_RULE);
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """No inside, no outside: rules that translate destinations, prefixes and both ends, in any direction; zones."""
 from frames import advance, answers, case, drops, echo, echo_reply, icmp_error, other, passes, port, sends, state, sweep, tcp, udp
-from world import A, B, D, LAN, P, S, S2, X, ZONED, ZONES, rules
+from world import A, B, D, LAN, NOWHERE, P, S, S2, X, ZONED, ZONES, rules
 
 SEEN = "192.0.2.25"        # a destination that nobody has: behind wan0 for the routes
 N = "203.0.113.%d"          # translated space of a netmap
@@ -68,6 +68,11 @@ CASES = [
         sends("lan0", icmp_error(A, S, 3, 3, udp(S + ":5000", A + ":53")), "wan0",
               icmp_error(SEEN, S, 3, 3, udp(S + ":5000", SEEN + ":53")))),
 
+    case("dnat-no-route", "an address that no route leads to", rules(
+        "from: {interface: lan0}, to: {destination: %s}, action: {snat: masquerade, dnat: %s}" % (NOWHERE, S), REST),
+        sends("lan0", udp(A + ":4000", NOWHERE + ":53"), "wan0", udp(X + ":4000", S + ":53"), "new-forward"),
+        passes("lan0", udp(A + ":4000", "192.0.2.98:53"), "local")),
+
     # Both ends
     case("twice", "source and destination by one rule", rules(
         "from: {interface: lan0}, to: {destination: %s}, action: {snat: masquerade, dnat: %s}" % (SEEN, S)),
@@ -103,6 +108,11 @@ CASES = [
     case("netmap-hairpin", "two of its hosts by their outside addresses", rules(NETMAP),
          sends("lan0", udp(A + ":4000", N % 67 + ":53"), "lan0", udp(N % 66 + ":4000", B + ":53"), "new-forward"),
          sends("lan0", udp(B + ":53", N % 66 + ":4000"), "lan0", udp(N % 67 + ":53", A + ":4000"))),
+    case("netmap-filtered", "rules above it hold for what comes in for its addresses, too", rules(
+        "from: {interface: wan0}, to: {port: 25}, proto: tcp, action: drop", NETMAP, "from: {interface: wan0}, action: reject"),
+        drops("wan0", tcp(S + ":5000", N % 66 + ":25"), "rule-drop"),
+        sends("wan0", tcp(S + ":5000", N % 66 + ":22"), "lan0", tcp(S + ":5000", A + ":22"), "new-forward"),
+        answers("wan0", tcp(S + ":5000", A + ":22"), "rule-reject", 3, 13)),
     case("static", "one address for one host, both ways", rules(
         "from: {source: %s}, action: {static: %s}" % (A, P), REST),
         sends("lan0", tcp(A + ":4000", S + ":80"), "wan0", tcp(P + ":4000", S + ":80"), "new-forward"),

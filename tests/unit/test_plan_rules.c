@@ -66,14 +66,14 @@ static void traffic(void **state)
 		uint32_t flags;
 	} list[] = {
 		{ { .masquerade = true }, RULE_THROUGH, SETTINGS_NEED_OUT },
-		{ { .action = ACTION_DROP }, RULE_THROUGH, SETTINGS_NEED_OUT },
+		{ { .action = ACTION_DROP }, RULE_THROUGH | RULE_TO_NET, SETTINGS_NEED_OUT },
 		{ { .action = ACTION_DROP, .local = CFG_LOCAL_IN }, RULE_TO_BOX, SETTINGS_NEED_OUT | SETTINGS_TO_KNOWN },
 		{ { .masquerade = true, .local = CFG_LOCAL_OUT }, RULE_FROM_BOX, SETTINGS_NEED_OUT | SETTINGS_FROM_BOX },
-		{ { .dnat = true, .dst_net = { 0xc6120002, 32 } }, RULE_THROUGH | RULE_TO_BOX | RULE_TO_POOL, SETTINGS_TO_KNOWN },
+		{ { .dnat = true, .dst_net = { 0xc6120002, 32 } }, RULE_THROUGH | RULE_TO_BOX | RULE_TO_POOL | RULE_TO_NET, SETTINGS_TO_KNOWN },
 		{ { .dnat = true, .dst_net = { 0xc6120002, 32 }, .local = CFG_LOCAL_IN }, RULE_TO_BOX, SETTINGS_TO_KNOWN },
 		{ { .dnat = true, .dst_net = { 0xc6120002, 32 }, .local = CFG_LOCAL_OUT }, RULE_FROM_BOX, SETTINGS_FROM_BOX },
 		{ { .dnat = true, .dst_net = { 0xc6120002, 32 }, .to = { .zones = both, .n_zones = 1 } },
-		  RULE_THROUGH | RULE_TO_BOX | RULE_TO_POOL, SETTINGS_TO_KNOWN | SETTINGS_NEED_OUT },
+		  RULE_THROUGH | RULE_TO_BOX | RULE_TO_POOL | RULE_TO_NET, SETTINGS_TO_KNOWN | SETTINGS_NEED_OUT },
 	};
 	const uint32_t mask = SETTINGS_NEED_OUT | SETTINGS_TO_KNOWN | SETTINGS_FROM_BOX;
 
@@ -158,7 +158,7 @@ static void netmap(void **state)
 	for (; i < 12; i++) {
 		assert_int_equal(r[i].id, 1);
 		assert_int_equal(r[i].flags, RULE_DST_NET);
-		assert_int_equal(r[i].traffic, RULE_THROUGH | RULE_TO_POOL | RULE_TO_BOX);
+		assert_int_equal(r[i].traffic, RULE_THROUGH | RULE_TO_POOL | RULE_TO_BOX | RULE_TO_NET);
 		assert_int_equal(r[i].in_ifindex, 0);
 		assert_int_equal(r[i].out_ifindex, 0);
 		assert_true(r[i].in_zone == 2 || r[i].in_zone == 0);
