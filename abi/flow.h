@@ -82,6 +82,7 @@ NATVI_ASSERT_SIZE(struct flow, 128);
 #define COLD_SRC_SHARED	0x10	/* ORIG: the source's mapping is one for TCP and UDP */
 #define COLD_DST_SHARED	0x20	/* ORIG: the destination's mapping is */
 #define COLD_RELEASED	0x40	/* ORIG: it has let go of all that the other flags say it holds (orphans: drain) */
+#define COLD_BOX	0x80	/* ORIG: the box itself began it */
 
 /* What only set-up, expiry and `show` read of a flow. */
 struct flow_cold {

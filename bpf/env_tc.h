@@ -76,6 +76,17 @@ DP int env_enter(struct pkt *p, __u32 ifindex)
 	return bpf_redirect(ifindex, BPF_F_INGRESS);
 }
 
+/*
+ * The helper would take a next hop, too, but then the packet keeps its old route, and goes by that one's neighbour when it
+ * has waited for this one. It must have a link-layer header, which is cut off again.
+ */
+DP int env_resolve(struct pkt *p, __u32 ifindex)
+{
+	if (!p->m->l3 && bpf_skb_change_head(p->ctx, sizeof(struct ethhdr), 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect_neigh(ifindex, NULL, 0, 0);
+}
+
 /* VLAN tags that are out of band go into the frame on the tap's way to the daemon. */
 DP int env_park(struct pkt *p, enum park_kind kind)
 {
@@ -136,6 +147,18 @@ DP void env_mark_slow(struct pkt *p, __u32 mark)
 	struct __sk_buff *skb = p->ctx;
 
 	skb->mark |= mark;
+}
+
+DP void env_unmark(struct pkt *p, __u32 mark)
+{
+	struct __sk_buff *skb = p->ctx;
+
+	skb->mark &= ~mark;
+}
+
+DP bool env_is_passing(const struct __sk_buff *skb)
+{
+	return skb->ingress_ifindex && !skb->mark;
 }
 
 DP bool env_l4_csum(struct pkt *p, __u32 off, __u16 addr_delta, __u16 port_delta, bool udp)

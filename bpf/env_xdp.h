@@ -79,6 +79,9 @@ DP int env_load(struct pkt *p, __u32 off, void *to, __u32 len) { return -1; }
 DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len) { return -1; }
 DP int env_sum(struct pkt *p, __u32 off, __u32 len) { return -1; }
 DP int env_enter(struct pkt *p, __u32 ifindex) { return XDP_PASS; }
+DP int env_resolve(struct pkt *p, __u32 ifindex) { return XDP_PASS; }
+DP void env_unmark(struct pkt *p, __u32 mark) { }
+DP bool env_is_passing(const struct xdp_md *ctx) { return true; }
 DP int env_park(struct pkt *p, enum park_kind kind) { return -1; }
 DP int env_cross(struct pkt *p, __u32 handle) { return -1; }
 DP __u32 env_origin(struct pkt *p) { return 0; }

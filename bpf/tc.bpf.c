@@ -9,6 +9,13 @@ int natvi_tc_ingress(struct __sk_buff *skb)
 	return dp_run(skb);
 }
 
+/* At a port's tc egress: what the box itself sends. */
+SEC("tc")
+int natvi_tc_egress(struct __sk_buff *skb)
+{
+	return dp_egress(skb);
+}
+
 /* At nvi0's tc egress. */
 SEC("tc")
 int natvi_tc_nvi_out(struct __sk_buff *skb)

@@ -84,6 +84,7 @@ int switches_set(const char *instance, const struct port *ports, size_t n_ports)
 	for (i = 0; i < n_ports; i++)
 		if (!(ports[i].flags & PORT_NVI))	/* that is natvi's own */
 			want_port(&wants, ports[i].name);
+	want(&wants, "1", "lo", "forwarding");	/* what the box sends is routed again as if it came in there */
 	want(&wants, "1", NULL, "net/ipv4/ip_forward");
 	err = sysctl_commit(instance, wants.list, wants.n);
 	free(wants.list);

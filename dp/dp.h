@@ -10,6 +10,7 @@
 #define NATVI_DP_DP_H
 
 #include "arp.h"
+#include "box.h"
 #include "env.h"
 #include "expire.h"
 #include "forward.h"
@@ -53,6 +54,9 @@ APART(establish)
 APART(icmp_error)
 APART(icmp_answer)
 APART(nvi_gate)
+APART(box_decide)
+APART(box_source)
+APART(box_icmp_error)
 
 /* A session for a packet that has none; NEXT: it has a flow now. */
 DP enum stage nat_miss(struct pkt *p)
@@ -180,6 +184,57 @@ DP int dp_nvi_in(void *ctx)
 	if (!dp_begin(p))
 		return env_drop(p);
 	nvi_in(p);
+	return p->m->action;
+}
+
+DP enum stage egress_stages(struct pkt *p)
+{
+	/* a tag that is no port's: the interface above this one is the port, and p has been there */
+	if (!port_find(p) || (p->m->eth_proto != __builtin_bswap16(ETH_P_IP) && !is_vlan(p->m->eth_proto)))
+		return DONE;
+	if (parse(p, !(p->port->flags & PORT_NO_L2)) == DONE)
+		return DONE;
+	settle();
+	if (is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]) || ((p->m->flags & PKT_LATER) && !box_fragment(p)))
+		return kernel(p, VERDICT_HOST_OUT);
+	if (p->m->flags & PKT_ICMP_ERROR)
+		return (enum stage)box_icmp_error_apart(p->ctx);
+	if (!may_have_flow(p))
+		return kernel(p, VERDICT_HOST_OUT);
+	if (!box_flow_find(p)) {
+		if (box_decide_apart(p->ctx) != NEXT || box_source_apart(p->ctx) != NEXT || establish_apart(p->ctx) != NEXT)
+			return DONE;
+		env_pointers(p);
+		p->bucket = handle_bucket(p->m->handle, &p->m->slot);
+		if (!p->bucket)
+			return drop(p, VERDICT_INTERNAL);
+	}
+	settle();
+	return box_forward(p);
+}
+
+/* At tc egress of a port. What others sent, and what natvi has been at work on, passes at once. */
+DP int dp_egress(ENV_CONTEXT *ctx)
+{
+	struct pkt packet = { .ctx = ctx }, *p = &packet;
+	const struct settings *set;
+
+	if (likely(env_is_passing(ctx)) || !dp_begin(p))
+		return env_kernel(p);
+	p->m->action = env_kernel(p);
+	set = env_settings(p->control->active);
+	if (!set)
+		return env_kernel(p);
+	if (p->m->mark & set->slow_mark) {
+		env_unmark(p, set->slow_mark);
+		return env_kernel(p);
+	}
+	if (env_origin(p))
+		return env_kernel(p);
+	p->m->flags |= PKT_FROM_BOX;
+	egress_stages(p);
+	if (unlikely(p->m->error_type))
+		icmp_answer_apart(p->ctx);
 	return p->m->action;
 }
 

@@ -41,13 +41,17 @@
  *   int env_punt / env_drop / env_kernel(struct pkt *)	actions
  *   int env_redirect(struct pkt *, __u32 ifindex)	send the frame as it is out of there
  *   int env_enter(struct pkt *, __u32 ifindex)		have it come in there
+ *   int env_resolve(struct pkt *, __u32 ifindex)		send it out of there by the kernel's routes, which
+ *							finds the neighbour; moves the packet
  *   int env_cross(struct pkt *, __u32 handle)		over nvi0, by the flow with this handle (abi/nvi.h); moves the
  *							packet; negative: cannot
- *   __u32 env_origin(struct pkt *)			at nvi0: ifindex that it came in by; 0: the box itself sends it
+ *   __u32 env_origin(struct pkt *)			at egress: ifindex that it came in by; 0: the box itself sends it
  *   void env_to_host(struct pkt *)			the kernel takes it in, whatever its destination MAC
  *   int env_park(struct pkt *, enum park_kind)		to the daemon's tap; moves the packet; negative: cannot
  *   void env_l4_csum(p, off, addr_delta, port_delta, udp)	the last change to a packet: moves it
- *   int env_mark_slow(p, mark)				mark for natvi's nftables table
+ *   void env_mark_slow(p, mark)				mark for natvi's nftables table, and for natvi's other hooks
+ *   void env_unmark(p, mark)				the mark has done its work
+ *   bool env_is_passing(ENV_CONTEXT *)			at egress: it has come in somewhere and bears no mark of anybody's
  *   int env_load(p, off, to, len)			copy bytes out of the packet; 0 or negative
  *   int env_store(p, off, from, len)			moves the packet; no checksum is changed
  *   int env_sum(p, off, len)				folded one's complement sum of these bytes; negative: not there

@@ -161,15 +161,34 @@ DP enum stage icmp_error_unknown(struct pkt *p, enum verdict why)
 	return drop(p, why);
 }
 
+/* Handle of the flow that draft.reply, the key of the way back, names; -1: none that lives. */
+DP __s64 quoted_flow(struct pkt *p)
+{
+	__s64 handle = table_find(&p->cpu->draft.reply);
+
+	return handle < 0 || session_stale(handle, p->cpu) ? -1 : handle;
+}
+
+/* Both headers by flow f. False: the packet is not what it seemed. Moves the packet. */
+DP bool quoted_rewrite(struct pkt *p, const struct quoted *q, const struct flow *f, __u16 ttl_delta)
+{
+	__u16 change;
+
+	if (!outer_translate(p, f, ttl_delta))
+		return false;
+	change = quoted_translate(p->cpu, q, f);
+	return q->len >= 28 && q->len <= QUOTE_BYTES && !env_store(p, q->at, p->cpu->quote, q->len) &&
+	       env_l4_csum(p, p->m->l4 + 2, 0, change, false);
+}
+
 DP enum stage icmp_error(struct pkt *p)
 {
 	enum verdict slow = VERDICT_FORWARD;
-	struct bucket *b = NULL;
 	struct quoted q = {};
+	struct bucket *b;
 	struct flow *f;
 	__s64 handle;
-	__u16 change;
-	__u32 slot;
+	__u32 slot = 0;
 	int enter = 0;
 	bool over;
 
@@ -177,9 +196,8 @@ DP enum stage icmp_error(struct pkt *p)
 		return icmp_error_unknown(p, VERDICT_FRAGMENT);
 	if (!quoted_parse(p, &q))
 		return icmp_error_unknown(p, VERDICT_BAD_ICMP);
-	handle = table_find(&p->cpu->draft.reply);
-	if (handle >= 0 && !session_stale(handle, p->cpu))
-		b = handle_bucket(handle, &slot);
+	handle = quoted_flow(p);
+	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
 	if (!b)
 		return icmp_error_unknown(p, VERDICT_ICMP_UNRELATED);
 	f = bucket_flow(b, slot);
@@ -202,11 +220,7 @@ DP enum stage icmp_error(struct pkt *p)
 		enter = slow_begin(p, f, bucket_cold(b, slot)->route_zone);
 	if (enter < 0)
 		return drop(p, VERDICT_NO_ROUTE);
-	if (!outer_translate(p, f, slow == VERDICT_FORWARD && !over ? CSUM_TTL_DELTA : 0))
-		return drop(p, VERDICT_TRUNCATED);
-	change = quoted_translate(p->cpu, &q, f);
-	if (q.len < 28 || q.len > QUOTE_BYTES || env_store(p, q.at, p->cpu->quote, q.len) ||
-	    !env_l4_csum(p, p->m->l4 + 2, 0, change, false))
+	if (!quoted_rewrite(p, &q, f, slow == VERDICT_FORWARD && !over ? CSUM_TTL_DELTA : 0))
 		return drop(p, VERDICT_BAD_ICMP);
 	if (over)
 		return cross(p, handle, slow);

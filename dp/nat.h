@@ -68,21 +68,15 @@ DP bool starts_session(const struct pkt *p)
 	return true;
 }
 
-/* A new mapping for p's source in draft->pool, held; NEXT, or the packet's end. */
-DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
+/*
+ * A mapping of p's source (draft->key) at draft->face and port, which is claimed; held. flags: MAPPING_*. 0, or as
+ * mapping_insert(), and the port is free again then.
+ */
+DP int mapping_make(struct pkt *p, const struct pool *pool, __u32 port, __u8 flags)
 {
-	bool paired = is_paired(pool);
 	struct draft *draft = &p->cpu->draft;
 	struct usage *u = env_usage();
-	enum verdict why;
-	struct mapping *m;
-	int port, err;
-
-	if (!u)
-		return drop(p, VERDICT_INTERNAL);
-	port = face_find(p, pool, paired, &why);
-	if (port < 0)
-		return why == VERDICT_RACE ? drop(p, why) : refuse_exhausted(p, why);
+	int err = -ENOSPC_;
 
 	__builtin_memset(&draft->value, 0, sizeof(draft->value));
 	draft->value.addr = draft->face.addr;
@@ -91,18 +85,35 @@ DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
 	draft->value.since_s = p->m->now_s;
 	draft->value.slot = draft->face.slot;
 	draft->value.pool = draft->pool;
-	draft->value.flags = paired ? MAPPING_PAIRED : 0;
+	draft->value.flags = flags;
 	draft->value.filtering = draft->map_proto == IPPROTO_TCP ? pool->filtering_tcp : pool->filtering;
 	draft->value.filtering_tcp = pool->filtering_tcp;
 	draft->out.src = draft->face.addr;
 	draft->out.sport = draft->value.port;
 	draft->slot = draft->face.slot;
 	mapping_outside_key(&draft->back, &draft->face.addr, draft->value.port, pool->zone, draft->map_proto);
-	err = mapping_insert(draft, p->control, u);
+	if (u)
+		err = mapping_insert(draft, p->control, u);
+	if (err)
+		mapping_port_free(draft->face.slot, draft->map_proto, port);
+	return err;
+}
+
+/* A new mapping for p's source in draft->pool, held; NEXT, or the packet's end. */
+DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
+{
+	bool paired = is_paired(pool);
+	struct draft *draft = &p->cpu->draft;
+	enum verdict why;
+	struct mapping *m;
+	int port, err;
+
+	port = face_find(p, pool, paired, &why);
+	if (port < 0)
+		return why == VERDICT_RACE ? drop(p, why) : refuse_exhausted(p, why);
+	err = mapping_make(p, pool, port, paired ? MAPPING_PAIRED : 0);
 	if (!err)
 		return NEXT;
-
-	mapping_port_free(draft->face.slot, draft->map_proto, port);
 	if (paired)
 		host_release(p);
 	m = err == -EEXIST_ ? mapping_get(&draft->key) : NULL;
@@ -193,7 +204,7 @@ DP enum stage translate(struct pkt *p)
 	const struct pool_addr *pa;
 	const struct pool *pool;
 
-	if (draft->pool == POOL_NONE)
+	if (draft->pool == POOL_NONE || (draft->held & COLD_SRC_MAPPED))
 		return NEXT;
 	pool = draft_pool(p);
 	if (!pool) {
@@ -320,6 +331,23 @@ DP bool port_is_ours(struct pkt *p, const struct addr_info *info, __u32 port)
 	return b && !(b->word[w & (NATVI_PORT_WORDS - 1)] & 1ULL << (port & 63));
 }
 
+/*
+ * p is for the box itself. Where rules speak of what that sends, they must not take its answer for the beginning of a
+ * conversation: UDP does not say which it is, so what a socket of the box waits for becomes a session, if there is room.
+ */
+DP enum stage for_box(struct pkt *p, const struct settings *set)
+{
+	struct draft *draft = &p->cpu->draft;
+
+	if ((set->flags & SETTINGS_FROM_BOX) && p->m->key.proto == IPPROTO_UDP && env_socket(p, &p->m->key)) {
+		draft->out = draft->orig;
+		tuple_reverse(&draft->reply, &draft->out);
+		draft->dst_pool = POOL_NONE;
+		session_insert(p->cpu);
+	}
+	return kernel(p, VERDICT_LOCAL);
+}
+
 /* RFC 5382 req. 4: no word to an unsolicited SYN for 6 s; the daemon waits for us. */
 DP enum stage syn_hold(struct pkt *p)
 {
@@ -340,20 +368,20 @@ DP enum stage unsolicited(struct pkt *p, const struct addr_info *info, const str
 	bool local = info->flags & ADDR_LOCAL, syn = (p->m->tcp_flags & (SEEN_SYN | SEEN_ACK | SEEN_RST)) == SEEN_SYN;
 
 	if (p->m->key.proto != IPPROTO_TCP || !syn || !(set->flags & (SETTINGS_SYN_HOLD | SETTINGS_SYN_SILENT)))
-		return local && why == VERDICT_NO_MAPPING ? kernel(p, VERDICT_LOCAL) : drop(p, why);
+		return local && why == VERDICT_NO_MAPPING ? for_box(p, set) : drop(p, why);
 	if (local && why == VERDICT_NO_MAPPING &&
 	    ((!resting && !port_is_ours(p, info, __builtin_bswap16(p->m->key.dport))) || env_socket(p, &p->m->key)))
 		return kernel(p, VERDICT_LOCAL);
 	return set->flags & SETTINGS_SYN_HOLD ? syn_hold(p) : drop(p, why);
 }
 
-/* The mapping of p's destination as seen from outside, its own protocol's or the one of TCP and UDP; draft->back is its key. */
-DP struct mapping *destination_mapping(struct pkt *p, const struct addr_info *info)
+/* The mapping with this outside address and port, p's own protocol's or the one of TCP and UDP; draft->back is its key. */
+DP struct mapping *outside_mapping(struct pkt *p, const union addr *addr, __be16 port, const struct addr_info *info)
 {
 	struct draft *draft = &p->cpu->draft;
 	struct mapping *m;
 
-	mapping_outside_key(&draft->back, &p->m->key.dst, p->m->key.dport, info->zone, p->m->key.proto);
+	mapping_outside_key(&draft->back, addr, port, info->zone, p->m->key.proto);
 	m = mapping_get(&draft->back);
 	if (m || p->m->key.proto == IPPROTO_ICMP)
 		return m;
@@ -386,13 +414,18 @@ DP void translate_src_by(struct pkt *p, const struct rule *r, __u32 masq)
 /*
  * Hairpin (RFC 4787 req. 9): a source that some rule translates keeps its outside face, wherever the translated
  * destination is. A rule that names nothing of the source but that it leaves by this way is not one of these.
- * pool: that the destination's outside address is of.
+ * pool: that the destination's outside address is of. The box itself as the destination would never let its
+ * answer to that face out: it has the address.
  */
 DP void hairpin(struct pkt *p, __u8 pool)
 {
-	const struct rule *r = rule_match(p, RULE_THROUGH, NULL, RULE_DNAT | RULE_DST_NET);
+	const struct addr_info *to = addr_find_in(p, &p->cpu->draft.out.dst, p->cpu->draft.to_zone);
+	const struct rule *r;
 	const struct port *out;
 
+	if ((p->m->flags & PKT_FROM_BOX) || (to && (to->flags & ADDR_LOCAL)))
+		return;
+	r = rule_match(p, RULE_THROUGH, NULL, RULE_DNAT | RULE_DST_NET);
 	if (!r || !(r->flags & (RULE_SNAT | RULE_SRC_NET)))
 		return;
 	if (!r->in_ifindex && !r->src_len && r->in_zone == ZONE_ANY &&
@@ -477,7 +510,7 @@ DP enum stage nat_by(struct pkt *p, const struct rule *r, const struct addr_info
 	if (r->action == ACTION_DROP)
 		return drop(p, VERDICT_RULE_DROP);
 	if (to_box && r->action != ACTION_REJECT)
-		return kernel(p, VERDICT_LOCAL);
+		return for_box(p, set);
 	if (p->m->ttl <= 1 && !to_box && !(p->m->flags & PKT_FROM_BOX))
 		return refuse_ttl(p);
 	if (r->action == ACTION_REJECT)
@@ -493,7 +526,7 @@ DP enum stage nat_by(struct pkt *p, const struct rule *r, const struct addr_info
 DP enum stage nat_to_known(struct pkt *p, const struct addr_info *info, const struct settings *set)
 {
 	bool local = info->flags & ADDR_LOCAL, ports = has_ports(p) && !(local && p->m->key.proto == IPPROTO_ICMP);
-	const struct mapping *m = ports ? destination_mapping(p, info) : NULL;
+	const struct mapping *m = ports ? outside_mapping(p, &p->m->key.dst, p->m->key.dport, info) : NULL;
 	const struct rule *r = NULL;
 
 	if (m && !(m->flags & MAPPING_BOX))
@@ -503,7 +536,7 @@ DP enum stage nat_to_known(struct pkt *p, const struct addr_info *info, const st
 	if (r)
 		return nat_by(p, r, info, set);
 	if (!ports || m)
-		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
+		return local ? for_box(p, set) : drop(p, VERDICT_NO_MAPPING);
 	return unsolicited(p, info, set, VERDICT_NO_MAPPING, false);
 }
 

@@ -13,13 +13,18 @@
 
 #define IFINDEX_LO	1
 
-/* The input interface that a look-up for p goes by: p's own, or the other zone's first port; 0: that has none. */
+/*
+ * The input interface that a look-up for p goes by: p's own, or the other zone's first port; 0: that has none. For
+ * what the box itself sends it is lo, as for the kernel, but a zone's routes are asked for by a port of that zone.
+ */
 DP __u32 route_in(const struct pkt *p, __u32 zone)
 {
 	const struct zone *z;
 
-	if (zone == p->m->key.zone)
-		return p->m->flags & PKT_FROM_BOX ? IFINDEX_LO : p->m->ifindex;
+	if ((p->m->flags & PKT_FROM_BOX) && !zone)
+		return IFINDEX_LO;
+	if (!(p->m->flags & PKT_FROM_BOX) && zone == p->m->key.zone)
+		return p->m->ifindex;
 	z = env_zone(zone);
 	return z ? z->ifindex : 0;
 }

@@ -179,6 +179,12 @@ DP int env_enter(struct pkt *p, __u32 ifindex)
 	return env_redirect(p, ifindex);
 }
 
+/* The neighbour is found at once. */
+DP int env_resolve(struct pkt *p, __u32 ifindex)
+{
+	return env_redirect(p, ifindex);
+}
+
 DP int env_park(struct pkt *p, enum park_kind kind)
 {
 	__u32 in = p->m->ifindex;
@@ -233,6 +239,19 @@ DP void env_mark_slow(struct pkt *p, __u32 mark)
 	struct native_frame *f = p->ctx;
 
 	f->mark |= mark;
+}
+
+DP void env_unmark(struct pkt *p, __u32 mark)
+{
+	struct native_frame *f = p->ctx;
+
+	f->mark &= ~mark;
+}
+
+/* Whose egress is asked for at all is the box's own. */
+DP bool env_is_passing(const struct native_frame *f)
+{
+	return false;
 }
 
 DP bool env_l4_csum(struct pkt *p, __u32 off, __u16 addr_delta, __u16 port_delta, bool udp)

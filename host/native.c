@@ -157,6 +157,11 @@ static int hook_park(void *ctx)
 	return dp_parked(ctx);
 }
 
+static int hook_egress(void *ctx)
+{
+	return dp_egress(ctx);
+}
+
 struct native_result native_arrive(struct native *n, const struct native_arrival *arrival, const void *frame, size_t len,
 				   uint32_t now_s)
 {
@@ -248,6 +253,13 @@ bool native_mapping(struct native *n, const struct mapping_key *key, struct mapp
 		*out = *m;
 	native_current = NULL;
 	return m;
+}
+
+struct native_result native_egress(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)
+{
+	struct native_arrival a = { .ifindex = ifindex, .mark = n->mark, .no_l2 = has_no_l2(n, ifindex) };
+
+	return run(n, &a, frame, len, now_s, hook_egress);
 }
 
 void native_new_generation(struct native *n)

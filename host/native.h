@@ -194,6 +194,9 @@ struct native_result native_run(struct native *n, uint32_t ifindex, const void *
 /* The same for a frame that the daemon has kept, as it came to its tap (abi/fragment.h). */
 struct native_result native_parked(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s);
 
+/* A frame that the box itself sends out of a port: KERNEL: it leaves there, as it is now; SEND: out of another one. */
+struct native_result native_egress(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s);
+
 /* The routes' generation moves, as when the kernel's routes have changed. */
 void native_new_generation(struct native *n);
 
