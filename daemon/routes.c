@@ -20,7 +20,6 @@ struct routes {
 	struct route_list wanted;
 	struct route_list blocked;	/* where somebody else's route is */
 	uint32_t ifindex;		/* nvi0 when the routes were made; 0: there was none, or it was down */
-	uint32_t ups;			/* how often its carrier had come by then */
 	bool again;			/* something has happened to a wanted one */
 	uint64_t advice;		/* hash of what the operator was told last */
 };
@@ -393,8 +392,7 @@ void routes_follow(struct daemon *d)
 	if (!r || routes_wanted(d->config, &d->links, &wanted))
 		return;
 	advise(d);
-	if (!r->again && r->ifindex == (link ? link->ifindex : 0) && r->ups == (link ? link->carrier_ups : 0) &&
-	    same(&r->wanted, &wanted)) {
+	if (!r->again && r->ifindex == (link ? link->ifindex : 0) && same(&r->wanted, &wanted)) {
 		route_list_free(&wanted);
 		return;
 	}
@@ -402,7 +400,6 @@ void routes_follow(struct daemon *d)
 	r->wanted = wanted;
 	r->again = false;
 	r->ifindex = link ? link->ifindex : 0;
-	r->ups = link ? link->carrier_ups : 0;
 	if (!link)
 		return;
 	err = routes_present(r->ifindex, &present);

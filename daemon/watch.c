@@ -186,13 +186,13 @@ static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 		links |= engine_verify(w->d);
 	if (w->links || w->filters || w->all)
 		park_verify(w->d);
-	if (w->all)
+	outside = w->outside || w->nvi || w->all;
+	if (w->nvi || w->all)
 		routes_event(w->d, NULL);
 	if (w->nvi || w->links || w->filters || w->all)
 		links |= nvi_verify(w->d);
 	if (w->nvi_routes || w->links || w->all)	/* with a link its routes go without a word */
 		nvi_routes_follow(w->d);
-	outside = w->outside || w->all;
 	w->links = w->filters = w->rules = w->policies = w->generation = w->tables = w->outside = false;
 	w->nvi = w->nvi_routes = w->all = false;
 	if (links)
