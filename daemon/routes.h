@@ -20,7 +20,7 @@
 #include "lib/config.h"
 #include "lib/netlink.h"
 
-#define ROUTES_PROTO	NL_PROTOCOL	/* rtm_protocol; packaging/rt_protos-natvi.conf names it */
+#define ROUTES_PROTO	NL_PROTOCOL	/* rtm_protocol; packaging/rt_protos.conf names it */
 
 struct daemon;
 struct nlmsghdr;

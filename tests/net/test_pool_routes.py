@@ -2,7 +2,7 @@
 """Routes to outside addresses by nvi0: made, kept, adopted and withdrawn, and exported by a routing daemon."""
 import json
 
-from gateway import INSIDE, REFUSE, SERVER, TO_POOL, config
+from gateway import EXTERNAL, INSIDE, REFUSE, REMOTE, SERVER, TO_POOL, config
 from lab import veth, wait_for
 from wire import exchange
 
@@ -106,3 +106,57 @@ def test_mapped(tc):
     assert box.recvfrom(100)[0] == b"back"
 
 
+
+
+# A routing daemon
+
+BIRD = """
+log stderr all; router id %(address)s;
+protocol device { scan time 1; }
+protocol kernel { %(kernel)s }
+protocol bgp neighbour {
+    local %(address)s as %(own)d; neighbor %(other)s as %(their)d;
+    connect delay time 1; connect retry time 1; error wait time 1, 1;
+    ipv4 { %(ipv4)s };
+}
+"""
+# What natvi.8 tells the operator to write.
+EXPORTER = {"kernel": "learn; scan time 1; ipv4 { import where krt_source = 208; export none; };",
+            "ipv4": "import none; export where source = RTS_INHERIT && krt_source = 208;"}
+IMPORTER = {"kernel": "scan time 1; ipv4 { import none; export all; };", "ipv4": "import all; export none;"}
+
+
+class Bird:
+    """BIRD in a namespace, with all its files in the test's directory."""
+
+    def __init__(self, namespace, address, other, own, their, role):
+        base = namespace.lab.dir / ("bird-%d" % own)
+        base.with_suffix(".conf").write_text(BIRD % dict(role, address=address, other=other, own=own, their=their))
+        self.process = namespace.spawn("bird", "-f", "-c", base.with_suffix(".conf"), "-s", base.with_suffix(".ctl"),
+                                       "-P", base.with_suffix(".pid"))
+
+
+def learned(namespace):
+    """Prefixes that BIRD has put into the kernel's table."""
+    shown = json.loads(namespace.run("ip", "-j", "route", "show", "proto", "bird").stdout)
+    assert all(r["gateway"] == EXTERNAL for r in shown), shown
+    return sorted(r["dst"] for r in shown)
+
+
+def test_bird(tc):
+    """The router learns the pool from BIRD on the gateway, reaches hosts by it, and forgets it when the pool has gone."""
+    tc.outside.ip("route del 192.0.2.0/28")
+    Bird(tc.gateway, EXTERNAL, SERVER, 65001, 65002, EXPORTER)
+    Bird(tc.outside, SERVER, EXTERNAL, 65002, 65001, IMPORTER)
+    natvi = tc.running(pooled(tc, "192.0.2.0/28"))
+    wait_for(lambda: learned(tc.outside) == ["192.0.2.0/28"], 20, "the router to learn the pool")
+    inside, outside = tc.inside.udp(INSIDE, 4000), tc.outside.udp(REMOTE, 53)
+    assert exchange(inside, outside, (REMOTE, 53))[0].startswith("192.0.2.")
+    assert routes(tc.gateway) == ["192.0.2.0/28"], "BIRD leaves natvi's route alone"
+
+    natvi.reload(pooled(tc, "192.0.2.64"))
+    wait_for(lambda: learned(tc.outside) == ["192.0.2.64"], 10, "the one prefix to be withdrawn and the other to be learned")
+    natvi.kill()
+    assert learned(tc.outside) == ["192.0.2.64"]
+    natvi.cli("down")
+    wait_for(lambda: learned(tc.outside) == [], 10, "the rest to be withdrawn")
