@@ -148,7 +148,7 @@ struct rule {
 	__u16 out_zone;		/* of the way out; or ZONE_ANY */
 	__u8 traffic;		/* RULE_THROUGH ... */
 	__u8 flags;		/* RULE_SNAT ... */
-	__u16 id;		/* number of the rule in the configuration, from 1 */
+	__u16 id;		/* of the rule in the configuration, from 1; its own for as long as it is there */
 	__u16 pool;		/* RULE_SNAT */
 	__u16 new_zone;		/* RULE_DNAT, RULE_DST_NET: of the new destination; ZONE_ANY: the packet's own */
 

@@ -87,7 +87,7 @@ NATVI_ASSERT_SIZE(struct flow, 128);
 /* What only set-up, expiry and `show` read of a flow. */
 struct flow_cold {
 	__u32 created_s;
-	__u16 rule;		/* config rule number from 1; 0: none (mapping or forward) */
+	__u16 rule;		/* rule.id; 0: none (mapping or forward) */
 	__u16 peer_zone;	/* zone of the other direction's key */
 	__u8 flags;		/* COLD_* */
 	__u8 pool;		/* ORIG: pool of the source's mapping, or POOL_NONE */

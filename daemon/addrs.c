@@ -44,7 +44,7 @@ int slots_adopt(struct slots *slots, uint64_t face, uint32_t slot)
 		return -EEXIST;
 	s->face = face;
 	s->state = SLOT_DRAINING;
-	s->fresh = false;
+	s->fresh = s->local = false;
 	return 0;
 }
 

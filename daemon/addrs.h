@@ -26,6 +26,7 @@ enum slot_state { SLOT_FREE, SLOT_USED, SLOT_DRAINING };
 struct slot {
 	uint64_t face;		/* slot_face() */
 	enum slot_state state;
+	bool local;		/* an interface had it, when it was in use last */
 	bool fresh;		/* came out of FREE: its bitmaps are to be wiped before use */
 };
 
@@ -38,6 +39,11 @@ struct slots {
 static inline uint64_t slot_face(uint32_t addr, uint16_t zone)
 {
 	return (uint64_t)addr << 16 | zone;
+}
+
+static inline uint32_t slot_addr(uint64_t face)
+{
+	return (uint32_t)(face >> 16);
 }
 
 int slots_init(struct slots *slots, uint32_t n);

@@ -7,6 +7,7 @@
  * one by one, each atomically.
  */
 #include <errno.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 #include "daemon/park.h"
 #include "daemon/reload.h"
 #include "daemon/routes.h"
+#include "daemon/rule_ids.h"
 #include "daemon/session.h"
 #include "daemon/state.h"
 #include "daemon/sweep.h"
@@ -140,6 +142,8 @@ static int load(struct daemon *d)
 		log_err("the pinned tables cannot be read: %s", strerror(-err));
 		return err;
 	}
+	if (d->tables->reused)
+		d->rule_ids = rule_ids_read(d->instance);
 	err = attach_begin(&d->attach, d->instance, &d->nl);
 	if (err)
 		log_err("the pins of other instances cannot be read: %s", strerror(-err));
@@ -305,6 +309,9 @@ static void end(struct daemon *d)
 	links_free(&d->links);
 	free(d->served);
 	free(d->ports);
+	free(d->former);
+	free(d->rule_numbers);
+	json_decref(d->rule_ids);
 	tables_close(d->tables);
 	nl_close(&d->nl);
 	config_free(d->config);

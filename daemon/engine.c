@@ -13,6 +13,7 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,10 @@
 #include "daemon/forwards.h"
 #include "daemon/guard.h"
 #include "daemon/mappings.h"
+#include "daemon/orphans.h"
 #include "daemon/plan_zones.h"
 #include "daemon/routes.h"
+#include "daemon/rule_ids.h"
 #include "daemon/state.h"
 #include "daemon/switches.h"
 #include "daemon/tc.h"
@@ -42,6 +45,10 @@ struct change {
 	struct links links;
 	struct slots slots;
 	struct plan plan;
+	json_t *rule_ids;		/* of next */
+	uint16_t *rule_numbers;
+	struct plan_addr *former;	/* NULL: as they were */
+	size_t n_former;
 	struct served *served;
 	char *err;
 	size_t err_len;
@@ -83,6 +90,45 @@ static int check_conflict(struct change *c)
 	return 0;
 }
 
+static int number_rules(struct change *c)
+{
+	c->rule_numbers = calloc(c->config->n_rules + 1, sizeof(*c->rule_numbers));
+	if (c->rule_numbers)
+		c->rule_ids = rule_ids_give(c->d->rule_ids, c->config, c->rule_numbers);
+	return c->rule_ids ? 0 : -ENOMEM;
+}
+
+static int plan(struct change *c, const struct plan_input *input)
+{
+	int err;
+
+	plan_free(&c->plan);
+	slots_free(&c->slots);
+	err = slots_copy(&c->slots, &c->d->slots);
+	if (!err)
+		err = plan_build(&c->plan, input, &c->slots, c->err, c->err_len);
+	if (!err)
+		err = write_fits(c->d->tables, &c->plan, c->err, c->err_len);
+	return err;
+}
+
+/* Addresses that this reload takes away from sessions stay natvi's, where there is room for them. */
+static int plan_orphans(struct change *c, struct plan_input *input)
+{
+	int n = orphans_former(c->d, &c->slots, &c->links, &c->former), err;
+
+	if (n <= 0)
+		return n;
+	input->former = c->former;
+	input->n_former = c->n_former = (size_t)n;
+	err = plan(c, input);
+	if (err != -ENOSPC)
+		return err;
+	log_warn("no room for %d addresses that are in no pool any more: their sessions end", n);
+	input->n_former = c->n_former = 0;
+	return plan(c, input);
+}
+
 static int build(struct change *c)
 {
 	struct plan_input input = {
@@ -105,12 +151,17 @@ static int build(struct change *c)
 	if (err)
 		return err;
 	read_port_range(&input.local_lo, &input.local_hi);
-	err = slots_copy(&c->slots, &c->d->slots);
+	if (!c->asked) {
+		input.former = c->d->former;
+		input.n_former = c->d->n_former;
+		input.rule_ids = c->d->rule_numbers;
+		return plan(c, &input);
+	}
+	err = number_rules(c);
+	input.rule_ids = c->rule_numbers;
 	if (!err)
-		err = plan_build(&c->plan, &input, &c->slots, c->err, c->err_len);
-	if (!err)
-		err = write_fits(c->d->tables, &c->plan, c->err, c->err_len);
-	return err;
+		err = plan(c, &input);
+	return err || c->config->orphans == ORPHANS_KILL ? err : plan_orphans(c, &input);
 }
 
 /* Attachment */
@@ -324,7 +375,7 @@ static int enforce(struct change *c)
 	}
 	/* From here on the plan is in force; what fails now is said, and tried again with the next change. */
 	if (!was || was->n_statics || c->plan.n_statics)
-		forwards_apply(tables, &c->plan);
+		forwards_apply(tables, &c->plan, c->config->orphans);
 	changed = write_ports(tables, c->d->ports, c->plan.ports, c->plan.n_ports);
 	if (changed < 0)
 		log_err("cannot write the ports: %s", strerror(-changed));
@@ -370,6 +421,7 @@ static void release_bits(struct change *c)
 static void commit(struct change *c, struct config *next)
 {
 	struct daemon *d = c->d;
+	size_t i;
 
 	plan_free(&d->plan);
 	slots_free(&d->slots);
@@ -383,7 +435,17 @@ static void commit(struct change *c, struct config *next)
 	d->has_plan = true;
 	places_follow(d->places, d->plan.places);
 	memcpy(d->zones, d->plan.zone_names, sizeof(d->zones));
+	for (i = 0; i < d->plan.n_addrs; i++)
+		if (d->plan.addrs[i].slot != SLOT_NONE)
+			d->slots.list[d->plan.addrs[i].slot].local = d->plan.addrs[i].flags & ADDR_LOCAL;
 	if (next) {
+		json_decref(d->rule_ids);
+		free(d->rule_numbers);
+		free(d->former);
+		d->rule_ids = c->rule_ids;
+		d->rule_numbers = c->rule_numbers;
+		d->former = c->former;
+		d->n_former = c->n_former;
 		config_free(d->config);
 		d->config = next;
 		d->applied_s = maps_now_s();
@@ -396,6 +458,9 @@ static void discard(struct change *c)
 	slots_free(&c->slots);
 	links_free(&c->links);
 	free(c->served);
+	json_decref(c->rule_ids);
+	free(c->rule_numbers);
+	free(c->former);
 }
 
 int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_len)
@@ -431,6 +496,11 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 	commit(&c, next);
 	routes_follow(d);
 	announce_follow(d);
+	if (!next) {
+		drain_soon(d);
+		return 0;
+	}
+	orphans_settle(d);
 	drain(d);
 	return 0;
 }

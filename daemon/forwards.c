@@ -105,12 +105,12 @@ static bool has_left(const struct leftovers *left, struct mapping_key key, uint1
 	return bsearch(&key, left->list, left->n, sizeof(key), compare_keys);
 }
 
-static bool uses_leftover(const struct session *session, void *arg)
+static bool uses_leftover(const struct session *session, void *arg, uint32_t *reason)
 {
 	const struct leftovers *left = arg;
 	struct mapping_key key = { .proto = session->orig.key.proto, .kind = MAPPING_OUTSIDE };
 
-	if (session->orig.flags & FLOW_KERNEL)
+	if ((session->orig.flags & FLOW_KERNEL) || (*reason == KILL_RELEASE && (session->cold.flags & COLD_RELEASED)))
 		return false;
 	key.addr = session->orig.key.dst;
 	key.port = session->orig.key.dport;
@@ -121,7 +121,8 @@ static bool uses_leftover(const struct session *session, void *arg)
 	return (session->cold.flags & COLD_SRC_MAPPED) && has_left(left, key, session->cold.peer_zone);
 }
 
-static int remove_leftovers(const struct tables *tables, const struct plan *plan, const struct mapping_key *insides)
+static int remove_leftovers(const struct tables *tables, const struct plan *plan, const struct mapping_key *insides,
+			    enum cfg_orphans orphans)
 {
 	struct leftovers left = { .plan = plan, .insides = insides };
 	int err = mappings_each(tables, collect_leftover, &left), ended;
@@ -135,9 +136,9 @@ static int remove_leftovers(const struct tables *tables, const struct plan *plan
 			mapping_remove(tables, &left.list[i]);
 	qsort(left.list, left.n, sizeof(*left.list), compare_keys);
 	tables_grace();
-	ended = sessions_kill(tables, NULL, uses_leftover, &left, END_RULE_GONE);
+	ended = sessions_kill(tables, NULL, uses_leftover, &left, orphans == ORPHANS_KILL ? END_RULE_GONE : KILL_RELEASE);
 	if (ended > 0)
-		log_info("%d sessions of forwards that are gone were ended", ended);
+		log_info("%d sessions of forwards that are gone %s", ended, orphans == ORPHANS_KILL ? "were ended" : "go on to their end");
 	err = ended < 0 ? ended : 0;
 	for (i = 0; i < left.n; i++)
 		if (left.list[i].kind == MAPPING_INSIDE)
@@ -166,7 +167,7 @@ static uint8_t held_proto(const struct session *session, uint8_t flag)
 	return session->cold.flags & flag ? 0 : session->orig.key.proto;
 }
 
-static bool holds_mapping(const struct session *session, void *arg)
+static bool holds_mapping(const struct session *session, void *arg, uint32_t *reason)
 {
 	const struct mapping_key *inside = arg;
 	const struct flow *orig = &session->orig;
@@ -293,7 +294,7 @@ static int put_static(const struct tables *tables, const struct plan *plan, cons
 	return err;
 }
 
-int forwards_apply(const struct tables *tables, const struct plan *plan)
+int forwards_apply(const struct tables *tables, const struct plan *plan, enum cfg_orphans orphans)
 {
 	struct mapping_key *insides = malloc((plan->n_statics + 1) * sizeof(*insides));
 	int err, one;
@@ -304,7 +305,7 @@ int forwards_apply(const struct tables *tables, const struct plan *plan)
 	for (i = 0; i < plan->n_statics; i++)
 		insides[i] = plan->statics[i].inside;
 	qsort(insides, plan->n_statics, sizeof(*insides), compare_keys);
-	err = remove_leftovers(tables, plan, insides);
+	err = remove_leftovers(tables, plan, insides, orphans);
 	free(insides);
 	for (i = 0; i < plan->n_statics; i++) {
 		one = put_static(tables, plan, &plan->statics[i]);

@@ -359,7 +359,7 @@ static int allocate(struct builder *b, const struct plan_needs *needs)
 	if (needs->statics > PLAN_MAX_STATICS)
 		return fail(b->err, b->err_len, -E2BIG, "%u forwarded ports are more than the limit of %d",
 			    needs->statics, PLAN_MAX_STATICS);
-	max_addrs = needs->pool_addrs + needs->net_addrs + config->n_forwards + b->input->links->n_addrs;
+	max_addrs = needs->pool_addrs + needs->net_addrs + config->n_forwards + b->input->links->n_addrs + b->input->n_former;
 	plan->pools = calloc(NATVI_MAX_POOLS, sizeof(*plan->pools));
 	plan->cfg_pool = malloc((config->n_pools + 1) * sizeof(*plan->cfg_pool));
 	plan->masq_pool = malloc((config->n_interfaces + 1) * sizeof(*plan->masq_pool));

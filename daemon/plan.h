@@ -37,6 +37,9 @@ struct plan_input {
 	bool one_route;			/* only the three routing rules of every box */
 	bool mark_routes;		/* rules ask for marks, and the kernel's look-up takes them */
 	bool mark_slow;			/* natvi's nftables table stands */
+	const struct plan_addr *former;	/* addresses that a reload took away, and that sessions still have; they stay natvi's */
+	size_t n_former;
+	const uint16_t *rule_ids;	/* of the configuration's rules; NULL: by their place */
 };
 
 /*

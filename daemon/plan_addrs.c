@@ -190,6 +190,11 @@ static void add_forwards(struct plan *plan, const struct plan_input *input)
 
 void plan_other_addrs(struct plan *plan, const struct plan_input *input)
 {
+	size_t i;
+
+	for (i = 0; i < input->n_former; i++)
+		plan_add_addr(plan, input->former[i].addr, input->former[i].zone, plan_seeing(plan, input->former[i].zone),
+			      ADDR_POOL, POOL_NONE);
 	add_own(plan, input);
 	add_netmaps(plan, input->config);
 	add_forwards(plan, input);

@@ -19,7 +19,7 @@ uint64_t plan_seeing(const struct plan *plan, uint16_t zone);
 /* One more entry of plan->addrs, which has room. */
 void plan_add_addr(struct plan *plan, uint32_t addr, uint16_t zone, uint64_t zones, uint8_t flags, unsigned int pool);
 
-/* Those of interfaces, forwards and netmaps. */
+/* Those of interfaces, forwards and netmaps, and former ones. */
 void plan_other_addrs(struct plan *plan, const struct plan_input *input);
 
 /* Sort; one entry an address and zone: flags together, the first pool that has it. */

@@ -112,6 +112,11 @@ static void set_destination(struct rule *out, const struct plan *plan, const str
 	out->new_port_hi = rule->dnat_ports.hi;
 }
 
+static uint16_t rule_id(const struct plan_input *input, size_t number)
+{
+	return input->rule_ids ? input->rule_ids[number] : (uint16_t)(number + 1);
+}
+
 static void fill_rule(struct rule *out, const struct plan *plan, const struct plan_input *input, size_t number, size_t combination)
 {
 	const struct cfg_rule *rule = &input->config->rules[number];
@@ -134,7 +139,7 @@ static void fill_rule(struct rule *out, const struct plan *plan, const struct pl
 	out->mark_mask = rule->mark_mask;
 	set_source(out, plan, input, rule);
 	set_destination(out, plan, rule);
-	out->id = (uint16_t)(number + 1);
+	out->id = rule_id(input, number);
 }
 
 static size_t combinations(const struct cfg_rule *rule)
@@ -207,7 +212,7 @@ static void fill_back(struct rule *out, const struct plan *plan, const struct pl
 	out->new_zone = inside_zone(plan, input->config, from);
 	out->out_zone = ZONE_ANY;
 	out->pool = POOL_MASQUERADE;
-	out->id = (uint16_t)(number + 1);
+	out->id = rule_id(input, number);
 }
 
 static size_t back_combinations(const struct cfg_rule *rule)

@@ -38,11 +38,15 @@ static int write_json(const char *instance, enum instance_file file, const json_
 
 int reload_save(struct daemon *d)
 {
-	json_t *json = config_to_json(d->config);
+	json_t *json = config_to_json(d->config), *rule;
+	size_t i;
 	int err;
 
 	if (!json)
 		return -ENOMEM;
+	json_object_set(json, "rule_ids", d->rule_ids);
+	json_array_foreach(json_object_get(json, "rules"), i, rule)
+		json_object_set_new(rule, "id", json_integer(d->rule_numbers[i]));
 	json_object_set_new(json, "source", json_string(d->config->source));
 	json_object_set_new(json, "pid", json_integer(getpid()));
 	json_object_set_new(json, "started", json_integer(d->started));

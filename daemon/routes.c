@@ -382,6 +382,25 @@ static void advise(struct daemon *d)
 	d->routes->advice = hash;
 }
 
+/* Addresses that are in no pool any more, and that sessions still have. */
+static int add_former(const struct daemon *d, struct route_list *wanted)
+{
+	const struct plan_addr *former;
+	struct route4 route;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < d->n_former && !err; i++) {
+		former = &d->former[i];
+		route = (struct route4){ .table = former->zone ? d->plan.zones[former->zone].table : RT_TABLE_MAIN,
+					 .addr = former->addr, .len = 32 };
+		if (route.table && !links_owns4(&d->links, former->addr))
+			err = append(wanted, route);
+	}
+	sort(wanted);
+	return err;
+}
+
 void routes_follow(struct daemon *d)
 {
 	const struct link *link = device(d);
@@ -391,6 +410,10 @@ void routes_follow(struct daemon *d)
 
 	if (!r || routes_wanted(d->config, &d->links, &wanted))
 		return;
+	if (add_former(d, &wanted)) {
+		route_list_free(&wanted);
+		return;
+	}
 	advise(d);
 	if (!r->again && r->ifindex == (link ? link->ifindex : 0) && same(&r->wanted, &wanted)) {
 		route_list_free(&wanted);

@@ -12,8 +12,8 @@
 #include "lib/filter.h"
 #include "lib/session.h"
 
-/* End sessions for which this is true. */
-typedef bool (*session_pick)(const struct session *session, void *arg);
+/* End sessions for which this is true. *reason is the one asked for, and may be changed. */
+typedef bool (*session_pick)(const struct session *session, void *arg, uint32_t *reason);
 
 /*
  * For that reason (enum end_reason). Their mappings rest, unless mappings_drop() follows. KILL_RELEASE: they go on, but their

@@ -61,6 +61,7 @@ struct daemon {
 	struct served *served;
 	size_t n_served;
 	bool draining;			/* some slot or pool is still named by mappings */
+	ev_timer drain_timer;		/* runs for the moment in which a lost address may come back */
 	bool overlaps;			/* mappings hold ports that are reserved by now */
 	uint32_t overlaps_s;		/* when that was looked at last */
 	uint32_t retry_s;		/* when what could not be attached was tried last */
@@ -71,6 +72,11 @@ struct daemon {
 	bool one_route;			/* see SETTINGS_ONE_ROUTE */
 	bool mark_routes;		/* see SETTINGS_MARK_ROUTES */
 
+	struct json_t *rule_ids;	/* see rule_ids.h */
+	uint16_t *rule_numbers;		/* of config's rules */
+	struct plan_addr *former;	/* see orphans.h; sorted */
+	size_t n_former;
+	uint32_t former_s;		/* when it was looked at last */
 	struct config *fallback;	/* last confirmed configuration, while a confirmation is waited for */
 	ev_timer confirm_timer;
 	time_t started;

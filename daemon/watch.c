@@ -242,6 +242,10 @@ static void hear(struct watch *w, const struct nlmsghdr *msg)
 		w->generation = true;
 		w->nvi_routes |= nvi_routes_hear(w->d, msg);
 		break;
+	case RTM_NEWNEXTHOP:	/* an object of `ip nexthop`; its routes need not be told of apart */
+	case RTM_DELNEXTHOP:
+		w->generation = true;
+		break;
 	case RTM_NEWRULE:
 	case RTM_DELRULE:
 		w->rules = true;
@@ -323,7 +327,7 @@ int watch_open(struct daemon *d)
 {
 	static const unsigned int route_groups[] = {
 		RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_NEIGH,
-		RTNLGRP_TC, 0
+		RTNLGRP_TC, RTNLGRP_NEXTHOP, 0
 	};
 	static const unsigned int xfrm_groups[] = { XFRMNLGRP_POLICY, 0 };
 	static const unsigned int nft_groups[] = { NFNLGRP_NFTABLES, 0 };
