@@ -100,6 +100,7 @@ def test_cold_neighbours_in_another_zone(zones):
 def test_too_big_for_another_zone(zones):
     """Cut by the kernel on its way into the other zone; with DF its sender is told."""
     zones.gateway.ip("link set blue0 mtu 1280")
+    zones.blue.ip("link set eth0 mtu 1280")
     zones.run(NETMAPS)
     red, blue = zones.red.udp(HOST, 4100), zones.blue.udp(HOST, 5000)
     red.setsockopt(0, 10, 0)    # IP_MTU_DISCOVER: never set DF

@@ -403,7 +403,7 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 	if (ret >= 0)
 		ret = write_half(&tables, was, next);
 	if (ret >= 0)
-		ret = forwards_apply(&tables, next);
+		ret = forwards_apply(&tables, next, ORPHANS_KEEP);
 	if (!ret)
 		ret = write_ports(&tables, shadow, next->ports, next->n_ports);
 	if (ret >= 0 && was)
