@@ -18,7 +18,7 @@
 	X(NEW_FORWARD,		SEND,	"new-forward",		"first packet of a new session, sent on") \
 	X(ICMP_SENT,		SEND,	"icmp-sent",		"answered with an ICMP error of natvi's own (the packet's own reason is counted as a drop)") \
 	X(ARP_SENT,		SEND,	"arp-sent",		"ARP request for an outside address, answered") \
-	X(NOT_ENABLED,		KERNEL,	"not-enabled",		"came in by an interface or VLAN that natvi does not serve") \
+	X(NOT_ENABLED,		KERNEL,	"not-enabled",		"came in by an interface or VLAN that natvi does not serve, or (nat: routed) what is not routed to nvi0") \
 	X(NOT_IPV4,		KERNEL,	"not-ipv4",		"neither IPv4 nor anything that natvi translates") \
 	X(LOCAL,		KERNEL,	"local",		"for the box itself") \
 	X(MULTICAST,		KERNEL,	"multicast",		"multicast or broadcast") \

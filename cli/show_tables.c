@@ -202,7 +202,7 @@ static const char *mss_text(uint16_t mss, char buf[8])
 
 static const char *nat_text(const struct port *port)
 {
-	return port->flags & PORT_ROUTED ? "routed" : "all";
+	return port->flags & PORT_NVI ? "nvi" : port->flags & PORT_ROUTED ? "routed" : "all";
 }
 
 static json_t *interface_json(const struct show *show, const struct port_hooks *h)
@@ -210,15 +210,20 @@ static json_t *interface_json(const struct show *show, const struct port_hooks *
 	const struct port *p = &h->port;
 	char mac[18], addr[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN], mss[8], zone[NATVI_NAME_LEN];
 	bool limited = p->mss && p->mss != MSS_AUTO;
+	json_t *object;
 
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
-	return json_pack("{s:s, s:I, s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:b, s:b, s:s}", "name", p->name,
+	object = json_pack("{s:s, s:I, s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:b, s:b, s:s}", "name", p->name,
 			 "ifindex", (json_int_t)p->ifindex, "vlan", p->vlan, "zone", p->zone, "zone_name", show_zone(show, p->zone, zone),
 			 "nat", nat_text(p), "state", port_state(h),
 			 "addr", p->addr4 ? addr_print4(ntohl(p->addr4), addr) : "-", "mtu", (json_int_t)p->mtu,
 			 "mss", limited ? json_integer(p->mss) : json_string(mss_text(p->mss, mss)),
 			 "mac", p->flags & PORT_NO_L2 ? "-" : mac, "xdp", h->xdp, "tc_ingress", h->tc_in, "tc_egress", h->tc_out,
 			 "masquerade_pool", p->masq_pool == POOL_MASQUERADE ? "-" : show_pool(show, p->masq_pool, pool));
+	if (p->flags & PORT_NVI)
+		json_object_set_new(object, "crossed", json_pack("{s:I, s:I}", "packets", (json_int_t)h->packets,
+								 "bytes", (json_int_t)h->bytes));
+	return object;
 }
 
 static void interface_row(const struct show *show, struct table *table, const struct port_hooks *h)
@@ -260,6 +265,12 @@ int show_interfaces(struct show *show)
 		interface_row(show, table, &show->ports->list[i]);
 	ret = table ? table_print(table, stdout) : -ENOMEM;
 	table_free(table);
+	for (size_t i = 0; !ret && i < show->ports->n; i++) {
+		const struct port_hooks *h = &show->ports->list[i];
+
+		if (h->port.flags & PORT_NVI && h->present)
+			printf("%s: %llu packets, %llu bytes have crossed it\n", h->port.name, h->packets, h->bytes);
+	}
 	return ret ? cli_error(CLI_FAIL, "cannot show the interfaces: %s", strerror(-ret)) : CLI_OK;
 }
 

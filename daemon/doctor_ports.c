@@ -18,12 +18,14 @@
 #include "daemon/attach.h"
 #include "daemon/conflict.h"
 #include "daemon/doctor_impl.h"
+#include "daemon/nvi.h"
 #include "daemon/links.h"
 #include "daemon/pins.h"
 #include "daemon/plan_zones.h"
 #include "daemon/switches.h"
 #include "daemon/tc.h"
 #include "lib/config.h"
+#include "lib/addr.h"
 #include "lib/names.h"
 
 /* From kernel 6.6 on; Debian 12's headers do not know them. */
@@ -269,6 +271,18 @@ static void check_zones(struct doctor *doctor, const struct config *config, json
 	free(own.interfaces);
 }
 
+static void looping_route(uint32_t prefix, uint8_t len, uint32_t table, void *arg)
+{
+	char text[ADDR_TEXT_LEN], right[160];
+
+	addr_print_prefix4(prefix, len, text);
+	snprintf(right, sizeof(right), "a route to it by the way out, of a larger metric or a shorter prefix, in table %u or main; or a "
+		 "routing rule for the translated source", table);
+	finding_add(arg, DOCTOR_WARN, "nvi-loop", text, right,
+		    "it is routed to the virtual interface in table %u, and by nothing else: what is translated for it comes back there and "
+		    "is dropped (nvi-loop)", table);
+}
+
 void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config)
 {
 	struct names *names = names_open(instance);
@@ -285,6 +299,7 @@ void doctor_ports(struct doctor *doctor, const char *instance, const struct conf
 		switches_check(list.list, list.n, wrong_switch, doctor);
 		check_liberal(doctor);
 		check_conflict(doctor, config, &links);
+		nvi_check(&nl, instance, &links, looping_route, doctor);
 		check_zones(doctor, config, names ? names_running(names) : NULL, &links);
 	}
 	nl_close(&nl);

@@ -266,6 +266,10 @@ static int attach_all(struct change *c)
 			*s = *before;
 		if (!link && (c->asked || !before || before->ifindex))
 			log_info("%s: is not there yet; waiting for it", s->name);
+		if (link && nvi_owns(c->d, link->ifindex)) {
+			snprintf(c->err, c->err_len, "%s is natvi's own interface: it needs no entry under `interfaces`, remove it", s->name);
+			return -EINVAL;
+		}
 		err = link && !s->up ? attach_one(c, s, link) : 0;
 		if (err)
 			return err;

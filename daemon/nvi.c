@@ -307,6 +307,16 @@ void nvi_close(struct daemon *d)
 	nvi_routes_free(&d->nvi);
 }
 
+int nvi_check(struct nl *nl, const char *instance, const struct links *links, nvi_route_fn fn, void *arg)
+{
+	const struct link *near = find(links, instance, false);
+	unsigned int number;
+
+	if (!near || sscanf(near->name, "nvi%u", &number) != 1)
+		return 0;
+	return nvi_routes_check(nl, near->ifindex, number, fn, arg);
+}
+
 int nvi_remove(struct nl *nl, const char *instance, const struct links *links)
 {
 	const struct link *near = find(links, instance, false), *far = find(links, instance, true);

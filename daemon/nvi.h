@@ -22,6 +22,9 @@
 #define NVI_PRIORITY	188	/* of the first of two routing rules for nvi0; nvi1's are the next two, and so on */
 #define NVI_GROUP	188	/* interface group of all such devices */
 
+/* prefix: host byte order */
+typedef void (*nvi_route_fn)(uint32_t prefix, uint8_t len, uint32_t table, void *arg);
+
 struct daemon;
 struct nl;
 struct nlmsghdr;
@@ -56,6 +59,9 @@ void nvi_close(struct daemon *d);
 /* Remove an instance's devices, routing rules and routes. Needs no daemon. Returns 0 or a negative errno. */
 int nvi_remove(struct nl *nl, const char *instance, const struct links *links);
 
+/* The same for the device of an instance, if it has one. */
+int nvi_check(struct nl *nl, const char *instance, const struct links *links, nvi_route_fn fn, void *arg);
+
 /* nvi_routes.c */
 
 /* Follow the routes to nvi0 that are not natvi's: all is read, and what differs is written. */
@@ -69,9 +75,8 @@ void nvi_routes_restore(struct daemon *d);
 
 void nvi_routes_free(struct nvi *nvi);
 
-/* Routes to a device of this kind that nothing could take the place of: translated packets would come back. prefix: host byte order. */
-typedef void (*nvi_route_fn)(uint32_t prefix, uint8_t len, uint32_t table, void *arg);
-int nvi_routes_check(struct nl *nl, uint32_t ifindex, nvi_route_fn fn, void *arg);
+/* Routes to this device that no other could take the place of: what is translated comes back. */
+int nvi_routes_check(struct nl *nl, uint32_t ifindex, unsigned int number, nvi_route_fn fn, void *arg);
 
 /* Remove the routing rules and routes that are made for the device with this number. */
 void nvi_routes_remove(struct nl *nl, unsigned int number);

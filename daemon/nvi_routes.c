@@ -483,9 +483,9 @@ void nvi_routes_remove(struct nl *nl, unsigned int number)
 	clear(&r);
 }
 
-int nvi_routes_check(struct nl *nl, uint32_t ifindex, nvi_route_fn fn, void *arg)
+int nvi_routes_check(struct nl *nl, uint32_t ifindex, unsigned int number, nvi_route_fn fn, void *arg)
 {
-	struct nvi_routes r = { .nvi = ifindex, .table = own_table(0) };
+	struct nvi_routes r = { .nvi = ifindex, .table = own_table(number) };
 	int err = read_all(nl, &r);
 	size_t i;
 

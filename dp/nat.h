@@ -564,7 +564,7 @@ DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
 	way->oif = 0;
 	way->zone = p->m->key.zone;
 	way->masq_pool = POOL_MASQUERADE;
-	if (traffic == RULE_FROM_BOX) {
+	if (traffic == RULE_FROM_BOX && !(p->m->flags & PKT_AT_NVI)) {
 		way->oif = p->m->ifindex;
 		way->masq_pool = p->port->masq_pool;
 	} else if (set->flags & SETTINGS_NEED_OUT) {

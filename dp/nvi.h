@@ -79,6 +79,23 @@ DP bool nvi_uncount(struct pkt *p)
 }
 
 /*
+ * Is what the box itself sends over nvi0 to be looked at? What is for translated addresses, or an error about what came from
+ * there; and what rules speak of, from the beginning of a conversation on.
+ */
+DP bool nvi_box(struct pkt *p)
+{
+	const struct settings *set = env_settings(p->control->active);
+
+	if ((p->m->flags & PKT_ICMP_ERROR) || addr_find(p, &p->m->key.dst))
+		return true;
+	if (!set || !(set->flags & SETTINGS_FROM_BOX))
+		return false;
+	if (p->m->key.proto == IPPROTO_TCP && (p->m->tcp_flags & (SEEN_SYN | SEEN_ACK | SEEN_RST)) != SEEN_SYN)
+		return table_find(&p->m->key) >= 0;
+	return true;
+}
+
+/*
  * A frame on its way out of nvi0. What natvi has translated has its say in its addresses; the rest is what the kernel has
  * routed here, of a port or of the box itself. NEXT: it is taken up as if it came in there.
  */
@@ -105,10 +122,7 @@ DP enum stage nvi_out(struct pkt *p)
 	/* translated before: the slow road of a port led here, or an answer of natvi's own to one of these */
 	if (from && addr_find(p, &p->m->key.src))
 		return DONE;
-	/* what the box sends to others is as its own traffic is elsewhere */
-	if (!from && !(p->m->flags & PKT_ICMP_ERROR) && !addr_find(p, &p->m->key.dst))
-		return kernel(p, VERDICT_HOST_OUT);
-	return NEXT;
+	return from || nvi_box(p) ? NEXT : kernel(p, VERDICT_HOST_OUT);
 }
 
 /* Is p what flow f makes of its packets? */

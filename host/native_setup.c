@@ -160,6 +160,9 @@ int native_setup(struct native *n, const struct config *config, char *err, size_
 	}, &slots, err, err_len);
 	if (ret)
 		goto out;
+	/* no kernel routes anything to nvi0 here: what could be routed there is */
+	for (size_t i = 0; i < plan.n_ports; i++)
+		plan.ports[i].flags &= ~PORT_ROUTED;
 	ret = fill(n, &plan);
 	plan_free(&plan);
 out:

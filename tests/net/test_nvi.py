@@ -102,21 +102,28 @@ def nft(namespace, rules):
     namespace.run("nft", "-f", path)
 
 
-def test_rules_of_others(tc):
-    """A user's `ct state invalid drop` and masquerade see no half connection, and translate none twice; what is not natvi's they do."""
+BY_SOURCE = ("rule add from 198.18.0.0/24 lookup 100", "route add default dev nvi0 table 100")
+
+
+@pytest.mark.parametrize("by", ["prefix", "source"])
+def test_rules_of_others(tc, by):
+    """A user's `ct state invalid drop` and masquerade see no half connection, and translate none twice; what is not natvi's they do.
+
+    The first packets have neighbours to be found, which is the kernel's: routed from the far end, or from their own port.
+    """
     nft(tc.gateway, USER_RULES)
-    start(tc)
-    tc.gateway.run("ip", "neigh", "flush", "all")   # the first packets take the kernel's road
+    natvi = start(tc, *(BY_SOURCE if by == "source" else TO_NVI))
+    tc.gateway.run("ip", "neigh", "flush", "all")
     server = Nginx(tc.outside)
     wanted = server.file("down", 1 << 20)
     assert fetch(tc.inside, "http://%s/down" % REMOTE, timeout=20) == wanted
     assert in_pool(server.log().split()[0])
-    assert fetch(tc.inside, "http://%s/down" % SERVER, timeout=20) == wanted
-    assert server.log().splitlines()[-1].split()[0] == EXTERNAL, "what is not routed to nvi0 is the user's to masquerade"
+    assert natvi.counter("nvi-kernel") >= 1
+    if by == "prefix":
+        assert fetch(tc.inside, "http://%s/down" % SERVER, timeout=20) == wanted
+        assert server.log().splitlines()[-1].split()[0] == EXTERNAL, "what is not routed to nvi0 is the user's to masquerade"
     rules = tc.gateway.run("nft", "list", "table", "inet", "user").stdout
     assert "ct state invalid counter packets 0" in rules, rules
-    fetched = fetch(tc.inside, "http://%s/down" % REMOTE, timeout=20)
-    assert fetched == wanted
 
 
 def second_uplink(net):
@@ -142,8 +149,7 @@ def test_original_interface_is_known(net):
 
 def test_by_source(net):
     """Everything of one inside network goes to nvi0, by a routing rule for its source."""
-    natvi = start(net, "rule add from 198.18.0.0/24 lookup 100", "route add default dev nvi0 table 100",
-                  rule=dict(SNAT, to={"interface": "wan0"}))
+    natvi = start(net, *BY_SOURCE, rule=dict(SNAT, to={"interface": "wan0"}))
     for remote in (REMOTE, REMOTE2, SERVER):
         assert in_pool(talks(net, remote=remote)), remote
     assert natvi.counter("nvi-loop") == 0
@@ -220,6 +226,11 @@ def test_marks_of_others(net):
         assert in_pool(talks(net, b"%d" % i))
     inside, outside = net.inside.udp(INSIDE, 4005), net.outside.udp(REMOTE, 5001)
     assert exchange(inside, outside, (REMOTE, 5001))[0] == INSIDE
+    tap = net.tap("outside")
+    packet = IP(src=INSIDE, dst=REMOTE2, ttl=33) / UDP(sport=4008, dport=5000) / b"count"
+    net.tap("inside").send(Ether(src=net.mac(net.inside, "eth0"), dst=net.mac(net.gateway, "lan0")) / packet)
+    arrived = tap.expect(lambda p: UDP in p and b"count" in bytes(p), "the packet")
+    assert in_pool(arrived[IP].src) and arrived[IP].ttl == 32, "one hop, though the kernel forwards it twice"
     assert natvi.counter("nvi-loop") == 0
 
 
@@ -234,6 +245,43 @@ def test_own_address(net):
     outside.sendto(b"in", (EXTERNAL, 7000))
     assert inside.recvfrom(10)[0] == b"in"
     assert net.outside.run("ping", "-c", 1, "-W", 2, EXTERNAL, check=False).returncode == 0
+
+
+def test_the_box_itself(net):
+    """What the gateway sends to a translated address ends inside; to a prefix behind nvi0 it goes as rules with `local: out` say."""
+    inside, outside = net.inside.udp(INSIDE, 4009), net.outside.udp(REMOTE, 5000)
+    natvi = start(net)
+    external = exchange(inside, outside, (REMOTE, 5000))
+    box = net.gateway.udp()
+    box.sendto(b"from the box", external)
+    data, source = inside.recvfrom(100)
+    assert data == b"from the box"
+    inside.sendto(b"to the box", source)
+    assert box.recvfrom(100) == (b"to the box", external)
+    box.sendto(b"nobody's", (external[0], 1))
+    wait_for(lambda: natvi.counter("no-mapping") == 1, 5, "it to end at nvi0")
+    box.sendto(b"plain", (REMOTE, 5000))
+    assert not in_pool(outside.recvfrom(100)[1][0])
+    rules = [SNAT, {"name": "box", "local": "out", "to": {"destination": FAR_NET}, "action": {"snat": "public"}}]
+    natvi.reload(dict(routed(net.hook), rules=rules))
+    assert in_pool(exchange(net.gateway.udp("0.0.0.0", 4010), outside, (REMOTE, 5000))[0])
+
+
+def test_what_it_says(tc):
+    natvi = start(tc)
+    before = crossed(tc)
+    talks(tc)
+    shown = {i["name"]: i for i in natvi.show("interfaces")}
+    assert shown["nvi0"]["nat"] == "nvi" and shown["nvi0"]["crossed"]["packets"] == before + 2 == crossed(tc)
+    assert "%d packets" % (before + 2) in natvi.cli("show", "interfaces").stdout
+    assert "nvi0" in natvi.cli("status").stdout
+    assert "nvi-loop" not in natvi.cli("doctor", check=False).stdout
+    tc.gateway.ip("route del default")
+    assert "nvi-loop" in natvi.cli("doctor", check=False).stdout
+    own = routed("tc", interfaces=("lan0", "wan0", "nvi0"))
+    done = natvi.cli("reload", natvi._config_file(own), check=False)
+    assert done.returncode and "nvi0 is natvi's own" in done.stdout + done.stderr
+    assert natvi.show("interfaces")
 
 
 def index(net, name="nvi0"):
