@@ -14,6 +14,7 @@
 #define NATVI_DP_NVI_H
 
 #include "abi/nvi.h"
+#include "box.h"
 #include "forward.h"
 
 /* Two addresses of a crossing frame; 0: not one of these. */
@@ -90,9 +91,7 @@ DP bool nvi_box(struct pkt *p)
 		return true;
 	if (!set || !(set->flags & SETTINGS_FROM_BOX))
 		return false;
-	if (p->m->key.proto == IPPROTO_TCP && (p->m->tcp_flags & (SEEN_SYN | SEEN_ACK | SEEN_RST)) != SEEN_SYN)
-		return table_find(&p->m->key) >= 0;
-	return true;
+	return box_begins(p) || table_find(&p->m->key) >= 0;
 }
 
 /*
