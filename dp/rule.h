@@ -49,6 +49,14 @@ DP bool port_within(__u16 port, __u16 lo, __u16 hi)
 	return port >= lo && port <= hi;
 }
 
+/* Does r hold for this way out? For hairpin, whatever it is, only if r is about the source alone or would translate it there. */
+DP bool rule_names_way(const struct rule *r, const struct rule_walk *w)
+{
+	if (w->out_ifindex == OUT_ANY)
+		return (!r->out_ifindex && r->out_zone == ZONE_ANY) || (r->flags & (RULE_SNAT | RULE_SRC_NET));
+	return (!r->out_ifindex || r->out_ifindex == w->out_ifindex) && (r->out_zone == ZONE_ANY || r->out_zone == w->out_zone);
+}
+
 /* Only a rule for which all the rest holds costs its second cache line. */
 DP bool rule_names(const struct rule *r, const struct rule_walk *w)
 {
@@ -58,13 +66,11 @@ DP bool rule_names(const struct rule *r, const struct rule_walk *w)
 		return false;
 	if (r->in_ifindex && r->in_ifindex != m->ifindex)
 		return false;
-	if (r->out_ifindex && r->out_ifindex != w->out_ifindex && w->out_ifindex != OUT_ANY)
+	if (!rule_names_way(r, w))
 		return false;
 	if (r->proto && r->proto != m->key.proto)
 		return false;
 	if (r->in_zone != ZONE_ANY && r->in_zone != m->key.zone)
-		return false;
-	if (r->out_zone != ZONE_ANY && r->out_zone != w->out_zone && w->out_ifindex != OUT_ANY)
 		return false;
 	if (!port_within(__builtin_bswap16(m->key.sport), r->sport_lo, r->sport_hi) ||
 	    !port_within(__builtin_bswap16(m->key.dport), r->dport_lo, r->dport_hi))

@@ -144,13 +144,21 @@ struct wanted {
 	bool any_way;
 };
 
+/* Hairpin: a rule for some way out holds for every one if it translates the source, else for none. */
+static bool naive_way(const struct rule *r, const struct wanted *w)
+{
+	if (!r->out_ifindex && r->out_zone == ZONE_ANY)
+		return true;
+	if (w->any_way)
+		return r->flags & (RULE_SNAT | RULE_SRC_NET);
+	return (!r->out_ifindex || r->out_ifindex == w->way.oif) && (r->out_zone == ZONE_ANY || r->out_zone == w->way.zone);
+}
+
 static bool naive_match(const struct rule *r, const struct meta *m, const struct wanted *w)
 {
 	uint16_t sport = ntohs(m->key.sport), dport = ntohs(m->key.dport);
 
-	return (!r->in_ifindex || r->in_ifindex == m->ifindex) &&
-	       (!r->out_ifindex || w->any_way || r->out_ifindex == w->way.oif) &&
-	       (r->out_zone == ZONE_ANY || w->any_way || r->out_zone == w->way.zone) &&
+	return (!r->in_ifindex || r->in_ifindex == m->ifindex) && naive_way(r, w) &&
 	       (r->in_zone == ZONE_ANY || r->in_zone == m->key.zone) && (r->traffic & w->traffic) && !(r->flags & w->not_flags) &&
 	       (m->mark & r->mark_mask) == (r->mark & r->mark_mask) && (!r->dscp || (r->dscp & 1ULL << m->tos / 4)) && (!r->proto || r->proto == m->key.proto) &&
 	       sport >= r->sport_lo && sport <= r->sport_hi && dport >= r->dport_lo && dport <= r->dport_hi &&
