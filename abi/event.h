@@ -16,6 +16,7 @@ enum event_kind {
 	EVENT_SESSION_NEW = 1,
 	EVENT_SESSION_END = 2,
 	EVENT_EXHAUSTED = 3,	/* at most one a second and CPU */
+	EVENT_PORT_HELD = 4,	/* a socket of the box listens where a mapping leads inside; orig: from the inside end to the outside one */
 };
 
 /*

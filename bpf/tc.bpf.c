@@ -149,4 +149,18 @@ int natvi_adopt(struct adopt_args *args)
 	return 0;
 }
 
+/* An event of the daemon's. */
+SEC("syscall")
+int natvi_event(struct event *args)
+{
+	struct cpu *cpu = syscall_cpu();
+
+	if (!cpu)
+		return 0;
+	cpu->event = *args;
+	if (env_event(&cpu->event))
+		cpu->counters.events_lost++;
+	return 0;
+}
+
 char LICENSE[] __weak SEC("license") = "Dual BSD/GPL";

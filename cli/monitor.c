@@ -33,6 +33,7 @@ static const char *kind_name(uint32_t kind)
 	case EVENT_SESSION_NEW: return "new";
 	case EVENT_SESSION_END: return "end";
 	case EVENT_EXHAUSTED: return "exhausted";
+	case EVENT_PORT_HELD: return "port-held";
 	default: return "unknown";
 	}
 }
@@ -82,6 +83,10 @@ static void print_text(const struct monitor *monitor, const struct event *e)
 	add_tuple(&line, &e->orig);
 	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&when));
 	printf("%s %-9s %-4s %s", clock, kind_name(e->kind), addr_print_proto(e->orig.proto, proto), line.text);
+	if (e->kind == EVENT_PORT_HELD) {
+		puts(": a service of the box listens there, and this mapping is in the way (natvi doctor)");
+		return;
+	}
 	if (e->kind == EVENT_EXHAUSTED) {
 		printf(": %s\n", verdict_text(e->verdict));
 		return;

@@ -19,6 +19,7 @@
 
 #include "daemon/announce.h"
 #include "daemon/caps.h"
+#include "daemon/clashes.h"
 #include "daemon/control.h"
 #include "daemon/handover.h"
 #include "daemon/guard.h"
@@ -304,6 +305,7 @@ static void end(struct daemon *d)
 	guard_free(d);
 	nvi_close(d);
 	attach_end(&d->attach);
+	clashes_free(d);
 	plan_free(&d->plan);
 	slots_free(&d->slots);
 	links_free(&d->links);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/bits.h"
+#include "daemon/clashes.h"
 #include "daemon/drain.h"
 #include "daemon/mappings.h"
 #include "daemon/orphans.h"
@@ -182,7 +183,7 @@ static bool session_astray(const struct session *session, void *arg, uint32_t *r
 void engine_freed(struct daemon *d)
 {
 	if (d->overlaps)
-		bits_take(d->tables, &d->plan, &d->slots);
+		bits_take(d->tables, &d->plan, &d->slots, 0);
 }
 
 void engine_tick(struct daemon *d)
@@ -192,6 +193,7 @@ void engine_tick(struct daemon *d)
 
 	if (d->draining)
 		drain(d);
+	clashes_follow(d);
 	if (has_masquerade_down(d))
 		sessions_kill(d->tables, NULL, session_astray, d, END_INTERFACE_GONE);
 	if (d->n_former && now_s - d->former_s >= FORMER_EVERY_S) {
@@ -201,7 +203,7 @@ void engine_tick(struct daemon *d)
 	}
 	if (d->overlaps && now_s - d->overlaps_s >= OVERLAP_EVERY_S) {
 		d->overlaps_s = now_s;
-		bits_take(d->tables, &d->plan, &d->slots);
+		bits_take(d->tables, &d->plan, &d->slots, 0);
 		d->overlaps = bits_overlaps(d->tables, &d->plan) > 0;
 	}
 	if (engine_troubled(d) && now_s - d->retry_s >= RETRY_EVERY_S) {

@@ -90,6 +90,19 @@ static int check_conflict(struct change *c)
 	return 0;
 }
 
+/* The box's services, as they were when they were looked at last, or at the start as they are. */
+static int bring_listeners(struct change *c)
+{
+	int err;
+
+	if (c->d->has_plan)
+		return listeners_copy(&c->plan.listeners, &c->d->plan.listeners);
+	err = listeners_read(&c->plan.listeners);
+	if (err)
+		log_warn("cannot read the box's sockets: %s", strerror(-err));
+	return 0;
+}
+
 static int number_rules(struct change *c)
 {
 	c->rule_numbers = calloc(c->config->n_rules + 1, sizeof(*c->rule_numbers));
@@ -107,6 +120,8 @@ static int plan(struct change *c, const struct plan_input *input)
 	err = slots_copy(&c->slots, &c->d->slots);
 	if (!err)
 		err = plan_build(&c->plan, input, &c->slots, c->err, c->err_len);
+	if (!err)
+		err = bring_listeners(c);
 	if (!err)
 		err = write_fits(c->d->tables, &c->plan, c->err, c->err_len);
 	return err;
@@ -361,7 +376,7 @@ static int enforce(struct change *c)
 		snprintf(c->err, c->err_len, "a zone's routing rule cannot be made: %s", strerror(-err));
 		return err;
 	}
-	bits_take(tables, &c->plan, &c->slots);
+	bits_take(tables, &c->plan, &c->slots, 0);
 	err = write_addrs(tables, was, &c->plan);
 	if (err) {
 		snprintf(c->err, c->err_len, "cannot write the addresses: %s", strerror(-err));
@@ -414,7 +429,7 @@ static void release_bits(struct change *c)
 
 	if (was ? same_reservations(was, &c->plan) : !c->d->tables->reused)
 		return;
-	if (bits_release(c->d->tables, was, &c->plan))
+	if (bits_release(c->d->tables, was, &c->plan, 0))
 		log_err("ports that are free by now cannot be released");
 	n = bits_overlaps(c->d->tables, &c->plan);
 	c->d->overlaps = n > 0;

@@ -46,7 +46,7 @@ static const char *const map_names[TABLE_MAPS] = {
 
 static const char *const prog_names[TABLE_PROGS] = {
 	"natvi_tc_ingress", "natvi_tc_egress", "natvi_xdp", "natvi_sweep", "natvi_kill", "natvi_unmap",
-	"natvi_adopt", "natvi_mapping", "natvi_tc_parked", "natvi_tc_nvi_out", "natvi_tc_nvi_in",
+	"natvi_adopt", "natvi_mapping", "natvi_tc_parked", "natvi_event", "natvi_tc_nvi_out", "natvi_tc_nvi_in",
 };
 
 /* The file system */

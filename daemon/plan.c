@@ -424,6 +424,7 @@ void plan_free(struct plan *plan)
 	free(plan->addrs);
 	free(plan->policies);
 	free(plan->statics);
+	free(plan->listeners.list);
 	memset(plan, 0, sizeof(*plan));
 }
 
@@ -434,6 +435,18 @@ static bool counts_for(const struct plan *plan, const struct plan_addr *addr, ui
 	int own = portbits_proto_of(proto);
 
 	return own == (int)bits || (shared && own != PORTBITS_ICMP && bits != PORTBITS_ICMP);
+}
+
+static void add_listeners(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out)
+{
+	const struct listener *l;
+	size_t i;
+
+	for (i = 0; i < plan->listeners.n && (addr->flags & ADDR_LOCAL); i++) {
+		l = &plan->listeners.list[i];
+		if ((!l->addr || l->addr == addr->addr) && counts_for(plan, addr, l->proto, proto))
+			portset_add(out, l->port, l->port);
+	}
 }
 
 static void ports_taken(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out)
@@ -458,6 +471,7 @@ static void ports_taken(const struct plan *plan, const struct plan_addr *addr, e
 		if (plan->statics[lo].outside.zone == addr->zone && counts_for(plan, addr, plan->statics[lo].outside.proto, proto))
 			portset_add(out, port, port);
 	}
+	add_listeners(plan, addr, proto, out);
 }
 
 static bool is_all_taken(const struct portset *set)

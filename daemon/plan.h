@@ -13,6 +13,7 @@
 #include "abi/mapping.h"
 #include "daemon/addrs.h"
 #include "daemon/links.h"
+#include "daemon/listeners.h"
 #include "lib/config.h"
 
 #define SLOW_MARK		0x40000000u	/* the bit of skb->mark that marks slow-road packets */
@@ -87,6 +88,7 @@ struct plan {
 	size_t n_policies;
 	struct plan_static *statics;
 	size_t n_statics;
+	struct listeners listeners;	/* the owner puts them in */
 };
 
 /*
@@ -114,7 +116,7 @@ uint16_t plan_zone(const struct plan *plan, const char *name);
 const struct plan_addr *plan_find_addr(const struct plan *plan, uint32_t addr, uint16_t zone);
 const struct plan_addr *plan_seen_addr(const struct plan *plan, uint32_t addr, uint16_t zone);
 
-/* Ports of a slot and protocol that must stay taken: reserved ones and forwards (of a shared pool: those of TCP and UDP). */
+/* Ports of a slot and protocol that must stay taken: reserved ones, those of the box's services, and forwards (of a shared pool: those of TCP and UDP). */
 void plan_taken(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out);
 
 /*

@@ -34,6 +34,7 @@ struct served {
 };
 
 struct announce;
+struct clashes;
 struct guard;
 struct park;
 struct routes;
@@ -62,6 +63,7 @@ struct daemon {
 	size_t n_served;
 	bool draining;			/* some slot or pool is still named by mappings */
 	ev_timer drain_timer;		/* runs for the moment in which a lost address may come back */
+	struct clashes *clashes;	/* services whose port NAT has given away */
 	bool overlaps;			/* mappings hold ports that are reserved by now */
 	uint32_t overlaps_s;		/* when that was looked at last */
 	uint32_t retry_s;		/* when what could not be attached was tried last */

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, MASQUERADE, REFUSE, REMOTE, SERVER, SERVER2, Topology, config
+from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, MASQUERADE, NATVI, REFUSE, REMOTE, SERVER, SERVER2, Topology, config
 from lab import run, veth, wait_for
 from services import Nginx, Sshd, answer_dns, fetch, iperf3, sha256
 from wire import Capture, Tap, exchange
@@ -374,3 +374,72 @@ def test_ssh_during_a_flood(tc):
         assert "1 received" in tc.gateway.run("ping", "-c", 1, "-W", 2, SERVER).stdout
         if when == "exhausted":
             natvi.kill()
+
+
+# Services
+
+def free_ports(natvi, proto):
+    """Ports of the gateway's outside address that NAT could give away."""
+    pool = [p for p in natvi.show("pools") if any(a["addr"] == EXTERNAL for a in p["addresses"])][0]
+    return pool["addresses"][0][proto]["free"]
+
+
+def test_services_that_come_and_go(tc):
+    """The port of a service is withheld for as long as its socket is there; also of those that were there before."""
+    early = tc.gateway.tcp_listen(EXTERNAL, 4000)
+    natvi = tc.running()
+    before = {proto: free_ports(natvi, proto) for proto in ("tcp", "udp")}
+    tcp, udp = tc.gateway.tcp_listen("0.0.0.0", 4001), tc.gateway.udp(EXTERNAL, 4001)
+    wait_for(lambda: free_ports(natvi, "tcp") == before["tcp"] - 1 and free_ports(natvi, "udp") == before["udp"] - 1, 6, "both ports to be withheld")
+    caller = tc.outside.udp(SERVER, 5000)
+    caller.sendto(b"?", (EXTERNAL, 4001))
+    assert udp.recvfrom(10) == (b"?", (SERVER, 5000))
+    udp.sendto(b"!", (SERVER, 5000))
+    assert caller.recv(10) == b"!" and not natvi.sessions()
+    natvi.reload(config("tc", timeouts={"udp": 200}))
+    assert free_ports(natvi, "tcp") == before["tcp"] - 1
+    for sock in (tcp, udp, early):
+        sock.close()
+    wait_for(lambda: free_ports(natvi, "tcp") == before["tcp"] + 1 and free_ports(natvi, "udp") == before["udp"], 6, "the ports to be given back")
+
+
+def test_service_whose_port_is_taken(tc):
+    """A service that starts when NAT has its port: an event, the log and doctor say so, and what doctor says helps."""
+    natvi = tc.running()
+    inside, remote = tc.inside.udp(INSIDE, 4000), tc.outside.udp(SERVER, 5000)
+    assert exchange(inside, remote, (SERVER, 5000)) == (EXTERNAL, 4000)
+    monitor = tc.gateway.spawn(NATVI, "monitor", "--instance", natvi.instance, "--json")
+    new, sink = tc.inside.udp(INSIDE2), tc.outside.udp(SERVER2, 5000)
+
+    def watched():
+        new.sendto(b"?", sink.getsockname())
+        return monitor.out
+    assert '"listener"' not in natvi.cli("doctor", "--json", check=False).stdout
+    wait_for(watched, 5, "the monitor to see sessions")
+    service = tc.gateway.udp("0.0.0.0", 4000)
+    monitor.wait_output(r'"event": ?"port-held".*%s.*4000.*%s' % (re.escape(INSIDE), re.escape(EXTERNAL)), 10)
+    natvi.process.wait_output(r"service listens on udp %s port 4000.*%s" % (re.escape(EXTERNAL), re.escape(INSIDE)), 5)
+    findings = [f for f in json.loads(natvi.cli("doctor", "--json", check=False).stdout)["findings"] if f["id"] == "listener"]
+    assert [f["subject"] for f in findings] == ["udp %s:4000" % EXTERNAL]
+    for command in findings[0]["right"].split(" (")[0].split("; "):
+        tc.gateway.run(NATVI, *command.split()[1:])
+    caller = tc.outside.udp(SERVER2, 5001)
+    caller.sendto(b"service?", (EXTERNAL, 4000))
+    assert service.recvfrom(20) == (b"service?", (SERVER2, 5001))
+    face = exchange(inside, remote, (SERVER, 5000))
+    assert face[0] == EXTERNAL and face[1] != 4000
+    assert natvi.process.err.count("service listens on") == 1
+
+
+def test_show_marks_the_boxs_own(tc):
+    """Sessions and mappings of the box, its own port and another one, beside those of an inside host."""
+    natvi = tc.running()
+    remote = tc.outside.udp(SERVER, 5000)
+    exchange(tc.inside.udp(INSIDE, 4000), remote, (SERVER, 5000))
+    for port in (4000, 4001):
+        exchange(tc.gateway.udp(EXTERNAL, port), remote, (SERVER, 5000))
+    assert sorted((s["orig"]["src"], s["box"], s["hook"]) for s in natvi.sessions()) == [
+        (INSIDE, False, "tc"), (EXTERNAL, True, "box"), (EXTERNAL, True, "box")]
+    assert {(m["inside"]["addr"], m["inside"]["port"], m["box"]) for m in natvi.show("mappings")} == {
+        (INSIDE, 4000, False), (EXTERNAL, 4000, True), (EXTERNAL, 4001, True)}
+    assert natvi.cli("show", "mappings").stdout.count(" (box)") == 2
