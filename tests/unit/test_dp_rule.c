@@ -130,8 +130,8 @@ static void random_rule(struct rule *r, uint16_t id)
 		r->sport_lo = few_ports();
 	r->traffic = 1 + rand() % 31;
 	r->flags = rand() % 16;
-	r->in_zone = rand() % 3 ? ZONE_ANY : rand() % 2;
-	r->out_zone = rand() % 3 ? ZONE_ANY : rand() % 2;
+	r->in_zone = rand() % 3 ? ZONE_ANY : (uint16_t)(rand() % 2);
+	r->out_zone = rand() % 3 ? ZONE_ANY : (uint16_t)(rand() % 2);
 	r->dscp = rand() % 3 ? 0 : 0x10003ULL << rand() % 32;
 	r->mark_mask = rand() % 3 ? 0 : 0xf0;
 	r->mark = 0x10 * (rand() % 3);
