@@ -396,7 +396,7 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 		return ret;
 	for (size_t i = 0; i < next->n_ports; i++)
 		next->ports[i].flags |= xdp ? PORT_XDP_OUT : 0;
-	bits_take(&tables, next, &slots);
+	bits_take(&tables, next, &slots, 0);
 	ret = write_addrs(&tables, was, next);
 	if (!ret)
 		ret = write_zones(&tables, was, next);
@@ -409,7 +409,7 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 	if (ret >= 0 && was)
 		ret = remove_addrs(&tables, was, next);
 	if (ret >= 0 && was)
-		ret = bits_release(&tables, was, next);
+		ret = bits_release(&tables, was, next, 0);
 	memcpy(places, next->places, sizeof(places));
 	memcpy(zone_names, next->zone_names, sizeof(zone_names));
 	plan = next;
