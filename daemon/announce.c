@@ -206,7 +206,7 @@ static void be_silent(struct speaker *s)
 }
 
 /* One address more; at the end of a round the next one waits. */
-static void step(struct speaker *s, ev_tstamp now)
+static void step(struct speaker *s)
 {
 	const struct span *span = &s->todo.list[s->at];
 
@@ -216,7 +216,7 @@ static void step(struct speaker *s, ev_tstamp now)
 	if (++s->at < s->todo.n)
 		return;
 	s->at = 0;
-	s->due = now + INTERVAL_S;
+	s->due = ev_time() + INTERVAL_S;
 	if (!--s->rounds)
 		be_silent(s);
 }
@@ -236,7 +236,7 @@ static int speak(const struct announce *a, struct speaker *s, int budget, ev_tst
 			break;
 		}
 		said++;
-		step(s, now);
+		step(s);
 	}
 	return said;
 }
@@ -251,7 +251,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 	for (i = 0; i < a->n_speakers; i++) {
 		struct speaker *s = &a->speakers[(a->turn + i) % a->n_speakers];
 
-		budget -= speak(a, s, budget, ev_now(loop));
+		budget -= speak(a, s, budget, ev_time());
 		more |= s->rounds;
 	}
 	a->turn++;

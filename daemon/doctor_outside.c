@@ -3,43 +3,18 @@
  * doctor_outside.c - the examination of outside addresses that no interface owns: do they lead here, and to nvi0?
  * See doctor_impl.h.
  */
-#include <jansson.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/doctor_impl.h"
 #include "daemon/links.h"
 #include "daemon/outside.h"
+#include "daemon/reload.h"
 #include "daemon/routes.h"
 #include "lib/addr.h"
 #include "lib/config.h"
 #include "lib/maps.h"
-#include "lib/names.h"
-
-/* What the instance runs; NULL: nothing that can be read. */
-static struct config *running_config(const char *instance)
-{
-	static const char *const not_config[] = { "source", "pid", "started" };
-	struct names *names = names_open(instance);
-	json_t *json = names && names_running(names) ? json_copy(names_running(names)) : NULL;
-	struct cfg_errors errors = { 0 };
-	struct config *config = NULL;
-	char *text;
-	size_t i;
-
-	for (i = 0; i < sizeof(not_config) / sizeof(not_config[0]); i++)
-		json_object_del(json, not_config[i]);
-	text = json ? json_dumps(json, 0) : NULL;
-	if (text && config_read_text(text, strlen(text), instance, &config, &errors))
-		config = NULL;
-	cfg_errors_free(&errors);
-	free(text);
-	json_decref(json);
-	names_close(names);
-	return config;
-}
 
 static void note(const char *subject, const char *text, void *arg)
 {
@@ -75,7 +50,7 @@ static void check_routes(struct doctor *doctor, uint32_t nvi, const struct confi
 
 void doctor_outside(struct doctor *doctor, const char *instance, const struct config *config)
 {
-	struct config *running = config ? NULL : running_config(instance);
+	struct config *running = config ? NULL : reload_running(instance);
 	const struct config *meant = config ? config : running;
 	struct links links = { 0 };
 	struct nl nl = { 0 };

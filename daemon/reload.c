@@ -55,6 +55,32 @@ int reload_save(struct daemon *d)
 	return err;
 }
 
+struct config *reload_running(const char *instance)
+{
+	static const char *const added[] = { "rule_ids", "source", "pid", "started" };	/* by reload_save() */
+	char path[INSTANCE_PATH_LEN], *text;
+	struct cfg_errors errors = { 0 };
+	struct config *config = NULL;
+	json_t *json, *rule;
+	size_t i;
+
+	instance_path(path, instance, INSTANCE_RUNNING);
+	json = json_load_file(path, 0, NULL);
+	if (!json)
+		return NULL;
+	for (i = 0; i < sizeof(added) / sizeof(added[0]); i++)
+		json_object_del(json, added[i]);
+	json_array_foreach(json_object_get(json, "rules"), i, rule)
+		json_object_del(rule, "id");
+	text = json_dumps(json, 0);
+	if (text && config_read_text(text, strlen(text), path, &config, &errors))
+		config = NULL;
+	cfg_errors_free(&errors);
+	free(text);
+	json_decref(json);
+	return config;
+}
+
 /* The other file */
 
 static int save_confirmed(struct daemon *d)
