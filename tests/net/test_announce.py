@@ -65,9 +65,9 @@ def test_at_start(tc):
     outside, inside = tc.tap(), tc.tap("inside")
     tc.gateway.ip("addr add 203.0.113.34/24 dev wan0")
     outside.drain()
+    arrived(outside)        # from now on the kernel notes when
     tc.running(pooled(tc, LINKED, "192.0.2.0/28"))
     mac, expected = tc.mac(tc.gateway, "wan0"), ["203.0.113.32", "203.0.113.33", "203.0.113.35"]
-    arrived(outside)        # from now on the kernel notes when
     assert announced(outside, 3, mac=mac) == expected
     first = arrived(outside)
     assert announced(outside, 3, mac=mac) == expected
