@@ -188,7 +188,10 @@ def test_full_session_table(net):
             break
     assert refused == 5 and len(live) >= 16
     for sock in live:
-        exchange(sock, remote, (SERVER, 5000))
+        try:
+            exchange(sock, remote, (SERVER, 5000))
+        except TimeoutError:    # a busy machine may lose one datagram; a session that has gone loses the next, too
+            exchange(sock, remote, (SERVER, 5000))
 
 
 # Packets
