@@ -23,7 +23,7 @@ DAEMON_SRC := $(wildcard daemon/*.c)
 CLI_SRC	:= $(wildcard cli/*.c)
 HOST_SRC := $(wildcard host/*.c)
 # What a configuration becomes in the tables: the native host needs it too.
-PLAN_SRC := daemon/plan.c daemon/plan_rules.c daemon/addrs.c daemon/links.c
+PLAN_SRC := daemon/plan.c daemon/plan_addrs.c daemon/plan_rules.c daemon/plan_zones.c daemon/addrs.c daemon/links.c
 obj	= $(patsubst %.c,$(BUILD)/%.o,$(1))
 NATVI_OBJ := $(call obj,$(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC) $(HOST_SRC))
 BPF_OBJ	:= $(BUILD)/bpf/natvi.o
@@ -49,7 +49,12 @@ $(BPF_OBJ): $(BUILD)/bpf/tc.bpf.o $(BUILD)/bpf/xdp.bpf.o
 $(BUILD)/natvi.skel.h: $(BPF_OBJ)
 	bpftool gen skeleton $< name natvi_bpf > $@.tmp && mv $@.tmp $@
 
+# Of its own, for trace: what it asks the kernel.
+$(BUILD)/natvi_ask.skel.h: $(BUILD)/bpf/ask.bpf.o
+	bpftool gen skeleton $< name natvi_ask > $@.tmp && mv $@.tmp $@
+
 $(call obj,$(DAEMON_SRC)): $(BUILD)/natvi.skel.h
+$(call obj,$(wildcard cli/trace*.c)): $(BUILD)/natvi_ask.skel.h
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -62,4 +67,4 @@ include packaging/install.mk
 clean:
 	rm -rf $(BUILD)
 
--include $(NATVI_OBJ:.o=.d) $(BUILD)/bpf/tc.bpf.d $(BUILD)/bpf/xdp.bpf.d
+-include $(NATVI_OBJ:.o=.d) $(BUILD)/bpf/tc.bpf.d $(BUILD)/bpf/xdp.bpf.d $(BUILD)/bpf/ask.bpf.d

@@ -25,7 +25,8 @@
  *   pools       ARRAY [2 * NATVI_MAX_POOLS] struct pool
  *   pool_addrs  ARRAY [2 * n] struct pool_addr            n: control.n_pool_addrs
  *   ports       ARRAY [NATVI_MAX_PORTS] struct port       slot: see natvi_port_slot()
- *   addrs       HASH  struct addr_key -> struct addr_info own and pool addresses
+ *   zones       ARRAY [NATVI_MAX_ZONES] struct zone
+ *   addrs       HASH  struct addr_key -> struct addr_info own and translated addresses, by the zone that sees them
  *   portbits    ARRAY [slots * PORTBITS_PROTOS] struct portbits, mmapable
  *   flows       ARRAY [control.n_buckets] struct bucket, mmapable
  *   mappings    ARRAY [control.n_mapping_buckets] struct mapping_bucket, mmapable
@@ -56,9 +57,14 @@ struct control {
 	__u32 events_until_s;	/* events are made until then; a reader renews it, at most 10 s ahead */
 	__u32 n_mapping_buckets;
 	__u32 park_ifindex;	/* the daemon's tap for what has to wait (abi/fragment.h); 0: none, nothing can wait */
-	__u32 pad[15];
+	__u32 flags;		/* CONTROL_* */
+	__u32 nvi_ifindex;	/* nvi0; 0: there is none */
+	__u32 nvi_peer;		/* its far end, where what has crossed is sent on */
+	__u32 pad[12];
 };
 NATVI_ASSERT_SIZE(struct control, 128);
+
+#define CONTROL_TOS	0x01	/* routing rules ask for the TOS: a flow whose TOS changes looks its route up again */
 
 /* Counted up and down atomically by the datapath; a cache line of its own. */
 struct usage {
@@ -76,6 +82,8 @@ NATVI_ASSERT_SIZE(struct usage, 64);
 #define SETTINGS_MARK_ROUTES	0x20	/* routing rules ask for marks, and the kernel's look-up takes them (6.10) */
 #define SETTINGS_SYN_HOLD	0x40	/* an unsolicited SYN waits (RFC 5382 req. 4) ... */
 #define SETTINGS_SYN_SILENT	0x80	/* ... or is dropped without a word; neither: the kernel's where the address is the box's */
+#define SETTINGS_TO_KNOWN	0x100	/* some rule speaks of packets to addresses of the box or of pools (RULE_TO_BOX, RULE_TO_POOL) */
+#define SETTINGS_FROM_BOX	0x200	/* some rule speaks of what the box itself sends (RULE_FROM_BOX) */
 
 struct settings {
 	__u32 flags;		/* SETTINGS_* */
@@ -95,7 +103,7 @@ struct settings {
 NATVI_ASSERT_SIZE(struct settings, 36);
 
 enum rule_action {
-	ACTION_SNAT = 0,	/* to rule.pool; masquerade when rule.pool is POOL_MASQUERADE */
+	ACTION_TRANSLATE = 0,	/* as rule.flags say */
 	ACTION_ACCEPT = 1,	/* forward untranslated, tracked */
 	ACTION_DROP = 2,
 	ACTION_REJECT = 3,	/* ICMP 3/13 to the sender */
@@ -105,7 +113,26 @@ enum rule_action {
 #define POOL_MASQUERADE	0xffffu	/* the pool of the port that the packet leaves by */
 #define IFINDEX_ABSENT	0xffffffffu	/* the named interface does not exist: matches nothing */
 
-/* First match wins. A list in the configuration becomes one entry for each combination. */
+/* rule.flags: what is translated, one of the source's and one of the destination's at most */
+#define RULE_SNAT	0x01	/* source: an address of rule.pool; masquerade when that is POOL_MASQUERADE */
+#define RULE_SRC_NET	0x02	/* source: its first src_len bits become new_src's */
+#define RULE_DNAT	0x04	/* destination: new_dst, and new_port (see there) */
+#define RULE_DST_NET	0x08	/* destination: its first dst_len bits become new_dst's */
+
+/* rule.traffic: what it speaks of */
+#define RULE_THROUGH	0x01	/* what crosses the box */
+#define RULE_TO_BOX	0x02	/* what comes in for an address of the box itself */
+#define RULE_TO_POOL	0x04	/* what comes in for a translated address that no interface owns */
+#define RULE_FROM_BOX	0x08	/* what the box itself sends */
+#define RULE_TO_NET	0x10	/* what comes in for the translated address of a netmap */
+
+#define ZONE_ANY	0xffffu
+
+/*
+ * First match wins. A list in the configuration becomes one entry for each combination; a netmap has a
+ * second one for the way back, RULE_DST_NET. The second half is only read of the rule that matches, but
+ * for dscp and mark.
+ */
 struct rule {
 	__u32 in_ifindex;	/* 0: any */
 	__u32 out_ifindex;	/* 0: any */
@@ -117,11 +144,23 @@ struct rule {
 	__u8 action;		/* enum rule_action */
 	__u16 sport_lo, sport_hi;	/* host order, inclusive; 0-65535: any */
 	__u16 dport_lo, dport_hi;
-	__u16 pool;
-	__u16 id;		/* number of the rule in the configuration, from 1 */
-	__u32 pad[2];
+	__u16 in_zone;		/* or ZONE_ANY */
+	__u16 out_zone;		/* of the way out; or ZONE_ANY */
+	__u8 traffic;		/* RULE_THROUGH ... */
+	__u8 flags;		/* RULE_SNAT ... */
+	__u16 id;		/* of the rule in the configuration, from 1; its own for as long as it is there */
+	__u16 pool;		/* RULE_SNAT */
+	__u16 new_zone;		/* RULE_DNAT, RULE_DST_NET: of the new destination; ZONE_ANY: the packet's own */
+
+	__u64 dscp;		/* bit n: DSCP n is meant; 0: any */
+	__u32 mark, mark_mask;	/* mask 0: any */
+	union addr new_src;
+	union addr new_dst;
+	__u16 new_port;		/* RULE_DNAT: host order; 0: the port stays */
+	__u16 new_port_hi;	/* new_port: all go there; higher: dport_lo becomes new_port, the next the next */
+	__u8 pad[12];
 };
-NATVI_ASSERT_SIZE(struct rule, 64);
+NATVI_ASSERT_SIZE(struct rule, 128);
 
 #define POOL_RANDOM	0x01	/* ports by chance; else the inside's own port where it is free */
 #define POOL_ARBITRARY	0x02	/* a host may get several addresses; else one (paired, RFC 4787 req. 2) */
@@ -135,9 +174,11 @@ struct pool {
 	__u8 filtering;		/* enum filtering; of all but TCP */
 	__u8 filtering_tcp;	/* enum filtering; RFC 5382 req. 3: may differ */
 	__u8 flags;		/* POOL_* */
+	__u16 zone;		/* as addr_info.zone */
+	__u16 pad;
 	char name[NATVI_NAME_LEN];
 };
-NATVI_ASSERT_SIZE(struct pool, 44);
+NATVI_ASSERT_SIZE(struct pool, 48);
 
 struct pool_addr {
 	union addr addr;
@@ -150,6 +191,8 @@ NATVI_ASSERT_SIZE(struct pool_addr, 24);
 #define PORT_XDP_OUT	0x02	/* takes redirected XDP frames */
 #define PORT_TRUSTED	0x04	/* an own source address may come in here */
 #define PORT_DOWN	0x08	/* no carrier or administratively down */
+#define PORT_ROUTED	0x10	/* only what is routed to nvi0 is natvi's */
+#define PORT_NVI	0x20	/* nvi0 itself */
 
 #define MSS_AUTO	0xffffu
 
@@ -174,9 +217,22 @@ static inline __u32 natvi_port_slot(__u32 ifindex, __u32 vlan, __u32 probe)
 	return (ifindex + vlan * 61 + probe) & (NATVI_MAX_PORTS - 1);
 }
 
+/*
+ * A VRF or a routing table. Number 0 is the one of everything that is in no other. A look-up for another
+ * zone than the packet's own goes by the zone's first port.
+ */
+struct zone {
+	__u32 ifindex;		/* of that port; 0: the zone has none, nothing can be sent there */
+	__u32 table;		/* routing table, for `show` */
+	__u8 mac[6];		/* of that port */
+	__u16 pad;
+	char name[NATVI_NAME_LEN];
+};
+NATVI_ASSERT_SIZE(struct zone, 48);
+
 struct addr_key {
 	union addr addr;
-	__u16 zone;
+	__u16 zone;		/* of the port that a packet with this address comes in by */
 	__u16 pad[3];
 };
 NATVI_ASSERT_SIZE(struct addr_key, 24);
@@ -184,12 +240,13 @@ NATVI_ASSERT_SIZE(struct addr_key, 24);
 #define ADDR_LOCAL	0x01	/* an interface of the box owns it */
 #define ADDR_POOL	0x02	/* in a pool, or the address of a masquerading port */
 #define ADDR_FORWARD	0x04	/* outside address of a forward */
+#define ADDR_NET	0x08	/* translated address of a netmap */
 
 struct addr_info {
 	__u32 slot;		/* its port bitmaps, or SLOT_NONE */
 	__u8 flags;		/* ADDR_* */
 	__u8 pool;		/* pool index, or POOL_NONE */
-	__u16 pad;
+	__u16 zone;		/* in the keys of its mappings (OUTSIDE); 0 where every zone sees the address */
 };
 NATVI_ASSERT_SIZE(struct addr_info, 8);
 

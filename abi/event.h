@@ -16,6 +16,25 @@ enum event_kind {
 	EVENT_SESSION_NEW = 1,
 	EVENT_SESSION_END = 2,
 	EVENT_EXHAUSTED = 3,	/* at most one a second and CPU */
+	EVENT_PORT_HELD = 4,	/* a socket of the box listens where a mapping leads inside; orig: from the inside end to the outside one */
+};
+
+/*
+ * Why a session ended. X(enumerator, "name", "text"); the order is ABI, the counters are indexed by it.
+ */
+#define NATVI_END_REASONS(X) \
+	X(IDLE,			"idle",			"no packet for longer than its time-out") \
+	X(CLOSED,		"closed",		"a TCP connection that was closed or reset, after the time that such a one has left") \
+	X(FLUSHED,		"flushed",		"ended by hand, or to make way for a forward") \
+	X(ADDRESS_GONE,		"address-gone",		"its outside address is not the box's any more") \
+	X(RULE_GONE,		"rule-gone",		"a reload took away its rule, forward or pool address (orphans: kill)") \
+	X(INTERFACE_GONE,	"interface-gone",	"the interface that it masquerades by is down or gone")
+
+enum end_reason {
+#define X(e, name, text) END_##e,
+	NATVI_END_REASONS(X)
+#undef X
+	END_COUNT
 };
 
 struct event {
@@ -27,7 +46,7 @@ struct event {
 	__u64 bytes[2];
 	__u16 rule;
 	__u16 verdict;		/* EXHAUSTED: enum verdict */
-	__u32 pad;
+	__u32 reason;		/* END: enum end_reason */
 };
 NATVI_ASSERT_SIZE(struct event, 128);
 
@@ -38,9 +57,11 @@ struct counters {
 	__u64 xdp_hits;		/* of FORWARD: how many left at XDP */
 	__u64 events_lost;
 	__u64 icmp_suppressed;	/* own ICMP errors over the rate limit */
+	__u64 ended[8];		/* sessions, by enum end_reason */
 	__u64 pad;
 };
-NATVI_ASSERT_SIZE(struct counters, 1056);
+NATVI_ASSERT_SIZE(struct counters, 1120);
+_Static_assert(END_COUNT <= 8, "struct counters has room for 8 reasons");
 _Static_assert(VERDICT_COUNT <= 64, "struct counters has room for 64 verdicts");
 
 /* Argument of natvi_sweep: one pass over a part of the tables. */
@@ -56,11 +77,16 @@ struct sweep_args {
 };
 NATVI_ASSERT_SIZE(struct sweep_args, 32);
 
-/* Argument of natvi_kill: end the session that this flow belongs to (either direction). */
+#define KILL_RELEASE	0xffffffffu
+
+/*
+ * Argument of natvi_kill: end the session that this flow belongs to (either direction). reason KILL_RELEASE: it goes on,
+ * but lets go of the mappings that it holds, so that no other session comes of it; one about to end anyway ends (idle).
+ */
 struct kill_args {
 	struct tuple key;
 	__s32 result;		/* out: 0, or -2 (ENOENT) */
-	__u32 pad;
+	__u32 reason;		/* in: enum end_reason, or KILL_RELEASE */
 };
 NATVI_ASSERT_SIZE(struct kill_args, 48);
 

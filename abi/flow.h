@@ -59,7 +59,7 @@ struct flow {
 	__be16 new_dport;
 	__u16 addr_delta;	/* one's complement sum to add for the addresses */
 	__u16 port_delta;	/* the same for ports or ICMP id */
-	__u32 oif;		/* ifindex of the way out; 0: not resolved */
+	__u32 oif;		/* ifindex of the way out; 0: not resolved, or (FLOW_SLOW) the box itself */
 	__u8 dmac[6];
 	__u8 smac[6];
 	__be16 vlan_tci;
@@ -81,16 +81,18 @@ NATVI_ASSERT_SIZE(struct flow, 128);
 #define COLD_REMOTE	0x08	/* ORIG: port chosen by reply key, no mapping */
 #define COLD_SRC_SHARED	0x10	/* ORIG: the source's mapping is one for TCP and UDP */
 #define COLD_DST_SHARED	0x20	/* ORIG: the destination's mapping is */
+#define COLD_RELEASED	0x40	/* ORIG: it has let go of all that the other flags say it holds (orphans: drain) */
+#define COLD_BOX	0x80	/* ORIG: the box itself began it */
 
 /* What only set-up, expiry and `show` read of a flow. */
 struct flow_cold {
 	__u32 created_s;
-	__u16 rule;		/* config rule number from 1; 0: none (mapping or forward) */
+	__u16 rule;		/* rule.id; 0: none (mapping or forward) */
 	__u16 peer_zone;	/* zone of the other direction's key */
 	__u8 flags;		/* COLD_* */
 	__u8 pool;		/* ORIG: pool of the source's mapping, or POOL_NONE */
 	__u8 dst_pool;		/* ORIG: pool of the destination's mapping, or POOL_NONE */
-	__u8 pad;
+	__u8 route_zone;	/* whose routes lead to the translated destination */
 };
 NATVI_ASSERT_SIZE(struct flow_cold, 12);
 
@@ -98,7 +100,8 @@ struct bucket {
 	__u32 tag[NATVI_BUCKET_SLOTS];
 	__u32 spilled;		/* 1: a key that prefers this bucket stands in its other one */
 	struct flow_cold cold[NATVI_BUCKET_SLOTS];
-	__u8 pad2[12];
+	__u8 tos[NATVI_BUCKET_SLOTS];	/* that the route was looked up with, where routing rules ask for it */
+	__u8 pad2[5];
 	struct flow flow[NATVI_BUCKET_SLOTS];
 };
 NATVI_ASSERT_SIZE(struct bucket, NATVI_BUCKET_BYTES);

@@ -10,12 +10,13 @@
 #define NATVI_ABI_LIMITS_H
 
 /* Moved with every change of a struct or of a meaning in abi/. */
-#define NATVI_ABI_VERSION	1
+#define NATVI_ABI_VERSION	2
 
 #define NATVI_MAX_PORTS		1024	/* enabled interfaces; a power of two */
 #define NATVI_PORT_PROBES	8	/* slots looked at for one interface */
 #define NATVI_MAX_RULES		4096	/* entries after lists are multiplied out */
 #define NATVI_MAX_POOLS		255
+#define NATVI_MAX_ZONES		64	/* the first one included */
 #define NATVI_MAX_POOL_ADDRS	65536	/* addresses over all pools */
 #define NATVI_MAX_VLAN_TAGS	2
 

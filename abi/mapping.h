@@ -30,7 +30,7 @@ enum mapping_kind { MAPPING_INSIDE = 1, MAPPING_OUTSIDE = 2, MAPPING_PERMIT = 3,
 struct mapping_key {
 	union addr addr;	/* inside, outside, or the permit's remote address */
 	__be16 port;		/* inside or outside port; ICMP id; 0 where there are no ports, and in a HOST key */
-	__u16 zone;		/* INSIDE, HOST: of the host; PERMIT: low 16 bits of the slot; OUTSIDE: 0 */
+	__u16 zone;		/* INSIDE, HOST: of the host; PERMIT: low 16 bits of the slot; OUTSIDE: addr_info.zone */
 	__u8 proto;		/* IPPROTO_*; 0: TCP and UDP together, and in a HOST key */
 	__u8 kind;		/* enum mapping_kind */
 	__u16 pool;		/* INSIDE, HOST: its pool (a host has a mapping in each pool it uses); PERMIT: high 16 bits of the slot; OUTSIDE: 0 */
@@ -39,6 +39,7 @@ NATVI_ASSERT_SIZE(struct mapping_key, 24);
 
 #define MAPPING_STATIC	0x01	/* a forward: made and removed with the configuration */
 #define MAPPING_PAIRED	0x02	/* INSIDE: holds its host's HOST entry */
+#define MAPPING_BOX	0x04	/* the box's own use of a port that NAT might have given away: inside and outside are the same */
 
 #define SLOT_NONE	0xffffffffu
 #define POOL_NONE	0xffu
@@ -49,7 +50,7 @@ NATVI_ASSERT_SIZE(struct mapping_key, 24);
 struct mapping {
 	union addr addr;
 	__be16 port;
-	__u16 zone;		/* OUTSIDE: zone of the inside host */
+	__u16 zone;		/* OUTSIDE: zone of the inside host; INSIDE: in the key of the other entry */
 	__u32 refs;		/* INSIDE, PERMIT: sessions that hold it; HOST: mappings */
 	__u32 since_s;		/* INSIDE: made, or refs fell to 0, coarse seconds */
 	__u32 slot;		/* address slot of the outside address: its port bitmaps; SLOT_NONE: none */

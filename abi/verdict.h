@@ -17,8 +17,8 @@
 	X(FORWARD,		SEND,	"forward",		"sent on from the flow table") \
 	X(NEW_FORWARD,		SEND,	"new-forward",		"first packet of a new session, sent on") \
 	X(ICMP_SENT,		SEND,	"icmp-sent",		"answered with an ICMP error of natvi's own (the packet's own reason is counted as a drop)") \
-	X(ARP_SENT,		SEND,	"arp-sent",		"ARP request for a pool address, answered") \
-	X(NOT_ENABLED,		KERNEL,	"not-enabled",		"came in by an interface or VLAN that natvi does not serve") \
+	X(ARP_SENT,		SEND,	"arp-sent",		"ARP request for an outside address, answered") \
+	X(NOT_ENABLED,		KERNEL,	"not-enabled",		"came in by an interface or VLAN that natvi does not serve, or (nat: routed) what is not routed to nvi0") \
 	X(NOT_IPV4,		KERNEL,	"not-ipv4",		"neither IPv4 nor anything that natvi translates") \
 	X(LOCAL,		KERNEL,	"local",		"for the box itself") \
 	X(MULTICAST,		KERNEL,	"multicast",		"multicast or broadcast") \
@@ -57,6 +57,11 @@
 	X(FRAGMENT_OVERLAP,	DROP,	"fragment-overlap",	"a fragment that covers what another one brought already") \
 	X(FRAGMENT_LIMIT,	DROP,	"fragment-limit",	"more unfinished or early fragments than one source may have") \
 	X(SYN_HELD,		DROP,	"syn-held",		"a SYN that nobody asked for: no answer for 6 s, then ICMP port unreachable, or nothing if the inside host connected in the meantime") \
+	X(HOST_OUT,		KERNEL,	"box-out",		"sent by the box itself, from a port of its own") \
+	X(HOST_NAT,		SEND,	"box-nat",		"sent by the box itself, translated") \
+	X(NVI,			SEND,	"nvi",			"sent on after it crossed nvi0") \
+	X(NVI_KERNEL,		KERNEL,	"nvi-kernel",		"crossed nvi0; the kernel routes it from there") \
+	X(NVI_LOOP,		DROP,	"nvi-loop",		"translated, and its route leads to nvi0 again") \
 	X(INTERNAL,		DROP,	"internal",		"a table that must exist was not there; please report it")
 
 enum verdict {

@@ -17,10 +17,10 @@ sys.dont_write_bytecode = True
 from lib import contenders, host, report, topology      # noqa: E402
 from lib.bench import Bench                             # noqa: E402
 from lib.shell import Failed                            # noqa: E402
-from scenarios import memory, newflow, ports, pps, tcp, testrun    # noqa: E402
+from scenarios import memory, newflow, ports, pps, rules, tcp, testrun    # noqa: E402
 
 SCENARIOS = {"pps": pps, "newflow": newflow, "tcp": tcp, "testrun": testrun,
-             "ports": ports, "memory": memory}
+             "ports": ports, "rules": rules, "memory": memory}
 ROUNDS, QUICK_ROUNDS = 7, 3
 
 

@@ -43,6 +43,7 @@ DP __u32 env_random(void)
 
 ENV_ARRAY(env_settings, settings, const struct settings)
 ENV_ARRAY(env_port, ports, const struct port)
+ENV_ARRAY(env_zone, zones, const struct zone)
 ENV_ARRAY(env_rule, rules, const struct rule)
 ENV_ARRAY(env_pool, pools, const struct pool)
 ENV_ARRAY(env_pool_addr, pool_addrs, const struct pool_addr)

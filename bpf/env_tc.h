@@ -13,9 +13,11 @@
 #define ENV_CONTEXT	struct __sk_buff
 
 #include "env_bpf.h"
+#include "abi/nvi.h"
 #include "dp/csum.h"
 
 #define ICMP_ROOM_BYTES	28	/* IPv4 and ICMP headers in front of what is quoted */
+#define TOS_DSCP	0xfc	/* without ECN, which no route depends on */
 #define FIB_LOOKUP_MARK	(1U << 5)	/* BPF_FIB_LOOKUP_MARK, kernel 6.10 */
 #define PULL_BYTES	(14 + 4 + 60 + 60)	/* the most that headers take */
 
@@ -32,6 +34,7 @@ DP void env_begin(struct pkt *p)
 	p->m->eth_proto = skb->protocol;
 	p->m->vlan_present = skb->vlan_present;
 	p->m->vlan_tci = skb->vlan_tci;
+	p->m->mark = skb->mark;
 }
 
 DP void env_pointers(struct pkt *p)
@@ -73,6 +76,17 @@ DP int env_enter(struct pkt *p, __u32 ifindex)
 	return bpf_redirect(ifindex, BPF_F_INGRESS);
 }
 
+/*
+ * The helper would take a next hop, too, but then the packet keeps its old route, and goes by that one's neighbour when it
+ * has waited for this one. It must have a link-layer header, which is cut off again.
+ */
+DP int env_resolve(struct pkt *p, __u32 ifindex)
+{
+	if (!p->m->l3 && bpf_skb_change_head(p->ctx, sizeof(struct ethhdr), 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect_neigh(ifindex, NULL, 0, 0);
+}
+
 /* VLAN tags that are out of band go into the frame on the tap's way to the daemon. */
 DP int env_park(struct pkt *p, enum park_kind kind)
 {
@@ -95,11 +109,56 @@ DP int env_park(struct pkt *p, enum park_kind kind)
 	return bpf_redirect(p->control->park_ifindex, 0);
 }
 
+DP void nvi_mac_put(__u8 *address, __u32 word)
+{
+	struct nvi_mac mac = { NVI_MAC_LOCAL, NVI_MAC_KIND, { word >> 24, word >> 16, word >> 8, word } };
+
+	__builtin_memcpy(address, &mac, sizeof(mac));
+}
+
+DP int env_cross(struct pkt *p, __u32 handle)
+{
+	struct ethhdr *head = (void *)p->cpu->query;
+
+	nvi_mac_put(head->h_dest, p->m->ifindex);
+	nvi_mac_put(head->h_source, handle);
+	head->h_proto = __builtin_bswap16(ETH_P_IP);
+	if (!p->m->l3 && bpf_skb_change_head(p->ctx, sizeof(*head), 0))
+		return -1;
+	if (bpf_skb_store_bytes(p->ctx, 0, head, p->m->l3 ? 2 * ETH_ALEN : sizeof(*head), 0))
+		return -1;
+	return bpf_redirect(p->control->nvi_ifindex, 0);
+}
+
+DP __u32 env_origin(struct pkt *p)
+{
+	struct __sk_buff *skb = p->ctx;
+
+	return skb->ingress_ifindex;
+}
+
+DP void env_to_host(struct pkt *p)
+{
+	bpf_skb_change_type(p->ctx, 0);	/* PACKET_HOST */
+}
+
 DP void env_mark_slow(struct pkt *p, __u32 mark)
 {
 	struct __sk_buff *skb = p->ctx;
 
 	skb->mark |= mark;
+}
+
+DP void env_unmark(struct pkt *p, __u32 mark)
+{
+	struct __sk_buff *skb = p->ctx;
+
+	skb->mark &= ~mark;
+}
+
+DP bool env_is_passing(const struct __sk_buff *skb)
+{
+	return skb->ingress_ifindex && !skb->mark;
 }
 
 DP bool env_l4_csum(struct pkt *p, __u32 off, __u16 addr_delta, __u16 port_delta, bool udp)
@@ -207,9 +266,8 @@ DP int env_icmp_room(struct pkt *p, __u32 ip_len)
 	return partial;
 }
 
-DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool mark)
+DP void env_route(struct pkt *p, __u32 in, const struct tuple *t, struct route *r, bool mark)
 {
-	struct __sk_buff *skb = p->ctx;
 	struct bpf_fib_lookup *fib = (void *)p->cpu->query;
 
 	_Static_assert(sizeof(*fib) <= sizeof(p->cpu->query), "struct cpu has room for it");
@@ -219,13 +277,14 @@ DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool ma
 	fib->sport = t->sport;
 	fib->dport = t->dport;
 	fib->tot_len = 1;	/* asks for the route's MTU */
-	fib->ifindex = p->m->ifindex;
+	fib->ifindex = in;
+	fib->tos = p->m->tos & TOS_DSCP;
 	fib->ipv4_src = t->src.word[3];
 	fib->ipv4_dst = t->dst.word[3];
 	r->oif = 0;
 	r->mtu = 0;
 	if (mark)
-		__builtin_memcpy(fib->smac, &(__u32){ skb->mark }, sizeof(__u32));	/* the union's member `mark` of newer headers */
+		__builtin_memcpy(fib->smac, &(__u32){ p->m->mark }, sizeof(__u32));	/* the union's member `mark` of newer headers */
 	switch (bpf_fib_lookup(p->ctx, fib, sizeof(*fib), mark ? FIB_LOOKUP_MARK : 0)) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 		r->result = ROUTE_OK;

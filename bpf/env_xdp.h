@@ -23,6 +23,7 @@ DP void env_begin(struct pkt *p)
 	p->m->eth_proto = 0;
 	p->m->vlan_present = 0;
 	p->m->vlan_tci = 0;
+	p->m->mark = 0;
 }
 
 DP void env_pointers(struct pkt *p)
@@ -78,9 +79,15 @@ DP int env_load(struct pkt *p, __u32 off, void *to, __u32 len) { return -1; }
 DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len) { return -1; }
 DP int env_sum(struct pkt *p, __u32 off, __u32 len) { return -1; }
 DP int env_enter(struct pkt *p, __u32 ifindex) { return XDP_PASS; }
+DP int env_resolve(struct pkt *p, __u32 ifindex) { return XDP_PASS; }
+DP void env_unmark(struct pkt *p, __u32 mark) { }
+DP bool env_is_passing(const struct xdp_md *ctx) { return true; }
 DP int env_park(struct pkt *p, enum park_kind kind) { return -1; }
+DP int env_cross(struct pkt *p, __u32 handle) { return -1; }
+DP __u32 env_origin(struct pkt *p) { return 0; }
+DP void env_to_host(struct pkt *p) {}
 DP int env_icmp_room(struct pkt *p, __u32 ip_len) { return -1; }
-DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool mark) { r->result = ROUTE_NONE; }
+DP void env_route(struct pkt *p, __u32 in, const struct tuple *t, struct route *r, bool mark) { r->result = ROUTE_NONE; }
 DP bool env_socket(struct pkt *p, const struct tuple *t) { return false; }
 
 #endif

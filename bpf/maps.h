@@ -22,6 +22,7 @@ NATVI_ARRAY(rules, struct rule, 2 * NATVI_MAX_RULES, 0);
 NATVI_ARRAY(pools, struct pool, 2 * NATVI_MAX_POOLS, 0);
 NATVI_ARRAY(pool_addrs, struct pool_addr, 2, 0);
 NATVI_ARRAY(ports, struct port, NATVI_MAX_PORTS, 0);
+NATVI_ARRAY(zones, struct zone, NATVI_MAX_ZONES, 0);
 NATVI_ARRAY(portbits, struct portbits, PORTBITS_PROTOS, BPF_F_MMAPABLE);
 NATVI_ARRAY(flows, struct bucket, 1, BPF_F_MMAPABLE);
 NATVI_ARRAY(mappings, struct mapping_bucket, 1, BPF_F_MMAPABLE);

@@ -9,6 +9,27 @@ int natvi_tc_ingress(struct __sk_buff *skb)
 	return dp_run(skb);
 }
 
+/* At a port's tc egress: what the box itself sends. */
+SEC("tc")
+int natvi_tc_egress(struct __sk_buff *skb)
+{
+	return dp_egress(skb);
+}
+
+/* At nvi0's tc egress. */
+SEC("tc")
+int natvi_tc_nvi_out(struct __sk_buff *skb)
+{
+	return dp_nvi_out(skb);
+}
+
+/* At the tc ingress of its far end. */
+SEC("tc")
+int natvi_tc_nvi_in(struct __sk_buff *skb)
+{
+	return dp_nvi_in(skb);
+}
+
 /* At the daemon's tap: what has waited there. */
 SEC("tc")
 int natvi_tc_parked(struct __sk_buff *skb)
@@ -56,7 +77,7 @@ int natvi_sweep(struct sweep_args *args)
 	return 0;
 }
 
-/* End one session. */
+/* End one session, or have it let go of what it holds. */
 SEC("syscall")
 int natvi_kill(struct kill_args *args)
 {
@@ -69,7 +90,7 @@ int natvi_kill(struct kill_args *args)
 	cpu->draft.orig = args->key;
 	handle = table_find(&cpu->draft.orig);
 	if (handle >= 0)
-		args->result = session_end(handle, cpu);
+		args->result = args->reason == KILL_RELEASE ? session_let_go(handle, cpu) : session_end(handle, cpu, args->reason);
 	return 0;
 }
 
@@ -125,6 +146,20 @@ int natvi_adopt(struct adopt_args *args)
 	struct cpu *cpu = syscall_cpu();
 
 	args->result = cpu ? session_adopt(cpu, args) : -ENOSPC_;
+	return 0;
+}
+
+/* An event of the daemon's. */
+SEC("syscall")
+int natvi_event(struct event *args)
+{
+	struct cpu *cpu = syscall_cpu();
+
+	if (!cpu)
+		return 0;
+	cpu->event = *args;
+	if (env_event(&cpu->event))
+		cpu->counters.events_lost++;
 	return 0;
 }
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * check.c - `natvi check FILE`: is this a configuration? All problems at once, or what it would
- * become. Reads the file alone; asks neither the kernel nor a running instance.
+ * become. Reads the file, and the interfaces of this box to say what its neighbours need to know; asks no running
+ * instance.
  */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
+#include "daemon/outside.h"
 #include "lib/config.h"
 
 static size_t rule_entries(const struct config *config)
@@ -38,9 +41,48 @@ static void print_ok(const char *name, const struct config *c)
 	printf("tables will take %llu MiB\n", (unsigned long long)(config_memory_bytes(c) + (1 << 20) - 1) >> 20);
 }
 
+/* Notes: what else has to be done for the configuration to work. */
+static void note(const char *subject, const char *text, void *arg)
+{
+	json_array_append_new(arg, json_pack("{ss ss}", "subject", subject, "text", text));
+}
+
+static json_t *notes(const struct config *config)
+{
+	json_t *list = json_array();
+	struct links links = { 0 };
+	struct nl nl = { 0 };
+	char text[256];
+	int err = nl_open(&nl, NETLINK_ROUTE);
+
+	if (!err)
+		err = links_read(&nl, &links);
+	if (err) {
+		snprintf(text, sizeof(text), "this box's cannot be read (%s): whether routers need routes to outside addresses cannot be said",
+			 strerror(-err));
+		note("interfaces", text, list);
+	} else {
+		outside_advise(config, &links, note, list);
+	}
+	links_free(&links);
+	nl_close(&nl);
+	return list;
+}
+
+static void print_notes(const char *name, json_t *list)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(list, i, entry)
+		printf("%s: note: %s: %s\n", name, json_string_value(json_object_get(entry, "subject")),
+		       json_string_value(json_object_get(entry, "text")));
+	json_decref(list);
+}
+
 static json_t *ok_json(const char *name, const struct config *c)
 {
-	return json_pack("{sb ss s{sI sI sI sI sI sI sI} so}", "ok", 1, "file", name, "summary",
+	return json_pack("{sb ss so s{sI sI sI sI sI sI sI} so}", "ok", 1, "file", name, "notes", notes(c), "summary",
 			 "interfaces", (json_int_t)c->n_interfaces, "pools", (json_int_t)c->n_pools,
 			 "pool_addresses", (json_int_t)config_pool_addresses(c), "rules", (json_int_t)c->n_rules,
 			 "rule_entries", (json_int_t)rule_entries(c), "forwards", (json_int_t)c->n_forwards,
@@ -77,8 +119,10 @@ int cmd_check(int argc, char **argv)
 		cli_error(CLI_FAIL, "out of memory");
 	else if (err)
 		cfg_errors_print(NULL, name, &errors, stderr);
-	else
+	else {
 		print_ok(name, config);
+		print_notes(name, notes(config));
+	}
 	cfg_errors_free(&errors);
 	config_free(config);
 	return err ? CLI_FAIL : CLI_OK;

@@ -17,7 +17,7 @@ enum cli_exit {
 };
 
 
-enum { CLI_TAKES_JSON = 1, CLI_TAKES_LIMIT = 2, CLI_TAKES_CONFIRM = 4, CLI_TAKES_CONFIG = 8 };
+enum { CLI_TAKES_JSON = 1, CLI_TAKES_LIMIT = 2, CLI_TAKES_CONFIRM = 4, CLI_TAKES_CONFIG = 8, CLI_TAKES_PCAP = 16 };
 
 /* What the options of a command said. */
 struct cli_opts {
@@ -26,6 +26,8 @@ struct cli_opts {
 	const char *config;	/* -c; NULL: none given */
 	long limit;		/* -1: none given */
 	long confirm_s;		/* -1: none given */
+	const char *pcap;	/* NULL: none given */
+	long frame;		/* -1: none given */
 	int n_words;		/* what is left, options taken out */
 	char **words;
 };
@@ -77,6 +79,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_flush(int argc, char **argv);
 int cmd_monitor(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_bench(int argc, char **argv);

@@ -64,13 +64,15 @@ static long number(const char *option, const char *text, long lo, long hi)
 	return -1;
 }
 
-enum { OPT_INSTANCE = 256, OPT_JSON, OPT_LIMIT, OPT_CONFIRM };
+enum { OPT_INSTANCE = 256, OPT_JSON, OPT_LIMIT, OPT_CONFIRM, OPT_PCAP, OPT_FRAME };
 
 static const struct option long_options[] = {
 	{ "instance", required_argument, NULL, OPT_INSTANCE },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "confirm", required_argument, NULL, OPT_CONFIRM },
+	{ "pcap", required_argument, NULL, OPT_PCAP },
+	{ "frame", required_argument, NULL, OPT_FRAME },
 	{ "config", required_argument, NULL, 'c' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -83,6 +85,7 @@ static bool allowed(int opt, int takes)
 	case OPT_LIMIT: return takes & CLI_TAKES_LIMIT;
 	case OPT_CONFIRM: return takes & CLI_TAKES_CONFIRM;
 	case 'c': return takes & CLI_TAKES_CONFIG;
+	case OPT_PCAP: case OPT_FRAME: return takes & CLI_TAKES_PCAP;
 	default: return true;
 	}
 }
@@ -104,6 +107,11 @@ static bool take(int opt, struct cli_opts *out)
 	case 'c':
 		out->config = optarg;
 		return true;
+	case OPT_PCAP:
+		out->pcap = optarg;
+		return true;
+	case OPT_FRAME:
+		return (out->frame = number("frame", optarg, 1, 1000000000)) >= 0;
 	case OPT_LIMIT:
 		return (out->limit = number("limit", optarg, 1, 1000000000)) >= 0;
 	default:
@@ -121,7 +129,7 @@ bool cli_parse(int argc, char **argv, int takes, struct cli_opts *out, int *exit
 {
 	int opt;
 
-	*out = (struct cli_opts){ .instance = INSTANCE_DEFAULT, .limit = -1, .confirm_s = -1 };
+	*out = (struct cli_opts){ .instance = INSTANCE_DEFAULT, .limit = -1, .confirm_s = -1, .frame = -1 };
 	optind = 1;
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, ":c:h", long_options, NULL)) != -1) {

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "lib/filter.h"
+#include "lib/packet.h"
 #include "lib/verdict.h"
 
 #define SHOW_USAGE	"sessions|mappings|pools|rules|interfaces|stats|drops [FILTER...] [--limit N] [--json]"
@@ -33,6 +34,8 @@ const struct cli_command cli_commands[] = {
 	{ "flush", cmd_flush, "sessions|mappings [FILTER...] [--json]", "end sessions, or forget mappings that none holds",
 	  filter_help },
 	{ "monitor", cmd_monitor, "[--json]", "sessions as they begin and end", NULL },
+	{ "trace", cmd_trace, "'PACKET' | --pcap FILE [--frame N] iif NAME [--json]",
+	  "what would happen to a packet, stage by stage; sends nothing", packet_help },
 	{ "replay", cmd_replay, "IN.pcap OUT.pcap -c FILE [--address IFACE=ADDR/LEN]... [--verbose] [--json]",
 	  "the datapath on a capture; needs no privilege",
 	  "--address IFACE=ADDR/LEN  an interface of FILE has this address; masquerading needs one\n"

@@ -33,6 +33,7 @@ static const char *kind_name(uint32_t kind)
 	case EVENT_SESSION_NEW: return "new";
 	case EVENT_SESSION_END: return "end";
 	case EVENT_EXHAUSTED: return "exhausted";
+	case EVENT_PORT_HELD: return "port-held";
 	default: return "unknown";
 	}
 }
@@ -59,6 +60,8 @@ static void print_json(const struct monitor *monitor, const struct event *e)
 	line_json_number(&line, "rule_id", e->rule);
 	if (e->kind == EVENT_EXHAUSTED)
 		line_json_text(&line, "verdict", verdict_name(e->verdict));
+	if (e->kind == EVENT_SESSION_END)
+		line_json_text(&line, "reason", end_reason_name(e->reason));
 	line_json_close(&line);
 	puts(line.text);
 }
@@ -80,6 +83,10 @@ static void print_text(const struct monitor *monitor, const struct event *e)
 	add_tuple(&line, &e->orig);
 	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&when));
 	printf("%s %-9s %-4s %s", clock, kind_name(e->kind), addr_print_proto(e->orig.proto, proto), line.text);
+	if (e->kind == EVENT_PORT_HELD) {
+		puts(": a service of the box listens there, and this mapping is in the way (natvi doctor)");
+		return;
+	}
 	if (e->kind == EVENT_EXHAUSTED) {
 		printf(": %s\n", verdict_text(e->verdict));
 		return;
@@ -88,8 +95,9 @@ static void print_text(const struct monitor *monitor, const struct event *e)
 	add_tuple(&line, &e->reply);
 	printf(" | reply %s | rule %s", line.text, names_rule(monitor->names, e->rule, rule));
 	if (e->kind == EVENT_SESSION_END)
-		printf(" | packets %llu/%llu bytes %s/%s", (unsigned long long)e->packets[0], (unsigned long long)e->packets[1],
-		       human_bytes(e->bytes[0], there), human_bytes(e->bytes[1], back));
+		printf(" | packets %llu/%llu bytes %s/%s | %s", (unsigned long long)e->packets[0],
+		       (unsigned long long)e->packets[1], human_bytes(e->bytes[0], there), human_bytes(e->bytes[1], back),
+		       end_reason_name(e->reason));
 	putchar('\n');
 }
 

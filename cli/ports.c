@@ -6,6 +6,7 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,36 @@ static int add_port(const struct port *port, void *arg)
 	return 0;
 }
 
+static int stats_attr(const struct nlattr *attr, void *arg)
+{
+	struct port_hooks *hooks = arg;
+	struct rtnl_link_stats64 stats = { 0 };
+	size_t len = mnl_attr_get_payload_len(attr);
+
+	if (mnl_attr_get_type(attr) != IFLA_STATS64)
+		return MNL_CB_OK;
+	memcpy(&stats, mnl_attr_get_payload(attr), len < sizeof(stats) ? len : sizeof(stats));
+	hooks->packets = stats.tx_packets;
+	hooks->bytes = stats.tx_bytes;
+	return MNL_CB_OK;
+}
+
+static int take_stats(const struct nlmsghdr *msg, void *arg)
+{
+	mnl_attr_parse(msg, sizeof(struct ifinfomsg), stats_attr, arg);
+	return 0;
+}
+
+static void count_crossed(struct port_hooks *hooks, struct nl *nl)
+{
+	char buf[NL_BUF_BYTES];
+	struct nlmsghdr *msg = nl_put(buf, RTM_GETLINK, 0);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(msg, sizeof(*info));
+
+	info->ifi_index = (int)hooks->port.ifindex;
+	nl_talk(nl, msg, take_stats, NULL, hooks);
+}
+
 static void ask_kernel(struct port_hooks *hooks, struct nl *nl, struct search *search)
 {
 	uint32_t ifindex = hooks->port.ifindex;
@@ -82,6 +113,8 @@ static void ask_kernel(struct port_hooks *hooks, struct nl *nl, struct search *s
 	hooks->xdp = xdp_mode(ifindex, search);
 	hooks->tc_in = tc_has(nl, ifindex, TC_HOOK_INGRESS, search);
 	hooks->tc_out = tc_has(nl, ifindex, TC_HOOK_EGRESS, search);
+	if (hooks->port.flags & PORT_NVI)
+		count_crossed(hooks, nl);
 }
 
 /* Without an answer names and addresses are good all the same. */

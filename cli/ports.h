@@ -15,6 +15,7 @@ struct port_hooks {
 	bool present;		/* an interface of that name and index is here */
 	const char *xdp;	/* "native", "generic", "offload", "off", or "foreign": not natvi's */
 	bool tc_in, tc_out;	/* natvi's program is attached there */
+	unsigned long long packets, bytes;	/* nvi0: what has crossed it */
 };
 
 struct ports {

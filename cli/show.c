@@ -23,6 +23,7 @@ static const struct subject {
 	{ "pools", show_pools, false },
 	{ "rules", show_rules, false },
 	{ "interfaces", show_interfaces, false },
+	{ "zones", show_zones, false },
 	{ "stats", show_stats, false },
 	{ "drops", show_drops, false },
 };
@@ -41,7 +42,7 @@ static const struct subject *subject_of(const char *word)
 	if (near)
 		cli_error(CLI_USAGE, "show: there is no \"%s\" to show; did you mean `natvi show %s`?", word, near);
 	else
-		cli_error(CLI_USAGE, "show: there is no \"%s\" to show; there are sessions, mappings, pools, rules, interfaces, stats, drops",
+		cli_error(CLI_USAGE, "show: there is no \"%s\" to show; there are sessions, mappings, pools, rules, interfaces, zones, stats, drops",
 			  word);
 	return NULL;
 }
@@ -70,7 +71,16 @@ static struct pool *read_pools(const struct maps *maps)
 	return pools;
 }
 
-static int show_open(struct show *show, const struct subject *subject)
+static struct zone *read_zones(const struct maps *maps)
+{
+	struct zone *zones = calloc(NATVI_MAX_ZONES, sizeof(*zones));
+
+	for (uint32_t i = 0; zones && i < NATVI_MAX_ZONES && !maps_zone(maps, i, &zones[i]); i++)
+		;
+	return zones;
+}
+
+int show_open(struct show *show)
 {
 	char err[512];
 	int ret = maps_open((struct maps **)&show->maps, show->opts->instance, err, sizeof(err));
@@ -80,10 +90,21 @@ static int show_open(struct show *show, const struct subject *subject)
 	show->names = names_open(show->opts->instance);
 	show->ports = ports_read(show->maps);
 	show->pools = read_pools(show->maps);
-	if (!show->names || !show->ports || !show->pools)
+	show->zones = read_zones(show->maps);
+	if (!show->names || !show->ports || !show->pools || !show->zones)
 		return cli_error(CLI_FAIL, "no memory");
 	ret = filter_resolve(&show->filter, show->names, err, sizeof(err));
-	return ret ? cli_error(CLI_FAIL, "%s", err) : subject->run(show);
+	return ret ? cli_error(CLI_FAIL, "%s", err) : CLI_OK;
+}
+
+void show_close(struct show *show)
+{
+	free(show->pools);
+	free(show->zones);
+	ports_free(show->ports);
+	names_close(show->names);
+	maps_close((struct maps *)show->maps);
+	filter_free(&show->filter);
 }
 
 int cmd_show(int argc, char **argv)
@@ -96,18 +117,16 @@ int cmd_show(int argc, char **argv)
 	if (!cli_parse(argc, argv, CLI_TAKES_JSON | CLI_TAKES_LIMIT, &opts, &code))
 		return code;
 	if (!opts.n_words)
-		return cli_error(CLI_USAGE, "show what? sessions, mappings, pools, rules, interfaces, stats or drops");
+		return cli_error(CLI_USAGE, "show what? sessions, mappings, pools, rules, interfaces, zones, stats or drops");
 	subject = subject_of(opts.words[0]);
 	if (!subject)
 		return CLI_USAGE;
 	code = read_filter(&show, subject);
 	if (!code)
-		code = show_open(&show, subject);
-	free(show.pools);
-	ports_free(show.ports);
-	names_close(show.names);
-	maps_close((struct maps *)show.maps);
-	filter_free(&show.filter);
+		code = show_open(&show);
+	if (!code)
+		code = subject->run(&show);
+	show_close(&show);
 	return code;
 }
 
@@ -137,6 +156,22 @@ void show_direction(struct line *line, const char *key, const struct tuple *t, u
 	line_json_number(line, "packets", packets);
 	line_json_number(line, "bytes", bytes);
 	line_json_close(line);
+}
+
+const char *show_zone(const struct show *show, uint32_t zone, char buf[NATVI_NAME_LEN])
+{
+	if (zone < NATVI_MAX_ZONES && show->zones[zone].name[0])
+		return show->zones[zone].name;
+	snprintf(buf, NATVI_NAME_LEN, "#%u", zone);
+	return buf;
+}
+
+bool show_has_zones(const struct show *show)
+{
+	for (uint32_t i = 1; i < NATVI_MAX_ZONES; i++)
+		if (show->zones[i].name[0])
+			return true;
+	return false;
 }
 
 const char *show_pool(const struct show *show, uint32_t pool, char buf[NATVI_NAME_LEN])

@@ -19,7 +19,15 @@ struct show {
 	struct ports *ports;
 	struct filter filter;
 	struct pool *pools;	/* [NATVI_MAX_POOLS], copied when the show began */
+	struct zone *zones;	/* [NATVI_MAX_ZONES] likewise */
 };
+
+/*
+ * Read the instance that show->opts names, and look up what show->filter names. An exit code; what is wrong has been said.
+ * show_close() in either case.
+ */
+int show_open(struct show *show);
+void show_close(struct show *show);
 
 /* All return an exit code and have said what is wrong. */
 int show_sessions(struct show *show);
@@ -27,6 +35,7 @@ int show_mappings(struct show *show);
 int show_pools(struct show *show);
 int show_rules(struct show *show);
 int show_interfaces(struct show *show);
+int show_zones(struct show *show);
 int show_stats(struct show *show);
 int show_drops(struct show *show);
 
@@ -35,6 +44,16 @@ void show_endpoint(struct line *line, const union addr *addr, __be16 port, uint8
 
 /* Append "key": {"src", "sport", "dst", "dport", "packets", "bytes"} of one direction. */
 void show_direction(struct line *line, const char *key, const struct tuple *t, uint64_t packets, uint64_t bytes);
+
+/* Name of a zone by its number; "#N" when it has none. */
+const char *show_zone(const struct show *show, uint32_t zone, char buf[NATVI_NAME_LEN]);
+
+/* What a rule does: "snat masquerade, dnat 203.0.113.10:8080". */
+#define SHOW_RULE_LEN	192
+const char *show_rule_does(const struct show *show, const struct rule *rule, char buf[SHOW_RULE_LEN]);
+
+/* Are there others than the global one? */
+bool show_has_zones(const struct show *show);
 
 /* Name of a pool by its index; "-" for none, "#N" when it has no name. */
 const char *show_pool(const struct show *show, uint32_t pool, char buf[NATVI_NAME_LEN]);

@@ -3,6 +3,7 @@
  * show_sessions.c - `show sessions` and `show mappings`, printed as they are found, so that a million
  * of them need no memory.
  */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -24,11 +25,19 @@ struct printer {
 	long n;
 };
 
-/* Which way its packets go: "xdp", "tc", or "slow" (translated, then forwarded by the kernel). */
+/* Is the box itself one end of it? */
+static bool session_is_own(const struct session *s)
+{
+	return (s->cold.flags & COLD_BOX) || ((s->orig.flags & FLOW_SLOW) && !s->orig.oif);
+}
+
+/* Which way its packets go: "xdp", "tc", "slow" (translated, then forwarded by the kernel), or "box": from or to itself. */
 static const char *session_hook(const struct show *show, const struct session *s)
 {
 	const struct port_hooks *in = ports_find(show->ports, s->reply.oif);
 
+	if (session_is_own(s))
+		return "box";
 	if ((s->orig.flags & FLOW_SLOW) || !s->orig.oif)
 		return "slow";
 	if ((s->orig.flags & FLOW_XDP) && in && (!strcmp(in->xdp, "native") || !strcmp(in->xdp, "generic")))
@@ -54,6 +63,7 @@ static void session_json(const struct printer *p, const struct session *s, struc
 	line_json_number(line, "age_s", p->now_s - s->cold.created_s);
 	line_json_text(line, "interface", ports_name(p->show->ports, s->orig.oif, port));
 	line_json_text(line, "hook", session_hook(p->show, s));
+	line_json_bool(line, "box", session_is_own(s));
 	line_json_bool(line, "complete", s->has_reply);
 	line_json_close(line);
 }
@@ -176,6 +186,16 @@ static const char *mapping_proto(const struct map_entry *m, char buf[PROTO_TEXT_
 	return m->key.proto ? addr_print_proto(m->key.proto, buf) : "tcp+udp";
 }
 
+/* Is its inside end the box itself? */
+static bool mapping_is_own(const struct show *show, const struct map_entry *m)
+{
+	struct addr_key key = { .addr = m->key.addr, .zone = m->key.zone };
+	struct addr_info info;
+
+	return (m->value.flags & MAPPING_BOX) ||
+	       (!bpf_map_lookup_elem(show->maps->fd[MAPS_ADDRS], &key, &info) && (info.flags & ADDR_LOCAL));
+}
+
 static void mapping_json(const struct printer *p, const struct map_entry *m, struct line *line)
 {
 	char proto[PROTO_TEXT_LEN], pool[NATVI_NAME_LEN];
@@ -185,6 +205,7 @@ static void mapping_json(const struct printer *p, const struct map_entry *m, str
 	line_json_text(line, "state", mapping_state(&m->value));
 	end_json(line, "inside", &m->key.addr, m->key.port);
 	end_json(line, "outside", &m->value.addr, m->value.port);
+	line_json_bool(line, "box", mapping_is_own(p->show, m));
 	line_json_text(line, "pool", show_pool(p->show, m->value.pool, pool));
 	line_json_number(line, "sessions", m->value.refs);
 	line_json_number(line, "zone", m->key.zone);
@@ -206,7 +227,10 @@ static void mapping_row(const struct printer *p, const struct map_entry *m, stru
 
 	table_add(p->table, mapping_proto(m, proto));
 	table_add(p->table, mapping_state(&m->value));
-	add_endpoint(p->table, &m->key.addr, m->key.port, ports_of, line);
+	line_reset(line);
+	show_endpoint(line, &m->key.addr, m->key.port, ports_of);
+	line_text(line, mapping_is_own(p->show, m) ? " (box)" : "");
+	table_add(p->table, line->text);
 	add_endpoint(p->table, &m->value.addr, m->value.port, ports_of, line);
 	table_add(p->table, show_pool(p->show, m->value.pool, pool));
 	add_number(p->table, m->value.refs, line);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * show_stats.c - `show stats` and `show drops`: how packets ended, summed over all CPUs.
+ * show_stats.c - `show stats` and `show drops`: how packets and sessions ended, summed over all CPUs.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -26,15 +26,42 @@ static void verdict_row(struct table *table, const struct counters *counters, un
 	table_add(table, verdict_text(v));
 }
 
+static json_t *ended_json(const struct counters *counters)
+{
+	json_t *object = json_object();
+
+	for (unsigned int r = 0; r < END_COUNT; r++)
+		json_object_set_new(object, end_reason_name(r), json_integer((json_int_t)counters->ended[r]));
+	return object;
+}
+
 static json_t *stats_json(const struct counters *counters, const struct usage *usage)
 {
 	json_t *list = json_array();
 
 	for (unsigned int v = 0; v < VERDICT_COUNT; v++)
 		json_array_append_new(list, verdict_json(counters, v));
-	return json_pack("{s:o, s:I, s:I, s:I, s:i, s:i}", "verdicts", list, "xdp_hits", (json_int_t)counters->xdp_hits,
+	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:i, s:i}", "ended", ended_json(counters), "verdicts", list, "xdp_hits", (json_int_t)counters->xdp_hits,
 			 "events_lost", (json_int_t)counters->events_lost, "icmp_suppressed", (json_int_t)counters->icmp_suppressed,
 			 "sessions", (int)usage->sessions, "mappings", (int)usage->mappings);
+}
+
+static int ended_text(const struct counters *counters)
+{
+	struct table *table = table_new("ENDED|>SESSIONS|MEANING");
+	int ret;
+
+	if (!table)
+		return cli_error(CLI_FAIL, "no memory");
+	for (unsigned int r = 0; r < END_COUNT; r++) {
+		table_add(table, end_reason_name(r));
+		table_addf(table, "%llu", (unsigned long long)counters->ended[r]);
+		table_add(table, end_reason_text(r));
+	}
+	putchar('\n');
+	ret = table_print(table, stdout);
+	table_free(table);
+	return ret ? CLI_FAIL : CLI_OK;
 }
 
 static int stats_text(const struct counters *counters)
@@ -50,6 +77,8 @@ static int stats_text(const struct counters *counters)
 				verdict_row(table, counters, v);
 	ret = table_print(table, stdout);
 	table_free(table);
+	if (!ret)
+		ret = ended_text(counters);
 	printf("\n%llu of the forwarded left at XDP; %llu own ICMP errors suppressed by their rate limit; %llu events lost\n",
 	       (unsigned long long)counters->xdp_hits, (unsigned long long)counters->icmp_suppressed,
 	       (unsigned long long)counters->events_lost);

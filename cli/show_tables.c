@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * show_tables.c - `show pools`, `show rules` and `show interfaces`: the configuration as the datapath
+ * show_tables.c - `show pools`, `show interfaces` and `show zones`: the configuration as the datapath
  * has it, and how much of it is used.
  */
 #include <errno.h>
@@ -185,124 +185,6 @@ int show_pools(struct show *show)
 	return ret ? cli_error(CLI_FAIL, "cannot show the pools: %s", strerror(-ret)) : CLI_OK;
 }
 
-static const char *action_name(uint8_t action)
-{
-	switch (action) {
-	case ACTION_SNAT: return "snat";
-	case ACTION_ACCEPT: return "accept";
-	case ACTION_DROP: return "drop";
-	case ACTION_REJECT: return "reject";
-	case ACTION_KERNEL: return "kernel";
-	default: return "unknown";
-	}
-}
-
-static const char *rule_interface(const struct show *show, uint32_t ifindex, char buf[PORT_NAME_LEN])
-{
-	if (!ifindex)
-		return "any";
-	return ifindex == IFINDEX_ABSENT ? "(absent)" : ports_name(show->ports, ifindex, buf);
-}
-
-static const char *rule_ports(uint16_t lo, uint16_t hi, char buf[PORTS_TEXT_LEN])
-{
-	return !lo && hi == UINT16_MAX ? "any" : addr_print_ports(lo, hi, buf);
-}
-
-/* IPv4's any is ::ffff:0:0/96. */
-static const char *rule_prefix(const union addr *addr, uint8_t len, char buf[ADDR_TEXT_LEN])
-{
-	return !len || (len == 96 && addr_is4(addr)) ? "any" : addr_print_prefix(addr, len, buf);
-}
-
-/* Sessions made by each rule of the configuration. */
-static int count_session(const struct session *session, void *arg)
-{
-	uint32_t *sessions = arg;
-
-	sessions[session->cold.rule]++;
-	return 0;
-}
-
-/* A rule's fields as text. */
-struct rule_text {
-	char name[8], in[PORT_NAME_LEN], out[PORT_NAME_LEN], src[ADDR_TEXT_LEN], dst[ADDR_TEXT_LEN];
-	char proto[PROTO_TEXT_LEN], sports[PORTS_TEXT_LEN], dports[PORTS_TEXT_LEN], pool[NATVI_NAME_LEN];
-	const char *field[10];	/* name, in, out, src, dst, proto, sports, dports, action, pool */
-};
-
-static void rule_to_text(struct rule_text *t, const struct show *show, const struct rule *rule)
-{
-	const char *field[10] = {
-		names_rule(show->names, rule->id, t->name),
-		rule_interface(show, rule->in_ifindex, t->in),
-		rule_interface(show, rule->out_ifindex, t->out),
-		rule_prefix(&rule->src, rule->src_len, t->src),
-		rule_prefix(&rule->dst, rule->dst_len, t->dst),
-		rule->proto ? addr_print_proto(rule->proto, t->proto) : "any",
-		rule_ports(rule->sport_lo, rule->sport_hi, t->sports),
-		rule_ports(rule->dport_lo, rule->dport_hi, t->dports),
-		action_name(rule->action),
-		rule->action != ACTION_SNAT ? "-" :
-			rule->pool == POOL_MASQUERADE ? "masquerade" : show_pool(show, rule->pool, t->pool),
-	};
-
-	memcpy(t->field, field, sizeof(field));
-}
-
-static json_t *rule_json(const struct rule_text *t, const struct rule *rule, uint32_t sessions)
-{
-	static const char *const keys[10] = { "name", "in", "out", "source", "destination", "proto", "source_ports",
-					      "destination_ports", "action", "pool" };
-	json_t *object = json_pack("{s:i, s:I}", "id", rule->id, "sessions", (json_int_t)sessions);
-
-	for (int i = 0; i < 10; i++)
-		json_object_set_new(object, keys[i], json_string(t->field[i]));
-	return object;
-}
-
-static int print_rules(struct show *show, const uint32_t *sessions, uint32_t n_rules)
-{
-	struct table *table = show->opts->json ? NULL :
-		table_new(">#|RULE|IN|OUT|SOURCE|DESTINATION|PROTO|SPORT|DPORT|ACTION|POOL|>SESSIONS");
-	json_t *list = json_array();
-	struct rule_text text;
-	struct rule rule;
-	int ret = 0;
-
-	for (uint32_t i = 0; i < n_rules && !maps_rule(show->maps, i, &rule); i++) {
-		rule_to_text(&text, show, &rule);
-		if (!table) {
-			json_array_append_new(list, rule_json(&text, &rule, sessions[rule.id]));
-			continue;
-		}
-		table_addf(table, "%u", rule.id);
-		for (int f = 0; f < 10; f++)
-			table_add(table, text.field[f]);
-		table_addf(table, "%u", sessions[rule.id]);
-	}
-	if (show->opts->json)
-		return cli_print_json(json_pack("{s:o}", "rules", list));
-	json_decref(list);
-	ret = table ? table_print(table, stdout) : -ENOMEM;
-	table_free(table);
-	return ret ? cli_error(CLI_FAIL, "cannot show the rules: %s", strerror(-ret)) : CLI_OK;
-}
-
-int show_rules(struct show *show)
-{
-	uint32_t *sessions = calloc(UINT16_MAX + 1, sizeof(*sessions));
-	struct settings settings;
-	int ret = sessions ? maps_settings(show->maps, &settings) : -ENOMEM;
-
-	if (!ret)
-		ret = maps_each_session(show->maps, NULL, count_session, sessions);
-	ret = ret ? cli_error(CLI_FAIL, "cannot read the rules: %s", strerror(-ret)) :
-		    print_rules(show, sessions, settings.n_rules);
-	free(sessions);
-	return ret;
-}
-
 static const char *port_state(const struct port_hooks *h)
 {
 	if (!h->present)
@@ -318,24 +200,35 @@ static const char *mss_text(uint16_t mss, char buf[8])
 	return buf;
 }
 
+static const char *nat_text(const struct port *port)
+{
+	return port->flags & PORT_NVI ? "nvi" : port->flags & PORT_ROUTED ? "routed" : "all";
+}
+
 static json_t *interface_json(const struct show *show, const struct port_hooks *h)
 {
 	const struct port *p = &h->port;
-	char mac[18], addr[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN], mss[8];
+	char mac[18], addr[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN], mss[8], zone[NATVI_NAME_LEN];
 	bool limited = p->mss && p->mss != MSS_AUTO;
+	json_t *object;
 
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
-	return json_pack("{s:s, s:I, s:i, s:i, s:s, s:s, s:I, s:o, s:s, s:s, s:b, s:b, s:s}", "name", p->name,
-			 "ifindex", (json_int_t)p->ifindex, "vlan", p->vlan, "zone", p->zone, "state", port_state(h),
+	object = json_pack("{s:s, s:I, s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:b, s:b, s:s}", "name", p->name,
+			 "ifindex", (json_int_t)p->ifindex, "vlan", p->vlan, "zone", p->zone, "zone_name", show_zone(show, p->zone, zone),
+			 "nat", nat_text(p), "state", port_state(h),
 			 "addr", p->addr4 ? addr_print4(ntohl(p->addr4), addr) : "-", "mtu", (json_int_t)p->mtu,
 			 "mss", limited ? json_integer(p->mss) : json_string(mss_text(p->mss, mss)),
 			 "mac", p->flags & PORT_NO_L2 ? "-" : mac, "xdp", h->xdp, "tc_ingress", h->tc_in, "tc_egress", h->tc_out,
 			 "masquerade_pool", p->masq_pool == POOL_MASQUERADE ? "-" : show_pool(show, p->masq_pool, pool));
+	if (p->flags & PORT_NVI)
+		json_object_set_new(object, "crossed", json_pack("{s:I, s:I}", "packets", (json_int_t)h->packets,
+								 "bytes", (json_int_t)h->bytes));
+	return object;
 }
 
 static void interface_row(const struct show *show, struct table *table, const struct port_hooks *h)
 {
-	char addr[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN], mss[8];
+	char addr[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN], mss[8], zone[NATVI_NAME_LEN];
 	const struct port *p = &h->port;
 
 	table_add(table, p->name);
@@ -344,6 +237,8 @@ static void interface_row(const struct show *show, struct table *table, const st
 		table_addf(table, "%u", p->vlan);
 	else
 		table_add(table, "-");
+	table_add(table, show_zone(show, p->zone, zone));
+	table_add(table, nat_text(p));
 	table_add(table, port_state(h));
 	table_add(table, p->addr4 ? addr_print4(ntohl(p->addr4), addr) : "-");
 	table_addf(table, "%u", p->mtu);
@@ -365,10 +260,78 @@ int show_interfaces(struct show *show)
 		return cli_print_json(json_pack("{s:o}", "interfaces", list));
 	}
 	json_decref(list);
-	table = table_new("INTERFACE|>INDEX|>VLAN|STATE|ADDRESS|>MTU|>MSS|XDP|TC|MASQUERADE");
+	table = table_new("INTERFACE|>INDEX|>VLAN|ZONE|NAT|STATE|ADDRESS|>MTU|>MSS|XDP|TC|MASQUERADE");
 	for (size_t i = 0; table && i < show->ports->n; i++)
 		interface_row(show, table, &show->ports->list[i]);
 	ret = table ? table_print(table, stdout) : -ENOMEM;
 	table_free(table);
+	for (size_t i = 0; !ret && i < show->ports->n; i++) {
+		const struct port_hooks *h = &show->ports->list[i];
+
+		if (h->port.flags & PORT_NVI && h->present)
+			printf("%s: %llu packets, %llu bytes have crossed it\n", h->port.name, h->packets, h->bytes);
+	}
 	return ret ? cli_error(CLI_FAIL, "cannot show the interfaces: %s", strerror(-ret)) : CLI_OK;
+}
+
+/* Zones */
+
+/* nvi0 is in no zone: it stands between them. */
+static bool is_in_zone(const struct port *port, uint32_t zone)
+{
+	return port->zone == zone && !(port->flags & PORT_NVI);
+}
+
+static json_t *zone_ports_json(const struct show *show, uint32_t number)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < show->ports->n; i++)
+		if (is_in_zone(&show->ports->list[i].port, number))
+			json_array_append_new(list, json_string(show->ports->list[i].port.name));
+	return list;
+}
+
+static void zone_row(const struct show *show, struct table *table, uint32_t number, const struct zone *zone)
+{
+	char buf[PORT_NAME_LEN];
+	struct line line = { 0 };
+
+	for (size_t i = 0; i < show->ports->n; i++) {
+		if (!is_in_zone(&show->ports->list[i].port, number))
+			continue;
+		line_text(&line, line.len ? " " : "");
+		line_text(&line, show->ports->list[i].port.name);
+	}
+	table_addf(table, "%u", number);
+	table_add(table, zone->name);
+	table_addf(table, "%u", zone->table);
+	table_add(table, ports_name(show->ports, zone->ifindex, buf));
+	table_add(table, line.len ? line.text : "-");
+}
+
+int show_zones(struct show *show)
+{
+	struct table *table = show->opts->json ? NULL : table_new(">#|ZONE|>TABLE|LOOK-UPS BY|INTERFACES");
+	json_t *list = json_array();
+	char buf[PORT_NAME_LEN];
+	struct zone zone;
+	int ret;
+
+	for (uint32_t i = 0; i < NATVI_MAX_ZONES && !maps_zone(show->maps, i, &zone); i++) {
+		if (!zone.name[0])
+			continue;
+		if (table)
+			zone_row(show, table, i, &zone);
+		else
+			json_array_append_new(list, json_pack("{s:i, s:s, s:I, s:s, s:o}", "number", (int)i, "name", zone.name,
+				"table", (json_int_t)zone.table, "lookups_by", ports_name(show->ports, zone.ifindex, buf),
+				"interfaces", zone_ports_json(show, i)));
+	}
+	if (show->opts->json)
+		return cli_print_json(json_pack("{s:o}", "zones", list));
+	json_decref(list);
+	ret = table ? table_print(table, stdout) : -ENOMEM;
+	table_free(table);
+	return ret ? cli_error(CLI_FAIL, "cannot show the zones: %s", strerror(-ret)) : CLI_OK;
 }

@@ -33,31 +33,31 @@ void slots_free(struct slots *slots)
 	slots->n = 0;
 }
 
-int slots_adopt(struct slots *slots, uint32_t addr, uint32_t slot)
+int slots_adopt(struct slots *slots, uint64_t face, uint32_t slot)
 {
 	struct slot *s;
 
 	if (slot >= slots->n)
 		return -ERANGE;
 	s = &slots->list[slot];
-	if (s->state != SLOT_FREE && s->addr != addr)
+	if (s->state != SLOT_FREE && s->face != face)
 		return -EEXIST;
-	s->addr = addr;
+	s->face = face;
 	s->state = SLOT_DRAINING;
-	s->fresh = false;
+	s->fresh = s->local = false;
 	return 0;
 }
 
-/* Position of an address in a sorted list, or -1. */
-static ssize_t find_addr(const uint32_t *addrs, size_t n, uint32_t addr)
+/* Position of a face in a sorted list, or -1. */
+static ssize_t find_face(const uint64_t *faces, size_t n, uint64_t face)
 {
 	size_t lo = 0, hi = n, mid;
 
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
-		if (addrs[mid] == addr)
+		if (faces[mid] == face)
 			return (ssize_t)mid;
-		if (addrs[mid] < addr)
+		if (faces[mid] < face)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -65,7 +65,7 @@ static ssize_t find_addr(const uint32_t *addrs, size_t n, uint32_t addr)
 	return -1;
 }
 
-int slots_assign(struct slots *slots, const uint32_t *addrs, size_t n, uint32_t *out, uint32_t *missing)
+int slots_assign(struct slots *slots, const uint64_t *faces, size_t n, uint32_t *out, uint32_t *missing)
 {
 	uint32_t i, next = 0;
 	ssize_t at;
@@ -76,7 +76,7 @@ int slots_assign(struct slots *slots, const uint32_t *addrs, size_t n, uint32_t 
 	for (i = 0; i < slots->n; i++) {
 		if (slots->list[i].state == SLOT_FREE)
 			continue;
-		at = find_addr(addrs, n, slots->list[i].addr);
+		at = find_face(faces, n, slots->list[i].face);
 		slots->list[i].state = at < 0 || out[at] != SLOT_NONE ? SLOT_DRAINING : SLOT_USED;
 		if (slots->list[i].state == SLOT_USED)
 			out[at] = i;
@@ -91,7 +91,7 @@ int slots_assign(struct slots *slots, const uint32_t *addrs, size_t n, uint32_t 
 			++*missing;
 			continue;
 		}
-		slots->list[next] = (struct slot){ .addr = addrs[a], .state = SLOT_USED, .fresh = true };
+		slots->list[next] = (struct slot){ .face = faces[a], .state = SLOT_USED, .fresh = true };
 		out[a] = next;
 	}
 	return *missing ? -ENOSPC : 0;

@@ -2,7 +2,7 @@
 /*
  * addrs.h - address slots, and which ports of them may be given away.
  *
- * An outside address has a slot: the number of its port bitmaps. It keeps it for as long as it is
+ * An outside address has a slot: the number of its port bitmaps; in two zones it has two. It keeps it for as long as it is
  * in use, over reloads and restarts, because mappings name it. An address that goes leaves its slot
  * draining until no mapping names it any more:
  *
@@ -24,8 +24,9 @@
 enum slot_state { SLOT_FREE, SLOT_USED, SLOT_DRAINING };
 
 struct slot {
-	uint32_t addr;		/* host byte order */
+	uint64_t face;		/* slot_face() */
 	enum slot_state state;
+	bool local;		/* an interface had it, when it was in use last */
 	bool fresh;		/* came out of FREE: its bitmaps are to be wiped before use */
 };
 
@@ -34,19 +35,30 @@ struct slots {
 	uint32_t n;
 };
 
+/* An address (host byte order) and the zone in the keys of its mappings; sorts by address first. */
+static inline uint64_t slot_face(uint32_t addr, uint16_t zone)
+{
+	return (uint64_t)addr << 16 | zone;
+}
+
+static inline uint32_t slot_addr(uint64_t face)
+{
+	return (uint32_t)(face >> 16);
+}
+
 int slots_init(struct slots *slots, uint32_t n);
 int slots_copy(struct slots *to, const struct slots *from);
 void slots_free(struct slots *slots);
 
-/* What a pinned table says: this address has that slot. -EEXIST when another one has it, -ERANGE. */
-int slots_adopt(struct slots *slots, uint32_t addr, uint32_t slot);
+/* What a pinned table says: this face has that slot. -EEXIST when another one has it, -ERANGE. */
+int slots_adopt(struct slots *slots, uint64_t face, uint32_t slot);
 
 /*
- * Give each address (sorted, no duplicates) a slot, its old one where it has one; addresses that are
- * not listed drain. out[i] is the slot of addrs[i]. Returns 0, or -ENOSPC with *missing slots too few:
+ * Give each face (sorted, no duplicates) a slot, its old one where it has one; faces that are
+ * not listed drain. out[i] is the slot of faces[i]. Returns 0, or -ENOSPC with *missing slots too few:
  * then slots are in no useful state (work on a copy).
  */
-int slots_assign(struct slots *slots, const uint32_t *addrs, size_t n, uint32_t *out, uint32_t *missing);
+int slots_assign(struct slots *slots, const uint64_t *faces, size_t n, uint32_t *out, uint32_t *missing);
 
 /* A set of ports: bit set means that it is in. Bit number: host byte order. */
 struct portset {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/attach.h"
+#include "daemon/nvi.h"
 #include "daemon/tc.h"
 #include "lib/instance.h"
 #include "lib/log.h"
@@ -292,6 +293,26 @@ int attach_port(struct attach *attach, const struct tables *tables, const struct
 	return ret;
 }
 
+/* nvi0 */
+
+static int attach_end_of(struct attach *attach, const char *name, uint32_t ifindex, enum tc_hook hook, int fd, char *err, size_t err_len)
+{
+	struct link link = { .ifindex = ifindex };
+	bool made, replaced = false;
+	int ret;
+
+	snprintf(link.name, sizeof(link.name), "%s", name);
+	ret = make_clsact(attach, &link, &made, err, err_len);
+	return ret ? ret : put_filter(attach, &link, hook, fd, &replaced, err, err_len);
+}
+
+int attach_nvi(struct attach *attach, const struct tables *tables, const struct nvi *nvi, char *err, size_t err_len)
+{
+	int ret = attach_end_of(attach, nvi->peer_name, nvi->peer, TC_HOOK_INGRESS, tables->prog[PROG_TC_NVI_IN], err, err_len);
+
+	return ret ? ret : attach_end_of(attach, nvi->name, nvi->ifindex, TC_HOOK_EGRESS, tables->prog[PROG_TC_NVI_OUT], err, err_len);
+}
+
 /* Taking off */
 
 struct own_filters {
@@ -353,6 +374,14 @@ bool attach_complete(struct attach *attach, const struct tables *tables, const s
 	struct own_filters own;
 
 	return list_filters(attach, link, &own) || own.n >= 1 + (size_t)(tables->prog[PROG_TC_EGRESS] >= 0);
+}
+
+bool attach_nvi_complete(struct attach *attach, const struct nvi *nvi)
+{
+	const struct link near = { .ifindex = nvi->ifindex }, far = { .ifindex = nvi->peer };
+	struct own_filters own;
+
+	return (list_filters(attach, &near, &own) || own.n) && (list_filters(attach, &far, &own) || own.n);
 }
 
 void detach_clsact(struct attach *attach, const struct link *link)

@@ -46,6 +46,11 @@ void attach_settled(struct attach *attach, const struct tables *tables);
 int attach_port(struct attach *attach, const struct tables *tables, const struct link *link, enum xdp_mode mode,
 		struct attached *out, char *err, size_t err_len);
 
+/* The same for both ends of nvi0. */
+struct nvi;
+int attach_nvi(struct attach *attach, const struct tables *tables, const struct nvi *nvi, char *err, size_t err_len);
+bool attach_nvi_complete(struct attach *attach, const struct nvi *nvi);
+
 /* Take this instance's programs off an interface. Returns how many were there, or a negative errno. */
 int detach_port(struct attach *attach, const struct link *link);
 

@@ -39,7 +39,7 @@ static void take_set(struct portbits *bits, const struct portset *taken)
 	}
 }
 
-void bits_take(const struct tables *tables, const struct plan *plan, struct slots *slots)
+void bits_take(const struct tables *tables, const struct plan *plan, struct slots *slots, uint8_t of)
 {
 	const struct plan_addr *addr;
 	struct portset taken;
@@ -48,7 +48,7 @@ void bits_take(const struct tables *tables, const struct plan *plan, struct slot
 
 	for (i = 0; i < plan->n_addrs; i++) {
 		addr = &plan->addrs[i];
-		if (addr->slot == SLOT_NONE)
+		if (addr->slot == SLOT_NONE || (addr->flags & of) != of)
 			continue;
 		for (proto = 0; proto < PORTBITS_PROTOS; proto++) {
 			plan_taken(plan, addr, proto, &taken);
@@ -92,7 +92,7 @@ static int add_candidate(struct candidates *c, uint32_t slot, unsigned int proto
 static int compare_bitmap(struct candidates *c, const struct tables *tables, const struct plan *was, const struct plan *plan,
 			  const struct plan_addr *addr, unsigned int proto)
 {
-	const struct plan_addr *before = was ? plan_find_addr(was, addr->addr) : NULL;
+	const struct plan_addr *before = was ? plan_find_addr(was, addr->addr, addr->zone) : NULL;
 	struct portbits *bits = bits_of(tables, addr->slot, proto);
 	struct portset old, new;
 	uint64_t mask;
@@ -134,7 +134,7 @@ static int release_candidates(const struct tables *tables, const struct candidat
 	return 0;
 }
 
-int bits_release(const struct tables *tables, const struct plan *was, const struct plan *plan)
+int bits_release(const struct tables *tables, const struct plan *was, const struct plan *plan, uint8_t of)
 {
 	struct candidates c = { 0 };
 	unsigned int proto;
@@ -142,7 +142,7 @@ int bits_release(const struct tables *tables, const struct plan *was, const stru
 	size_t i;
 
 	for (i = 0; i < plan->n_addrs; i++)
-		for (proto = 0; plan->addrs[i].slot != SLOT_NONE && proto < PORTBITS_PROTOS && !err; proto++)
+		for (proto = 0; plan->addrs[i].slot != SLOT_NONE && (plan->addrs[i].flags & of) == of && proto < PORTBITS_PROTOS && !err; proto++)
 			err = compare_bitmap(&c, tables, was, plan, &plan->addrs[i], proto);
 	if (!err && c.n)
 		err = release_candidates(tables, &c);

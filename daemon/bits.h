@@ -12,11 +12,11 @@
 #include "daemon/plan.h"
 #include "daemon/tables.h"
 
-/* Take all that the plan withholds; bitmaps of fresh slots are begun anew. */
-void bits_take(const struct tables *tables, const struct plan *plan, struct slots *slots);
+/* Take all that the plan withholds of addresses that have all of these ADDR_*; bitmaps of fresh slots are begun anew. */
+void bits_take(const struct tables *tables, const struct plan *plan, struct slots *slots, uint8_t of);
 
-/* Release what was withheld. was: the plan in force before; NULL: not known, look at every bit. */
-int bits_release(const struct tables *tables, const struct plan *was, const struct plan *plan);
+/* Release what was withheld of such addresses. was: the plan in force before; NULL: not known, look at every bit. */
+int bits_release(const struct tables *tables, const struct plan *was, const struct plan *plan, uint8_t of);
 
 /* How many dynamic mappings hold a port that the plan withholds? Negative errno on failure. */
 int bits_overlaps(const struct tables *tables, const struct plan *plan);

@@ -18,6 +18,9 @@ int features_missing(caps_fn fn, void *arg);
 
 bool caps_has_sys_admin(void);
 
+/* Does bpf_fib_lookup() take a mark (kernel 6.10)? */
+bool kernel_honours_mark(void);
+
 /*
  * Keep what serving needs (CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON) and drop all else, also from the
  * bounding set. The process stays user 0, the owner of the files in /proc/sys, /run and /sys/fs/bpf.

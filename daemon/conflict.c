@@ -51,23 +51,32 @@ static int fail(const struct search *s, int line, const char *format, ...)
 
 /* Which interfaces rules name */
 
-static bool names(const struct cfg_match *match, const char *name)
+/* By its name, or by its zone's. */
+static bool names(const struct cfg_match *match, const struct cfg_interface *interface)
 {
 	size_t i;
 
 	for (i = 0; i < match->n_interfaces; i++)
-		if (!strcmp(match->interfaces[i], name))
+		if (!strcmp(match->interfaces[i], interface->name))
+			return true;
+	for (i = 0; i < match->n_zones; i++)
+		if (!strcmp(match->zones[i], interface->zone))
 			return true;
 	return false;
+}
+
+static bool names_any(const struct cfg_match *match)
+{
+	return match->n_interfaces || match->n_zones;
 }
 
 static void mark(const struct search *s, bool *marks, const struct cfg_match *match)
 {
 	size_t i;
 
-	for (i = 0; match->n_interfaces && i < s->config->n_interfaces; i++)
+	for (i = 0; names_any(match) && i < s->config->n_interfaces; i++)
 		if (!marks[i])
-			marks[i] = names(match, s->config->interfaces[i].name);
+			marks[i] = names(match, &s->config->interfaces[i]);
 }
 
 static void mark_all(const struct search *s)
@@ -75,7 +84,7 @@ static void mark_all(const struct search *s)
 	size_t r;
 
 	for (r = 0; r < s->config->n_rules; r++) {
-		if (s->config->rules[r].action != ACTION_SNAT)
+		if (s->config->rules[r].action != ACTION_TRANSLATE)
 			continue;
 		mark(s, s->from, &s->config->rules[r].from);
 		mark(s, s->to, &s->config->rules[r].to);
@@ -84,16 +93,16 @@ static void mark_all(const struct search *s)
 
 static bool comes_by(const struct search *s, const struct cfg_rule *rule, size_t interface)
 {
-	if (rule->from.n_interfaces)
-		return names(&rule->from, s->config->interfaces[interface].name);
-	return rule->to.n_interfaces && !s->to[interface];
+	if (names_any(&rule->from))
+		return names(&rule->from, &s->config->interfaces[interface]);
+	return names_any(&rule->to) && !s->to[interface];
 }
 
 static bool leaves_by(const struct search *s, const struct cfg_rule *rule, size_t interface)
 {
-	if (rule->to.n_interfaces)
-		return names(&rule->to, s->config->interfaces[interface].name);
-	return rule->from.n_interfaces && !s->from[interface];
+	if (names_any(&rule->to))
+		return names(&rule->to, &s->config->interfaces[interface]);
+	return names_any(&rule->from) && !s->from[interface];
 }
 
 static bool is_inside(const struct search *s, const struct cfg_rule *rule, size_t interface)
@@ -195,7 +204,7 @@ static int judge_overlap(const struct search *s, const struct subnet *outer, con
 
 	for (r = 0; r < s->config->n_rules; r++) {
 		rule = &s->config->rules[r];
-		for (way = 0; way < 2 && rule->action == ACTION_SNAT && concerns(rule, inner); way++) {
+		for (way = 0; way < 2 && rule->action == ACTION_TRANSLATE && concerns(rule, inner); way++) {
 			in = way ? outer : inner;
 			out = way ? inner : outer;
 			if (is_inside(s, rule, in->interface) && is_outside(s, rule, out->interface))
@@ -208,10 +217,13 @@ static int judge_overlap(const struct search *s, const struct subnet *outer, con
 	return 0;
 }
 
-/* Could a rule lead from one to the other, by what all rules name? Where many overlap they are mostly of one side. */
+/*
+ * Could a rule lead from one to the other, by what all rules name? Where many overlap they are mostly of one side. In two
+ * zones the same addresses are no conflict.
+ */
 static bool may_lead(const struct search *s, size_t from, size_t to)
 {
-	return from != to && (s->from[from] || !s->to[from]) && (s->to[to] || !s->from[to]);
+	return from != to && !strcmp(s->config->interfaces[from].zone, s->config->interfaces[to].zone) && (s->from[from] || !s->to[from]) && (s->to[to] || !s->from[to]);
 }
 
 static int find_overlaps(const struct search *s)
@@ -237,10 +249,16 @@ static const struct cfg_pool *pool_of(const struct config *config, const struct 
 {
 	size_t i;
 
-	for (i = 0; rule->action == ACTION_SNAT && !rule->masquerade && i < config->n_pools; i++)
+	for (i = 0; *rule->pool && i < config->n_pools; i++)
 		if (!strcmp(config->pools[i].name, rule->pool))
 			return &config->pools[i];
 	return NULL;
+}
+
+/* Are an interface's hosts in one of these zones? */
+static bool sees(const struct search *s, size_t interface, uint64_t zones)
+{
+	return config_zone(s->config, s->config->interfaces[interface].zone) & zones;
 }
 
 static int judge_pool(const struct search *s, const struct cfg_rule *rule, const struct cfg_pool *pool, const struct cfg_range4 *range)
@@ -251,13 +269,44 @@ static int judge_pool(const struct search *s, const struct cfg_rule *rule, const
 
 	for (i = 0; i < s->n_subnets; i++) {
 		n = &s->subnets[i];
-		if (range->lo <= n->net && last_of(n) <= range->hi && concerns(rule, n) && is_inside(s, rule, n->interface))
+		if (range->lo <= n->net && last_of(n) <= range->hi && concerns(rule, n) && is_inside(s, rule, n->interface) &&
+		    sees(s, n->interface, config_pool_zones(s->config, pool)))
 			return fail(s, rule->line, "rule %s translates to pool `%s`, whose %s has all of %s, the subnet of %s that it comes "
 				    "from: inside and outside addresses must differ; give one of the two others",
 				    rule->name, pool->name, addr_print_range4(range->lo, range->hi, addrs), print_subnet(n, subnet),
 				    s->config->interfaces[n->interface].name);
 	}
 	return 0;
+}
+
+/* A prefix takes the place of another as a whole: no part of it can be among the hosts that are translated. */
+static int judge_netmap(const struct search *s, const struct cfg_rule *rule)
+{
+	struct subnet net = { .net = rule->src_net.addr & addr_mask4(rule->src_net.len), .len = rule->src_net.len };
+	char subnet[ADDR_TEXT_LEN], prefix[ADDR_TEXT_LEN];
+	const struct subnet *n;
+	size_t i;
+
+	for (i = 0; i < s->n_subnets; i++) {
+		n = &s->subnets[i];
+		if (n->net <= last_of(&net) && net.net <= last_of(n) && is_inside(s, rule, n->interface) &&
+		    sees(s, n->interface, config_netmap_zones(s->config, rule)))
+			return fail(s, rule->line, "rule %s translates to %s, which overlaps %s, the subnet of %s that it comes from: inside "
+				    "and outside addresses must differ; give one of the two others", rule->name,
+				    print_subnet(&net, prefix), print_subnet(n, subnet), s->config->interfaces[n->interface].name);
+	}
+	return 0;
+}
+
+static int find_netmaps(const struct search *s)
+{
+	int err = 0;
+	size_t r;
+
+	for (r = 0; r < s->config->n_rules && !err; r++)
+		if (s->config->rules[r].netmap && s->config->rules[r].src_net.len < 32)
+			err = judge_netmap(s, &s->config->rules[r]);
+	return err;
 }
 
 static int find_pools(const struct search *s)
@@ -287,7 +336,7 @@ static int find_sharing(const struct search *s)
 		interface = &s->config->interfaces[i];
 		link = config_masquerades(s->config, interface->name) ? links_by_name(s->links, interface->name) : NULL;
 		addr = link ? links_primary4(s->links, link->ifindex) : 0;
-		pool = addr ? config_sharing_conflict(s->config, addr) : NULL;
+		pool = addr ? config_sharing_conflict(s->config, addr, interface->zone) : NULL;
 		if (pool)
 			return fail(s, pool->line, "pool `%s` has %s too, the address of %s, which rules masquerade by, and only %s "
 				    "`protocols: shared`; write the same for both", pool->name, addr_print4(addr, text), interface->name,
@@ -312,6 +361,8 @@ int conflict_find(const struct config *config, const struct links *links, char *
 			ret = find_overlaps(&s);
 		if (!ret)
 			ret = find_pools(&s);
+		if (!ret)
+			ret = find_netmaps(&s);
 	} else {
 		snprintf(err, err_len, "out of memory");
 	}

@@ -7,6 +7,7 @@
  * one by one, each atomically.
  */
 #include <errno.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,7 +17,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/announce.h"
 #include "daemon/caps.h"
+#include "daemon/clashes.h"
 #include "daemon/control.h"
 #include "daemon/handover.h"
 #include "daemon/guard.h"
@@ -24,6 +27,8 @@
 #include "daemon/nft.h"
 #include "daemon/park.h"
 #include "daemon/reload.h"
+#include "daemon/routes.h"
+#include "daemon/rule_ids.h"
 #include "daemon/session.h"
 #include "daemon/state.h"
 #include "daemon/sweep.h"
@@ -138,10 +143,16 @@ static int load(struct daemon *d)
 		log_err("the pinned tables cannot be read: %s", strerror(-err));
 		return err;
 	}
+	if (d->tables->reused)
+		d->rule_ids = rule_ids_read(d->instance);
 	err = attach_begin(&d->attach, d->instance, &d->nl);
 	if (err)
 		log_err("the pins of other instances cannot be read: %s", strerror(-err));
-	return err ? err : park_open(d);
+	if (!err)
+		err = park_open(d);
+	if (!err && nvi_open(d))
+		log_warn("without it `nat: routed` gives no NAT; everything else works");
+	return err;
 }
 
 static void leave_existing(struct daemon *d)
@@ -188,6 +199,8 @@ static void undo(struct daemon *d)
 	instance_path(path, d->instance, INSTANCE_LOCK);
 	instance_pin_path(pins, d->instance, "");
 	if (d->tables && !d->tables->reused) {
+		if (d->nvi.ifindex)
+			nvi_undo(d);
 		nft_table_remove(d->instance);
 		sysctl_restore(d->instance, "");
 		sysctl_forget(d->instance);
@@ -272,6 +285,8 @@ static int start(struct daemon *d)
 		return err;
 	}
 	reload_save(d);
+	if (routes_open(d) || announce_open(d))
+		log_err("outside addresses are not announced: out of memory");
 	if (caps_drop())
 		log_warn("capabilities that are not needed any more could not be dropped");
 	watch_start(d);
@@ -285,13 +300,20 @@ static void end(struct daemon *d)
 	park_close(d);
 	sweep_stop(d);
 	watch_close(d, d->release);
+	announce_close(d);
+	routes_close(d);
 	guard_free(d);
+	nvi_close(d);
 	attach_end(&d->attach);
+	clashes_free(d);
 	plan_free(&d->plan);
 	slots_free(&d->slots);
 	links_free(&d->links);
 	free(d->served);
 	free(d->ports);
+	free(d->former);
+	free(d->rule_numbers);
+	json_decref(d->rule_ids);
 	tables_close(d->tables);
 	nl_close(&d->nl);
 	config_free(d->config);

@@ -89,6 +89,8 @@ void doctor_examine(struct doctor *doctor, const char *instance, const struct co
 	features_missing(missing_feature, doctor);
 	examine_instance(doctor, instance);
 	doctor_ports(doctor, instance, config);
+	doctor_sockets(doctor, instance);
+	doctor_outside(doctor, instance, config);
 	doctor_firewall(doctor);
 }
 

@@ -13,6 +13,12 @@ void finding_add(struct doctor *doctor, enum doctor_severity severity, const cha
 /* Interfaces: sysctls, foreign programs, XDP and its conditions, other instances. */
 void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config);
 
+/* Outside addresses that no interface owns: who has to know, and natvi's routes to them. */
+void doctor_outside(struct doctor *doctor, const char *instance, const struct config *config);
+
+/* Services of the box whose port NAT has given away. */
+void doctor_sockets(struct doctor *doctor, const char *instance);
+
 /* Tables of others that judge or translate what natvi forwards. */
 void doctor_firewall(struct doctor *doctor);
 

@@ -18,11 +18,14 @@
 #include "daemon/attach.h"
 #include "daemon/conflict.h"
 #include "daemon/doctor_impl.h"
+#include "daemon/nvi.h"
 #include "daemon/links.h"
 #include "daemon/pins.h"
+#include "daemon/plan_zones.h"
 #include "daemon/switches.h"
 #include "daemon/tc.h"
 #include "lib/config.h"
+#include "lib/addr.h"
 #include "lib/names.h"
 
 /* From kernel 6.6 on; Debian 12's headers do not know them. */
@@ -220,6 +223,66 @@ static void check_conflict(struct doctor *doctor, const struct config *config, c
 		finding_add(doctor, DOCTOR_ERROR, "conflict", "addresses", "`natvi run` and `natvi reload` refuse it as it is", "%s", text);
 }
 
+static void text_copy(char *to, size_t size, const char *text)
+{
+	snprintf(to, size, "%s", text ? text : "");
+}
+
+/* A configuration of zones and interfaces alone, as the instance runs it. */
+static void zones_of(json_t *running, struct config *out)
+{
+	json_t *zones = json_object_get(running, "zones"), *interfaces = json_object_get(running, "interfaces"), *entry;
+	const char *zone, *vrf;
+	size_t i;
+
+	out->zones = calloc(json_array_size(zones) + 1, sizeof(*out->zones));
+	out->interfaces = calloc(json_array_size(interfaces) + 1, sizeof(*out->interfaces));
+	if (!out->zones || !out->interfaces)
+		return;
+	json_array_foreach(zones, i, entry) {
+		vrf = json_string_value(json_object_get(entry, "vrf"));
+		text_copy(out->zones[out->n_zones].name, NATVI_NAME_LEN, json_string_value(json_object_get(entry, "name")));
+		text_copy(out->zones[out->n_zones].vrf, IFNAMSIZ, vrf);
+		out->zones[out->n_zones++].table = (uint32_t)json_integer_value(json_object_get(entry, "table"));
+	}
+	json_array_foreach(interfaces, i, entry) {
+		zone = json_string_value(json_object_get(entry, "zone"));
+		text_copy(out->interfaces[out->n_interfaces].name, IFNAMSIZ, json_string_value(json_object_get(entry, "name")));
+		text_copy(out->interfaces[out->n_interfaces++].zone, NATVI_NAME_LEN, zone && strcmp(zone, "global") ? zone : "");
+	}
+}
+
+static void check_zones(struct doctor *doctor, const struct config *config, json_t *running, const struct links *links)
+{
+	struct config own = { 0 };
+	char text[256];
+	size_t i;
+
+	if (!config) {
+		zones_of(running, &own);
+		config = &own;
+	}
+	for (i = 0; i < config->n_interfaces; i++) {
+		zone_trouble(config, &config->interfaces[i], links, text, sizeof(text));
+		if (text[0])
+			finding_add(doctor, DOCTOR_WARN, "zone", config->interfaces[i].name, "", "%s", text);
+	}
+	free(own.zones);
+	free(own.interfaces);
+}
+
+static void looping_route(uint32_t prefix, uint8_t len, uint32_t table, void *arg)
+{
+	char text[ADDR_TEXT_LEN], right[160];
+
+	addr_print_prefix4(prefix, len, text);
+	snprintf(right, sizeof(right), "a route to it by the way out, of a larger metric or a shorter prefix, in table %u or main; or a "
+		 "routing rule for the translated source", table);
+	finding_add(arg, DOCTOR_WARN, "nvi-loop", text, right,
+		    "it is routed to the virtual interface in table %u, and by nothing else: what is translated for it comes back there and "
+		    "is dropped (nvi-loop)", table);
+}
+
 void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config)
 {
 	struct names *names = names_open(instance);
@@ -236,6 +299,8 @@ void doctor_ports(struct doctor *doctor, const char *instance, const struct conf
 		switches_check(list.list, list.n, wrong_switch, doctor);
 		check_liberal(doctor);
 		check_conflict(doctor, config, &links);
+		nvi_check(&nl, instance, &links, looping_route, doctor);
+		check_zones(doctor, config, names ? names_running(names) : NULL, &links);
 	}
 	nl_close(&nl);
 	links_free(&links);

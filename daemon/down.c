@@ -19,10 +19,14 @@
 #include "daemon/handover.h"
 #include "daemon/netns.h"
 #include "daemon/nft.h"
+#include "daemon/nvi.h"
 #include "daemon/pins.h"
+#include "daemon/routes.h"
+#include "daemon/zone_rules.h"
 #include "lib/ctl.h"
 #include "lib/instance.h"
 #include "lib/log.h"
+#include "lib/maps.h"
 #include "lib/sysctl.h"
 
 #define STOP_TRIES	100	/* of a tenth of a second */
@@ -85,6 +89,19 @@ static int enter_netns(const char *instance)
 	return err;
 }
 
+/* Routers are told before anything else: what goes to the outside addresses is lost from now on. */
+static void withdraw_routes(const char *instance)
+{
+	struct maps *maps;
+	char err[256];
+
+	if (maps_open(&maps, instance, err, sizeof(err)))
+		return;		/* of another version: the routes go with the device */
+	if (maps->control.nvi_ifindex && routes_withdraw(maps->control.nvi_ifindex))
+		log_warn("not every route by nvi0 could be withdrawn");
+	maps_close(maps);
+}
+
 static int detach_all(const char *instance)
 {
 	struct attach attach;
@@ -111,11 +128,26 @@ static int detach_all(const char *instance)
 		if (sysctl_made_clsact(instance, links.list[i].name))
 			detach_clsact(&attach, &links.list[i]);
 	}
+	n = nvi_remove(&nl, instance, &links);
+	if (n) {
+		log_err("the virtual interface cannot be removed: %s", strerror(-n));
+		err = n;
+	}
 	links_free(&links);
 out:
 	attach_end(&attach);
 	nl_close(&nl);
 	return err;
+}
+
+static void remove_zone_rules(const char *instance)
+{
+	struct nl nl;
+
+	if (nl_open(&nl, NETLINK_ROUTE))
+		return;
+	zone_rules_clean(&nl, instance, NULL, NULL);
+	nl_close(&nl);
 }
 
 static void remove_files(const char *instance)
@@ -145,9 +177,11 @@ int daemon_down(const char *instance)
 	gone = enter_netns(instance);
 	err = gone < 0 ? gone : 0;
 	if (!gone) {
+		withdraw_routes(instance);
 		if (sysctl_restore(instance, ""))
 			log_warn("not every sysctl could be put back");
 		handover(instance);
+		remove_zone_rules(instance);
 		err = detach_all(instance);
 		nft_table_remove(instance);
 	}

@@ -13,6 +13,9 @@ struct daemon;
 /* End sessions and mappings on lost addresses; slots that nothing names any more are free. */
 void drain(struct daemon *d);
 
+/* The same in a moment: an address that an interface has again by then was never lost. */
+void drain_soon(struct daemon *d);
+
 /* Names and kinds of a plan's pools; an index whose name went is busy until places_refresh() says otherwise. */
 void places_follow(struct pool_place *places, const struct pool_place *now);
 

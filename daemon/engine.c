@@ -13,20 +13,27 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/announce.h"
 #include "daemon/bits.h"
 #include "daemon/conflict.h"
 #include "daemon/drain.h"
 #include "daemon/forwards.h"
 #include "daemon/guard.h"
 #include "daemon/mappings.h"
+#include "daemon/orphans.h"
+#include "daemon/plan_zones.h"
+#include "daemon/routes.h"
+#include "daemon/rule_ids.h"
 #include "daemon/state.h"
 #include "daemon/switches.h"
 #include "daemon/tc.h"
 #include "daemon/write.h"
+#include "daemon/zone_rules.h"
 #include "lib/addr.h"
 #include "lib/log.h"
 
@@ -38,6 +45,10 @@ struct change {
 	struct links links;
 	struct slots slots;
 	struct plan plan;
+	json_t *rule_ids;		/* of next */
+	uint16_t *rule_numbers;
+	struct plan_addr *former;	/* NULL: as they were */
+	size_t n_former;
 	struct served *served;
 	char *err;
 	size_t err_len;
@@ -79,11 +90,66 @@ static int check_conflict(struct change *c)
 	return 0;
 }
 
+/* The box's services, as they were when they were looked at last, or at the start as they are. */
+static int bring_listeners(struct change *c)
+{
+	int err;
+
+	if (c->d->has_plan)
+		return listeners_copy(&c->plan.listeners, &c->d->plan.listeners);
+	err = listeners_read(&c->plan.listeners);
+	if (err)
+		log_warn("cannot read the box's sockets: %s", strerror(-err));
+	return 0;
+}
+
+static int number_rules(struct change *c)
+{
+	c->rule_numbers = calloc(c->config->n_rules + 1, sizeof(*c->rule_numbers));
+	if (c->rule_numbers)
+		c->rule_ids = rule_ids_give(c->d->rule_ids, c->config, c->rule_numbers);
+	return c->rule_ids ? 0 : -ENOMEM;
+}
+
+static int plan(struct change *c, const struct plan_input *input)
+{
+	int err;
+
+	plan_free(&c->plan);
+	slots_free(&c->slots);
+	err = slots_copy(&c->slots, &c->d->slots);
+	if (!err)
+		err = plan_build(&c->plan, input, &c->slots, c->err, c->err_len);
+	if (!err)
+		err = bring_listeners(c);
+	if (!err)
+		err = write_fits(c->d->tables, &c->plan, c->err, c->err_len);
+	return err;
+}
+
+/* Addresses that this reload takes away from sessions stay natvi's, where there is room for them. */
+static int plan_orphans(struct change *c, struct plan_input *input)
+{
+	int n = orphans_former(c->d, &c->slots, &c->links, &c->former), err;
+
+	if (n <= 0)
+		return n;
+	input->former = c->former;
+	input->n_former = c->n_former = (size_t)n;
+	err = plan(c, input);
+	if (err != -ENOSPC)
+		return err;
+	log_warn("no room for %d addresses that are in no pool any more: their sessions end", n);
+	input->n_former = c->n_former = 0;
+	return plan(c, input);
+}
+
 static int build(struct change *c)
 {
 	struct plan_input input = {
 		.config = c->config,
 		.places = c->d->places,
+		.zones = c->d->zones,
 		.links = &c->links,
 		.policy = c->d->policy,
 		.one_route = c->d->one_route,
@@ -100,12 +166,17 @@ static int build(struct change *c)
 	if (err)
 		return err;
 	read_port_range(&input.local_lo, &input.local_hi);
-	err = slots_copy(&c->slots, &c->d->slots);
+	if (!c->asked) {
+		input.former = c->d->former;
+		input.n_former = c->d->n_former;
+		input.rule_ids = c->d->rule_numbers;
+		return plan(c, &input);
+	}
+	err = number_rules(c);
+	input.rule_ids = c->rule_numbers;
 	if (!err)
-		err = plan_build(&c->plan, &input, &c->slots, c->err, c->err_len);
-	if (!err)
-		err = write_fits(c->d->tables, &c->plan, c->err, c->err_len);
-	return err;
+		err = plan(c, &input);
+	return err || c->config->orphans == ORPHANS_KILL ? err : plan_orphans(c, &input);
 }
 
 /* Attachment */
@@ -210,11 +281,31 @@ static int attach_all(struct change *c)
 			*s = *before;
 		if (!link && (c->asked || !before || before->ifindex))
 			log_info("%s: is not there yet; waiting for it", s->name);
+		if (link && nvi_owns(c->d, link->ifindex)) {
+			snprintf(c->err, c->err_len, "%s is natvi's own interface: it needs no entry under `interfaces`, remove it", s->name);
+			return -EINVAL;
+		}
 		err = link && !s->up ? attach_one(c, s, link) : 0;
 		if (err)
 			return err;
 	}
 	return 0;
+}
+
+/* A zone that the kernel has otherwise is no reason to stop: what is meant is done, and said. */
+static void tell_zones(struct change *c)
+{
+	struct served *s;
+	char text[sizeof(s->zone)];
+	size_t i;
+
+	for (i = 0; i < c->config->n_interfaces; i++) {
+		s = &c->served[i];
+		zone_trouble(c->config, &c->config->interfaces[i], &c->links, text, sizeof(text));
+		if (text[0] && strcmp(text, s->zone))
+			log_warn("%s", text);
+		strcpy(s->zone, text);
+	}
 }
 
 /* Ports of the plan that have programs, with what their attachment says. */
@@ -240,6 +331,9 @@ static void settle_ports(struct change *c)
 			port->flags |= PORT_XDP_OUT;
 		c->plan.ports[n++] = *port;
 	}
+	/* there is room for one more */
+	if (nvi_port(c->d, &c->links, &c->plan.ports[n]))
+		n++;
 	c->plan.n_ports = n;
 }
 
@@ -275,13 +369,23 @@ static int enforce(struct change *c)
 {
 	struct tables *tables = c->d->tables;
 	const struct plan *was = c->d->has_plan ? &c->d->plan : NULL;
-	int err, changed, same;
+	int err, changed, same, zones;
 
-	bits_take(tables, &c->plan, &c->slots);
+	err = zone_rules_make(&c->d->nl, c->config, &c->plan);
+	if (err < 0) {
+		snprintf(c->err, c->err_len, "a zone's routing rule cannot be made: %s", strerror(-err));
+		return err;
+	}
+	bits_take(tables, &c->plan, &c->slots, 0);
 	err = write_addrs(tables, was, &c->plan);
 	if (err) {
 		snprintf(c->err, c->err_len, "cannot write the addresses: %s", strerror(-err));
 		return err;
+	}
+	zones = write_zones(tables, was, &c->plan);
+	if (zones < 0) {
+		snprintf(c->err, c->err_len, "cannot write the zones: %s", strerror(-zones));
+		return zones;
 	}
 	same = write_half(tables, was, &c->plan);
 	if (same < 0) {
@@ -290,12 +394,12 @@ static int enforce(struct change *c)
 	}
 	/* From here on the plan is in force; what fails now is said, and tried again with the next change. */
 	if (!was || was->n_statics || c->plan.n_statics)
-		forwards_apply(tables, &c->plan);
+		forwards_apply(tables, &c->plan, c->config->orphans);
 	changed = write_ports(tables, c->d->ports, c->plan.ports, c->plan.n_ports);
 	if (changed < 0)
 		log_err("cannot write the ports: %s", strerror(-changed));
 	remove_addrs(tables, was, &c->plan);
-	if (!same || changed)
+	if (!same || changed || zones)
 		engine_new_generation(c->d);
 	return 0;
 }
@@ -325,7 +429,7 @@ static void release_bits(struct change *c)
 
 	if (was ? same_reservations(was, &c->plan) : !c->d->tables->reused)
 		return;
-	if (bits_release(c->d->tables, was, &c->plan))
+	if (bits_release(c->d->tables, was, &c->plan, 0))
 		log_err("ports that are free by now cannot be released");
 	n = bits_overlaps(c->d->tables, &c->plan);
 	c->d->overlaps = n > 0;
@@ -336,6 +440,7 @@ static void release_bits(struct change *c)
 static void commit(struct change *c, struct config *next)
 {
 	struct daemon *d = c->d;
+	size_t i;
 
 	plan_free(&d->plan);
 	slots_free(&d->slots);
@@ -348,7 +453,18 @@ static void commit(struct change *c, struct config *next)
 	d->n_served = c->config->n_interfaces;
 	d->has_plan = true;
 	places_follow(d->places, d->plan.places);
+	memcpy(d->zones, d->plan.zone_names, sizeof(d->zones));
+	for (i = 0; i < d->plan.n_addrs; i++)
+		if (d->plan.addrs[i].slot != SLOT_NONE)
+			d->slots.list[d->plan.addrs[i].slot].local = d->plan.addrs[i].flags & ADDR_LOCAL;
 	if (next) {
+		json_decref(d->rule_ids);
+		free(d->rule_numbers);
+		free(d->former);
+		d->rule_ids = c->rule_ids;
+		d->rule_numbers = c->rule_numbers;
+		d->former = c->former;
+		d->n_former = c->n_former;
 		config_free(d->config);
 		d->config = next;
 		d->applied_s = maps_now_s();
@@ -361,6 +477,9 @@ static void discard(struct change *c)
 	slots_free(&c->slots);
 	links_free(&c->links);
 	free(c->served);
+	json_decref(c->rule_ids);
+	free(c->rule_numbers);
+	free(c->former);
 }
 
 int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_len)
@@ -376,6 +495,7 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		ret = attach_all(&c);
 	if (!ret) {
 		settle_ports(&c);
+		tell_zones(&c);
 		if (d->has_plan)
 			guard_set(d, d->served, d->n_served, c.served, c.config->n_interfaces);
 		ret = enforce(&c);
@@ -388,10 +508,18 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		return ret;
 	}
 	guard_set(d, NULL, 0, c.served, c.config->n_interfaces);
+	zone_rules_clean(&d->nl, d->instance, c.config, &c.plan);
 	switches_set(d->instance, c.plan.ports, c.plan.n_ports);
 	detach_rest(&c);
 	release_bits(&c);
 	commit(&c, next);
+	routes_follow(d);
+	announce_follow(d);
+	if (!next) {
+		drain_soon(d);
+		return 0;
+	}
+	orphans_settle(d);
 	drain(d);
 	return 0;
 }

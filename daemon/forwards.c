@@ -34,6 +34,7 @@ static void make_values(const struct plan_static *s, struct mapping *inside, str
 	memset(inside, 0, sizeof(*inside));
 	inside->addr = s->outside.addr;
 	inside->port = s->outside.port;
+	inside->zone = s->outside.zone;
 	inside->slot = s->slot;
 	inside->pool = s->pool;
 	inside->flags = MAPPING_STATIC;
@@ -95,24 +96,33 @@ static int collect_leftover(const struct mapping_key *key, const struct mapping 
 	return 0;
 }
 
-static bool uses_leftover(const struct session *session, void *arg)
+/* An address that is seen in a zone is all zones', or that zone's alone. */
+static bool has_left(const struct leftovers *left, struct mapping_key key, uint16_t zone)
+{
+	if (bsearch(&key, left->list, left->n, sizeof(key), compare_keys))
+		return true;
+	key.zone = zone;
+	return bsearch(&key, left->list, left->n, sizeof(key), compare_keys);
+}
+
+static bool uses_leftover(const struct session *session, void *arg, uint32_t *reason)
 {
 	const struct leftovers *left = arg;
 	struct mapping_key key = { .proto = session->orig.key.proto, .kind = MAPPING_OUTSIDE };
 
-	if (session->orig.flags & FLOW_KERNEL)
+	if ((session->orig.flags & FLOW_KERNEL) || (*reason == KILL_RELEASE && (session->cold.flags & COLD_RELEASED)))
 		return false;
 	key.addr = session->orig.key.dst;
 	key.port = session->orig.key.dport;
-	if ((session->cold.flags & COLD_DST_MAPPED) &&
-	    bsearch(&key, left->list, left->n, sizeof(key), compare_keys))
+	if ((session->cold.flags & COLD_DST_MAPPED) && has_left(left, key, session->orig.key.zone))
 		return true;
 	key.addr = session->orig.new_src;
 	key.port = session->orig.new_sport;
-	return (session->cold.flags & COLD_SRC_MAPPED) && bsearch(&key, left->list, left->n, sizeof(key), compare_keys);
+	return (session->cold.flags & COLD_SRC_MAPPED) && has_left(left, key, session->cold.peer_zone);
 }
 
-static int remove_leftovers(const struct tables *tables, const struct plan *plan, const struct mapping_key *insides)
+static int remove_leftovers(const struct tables *tables, const struct plan *plan, const struct mapping_key *insides,
+			    enum cfg_orphans orphans)
 {
 	struct leftovers left = { .plan = plan, .insides = insides };
 	int err = mappings_each(tables, collect_leftover, &left), ended;
@@ -126,9 +136,9 @@ static int remove_leftovers(const struct tables *tables, const struct plan *plan
 			mapping_remove(tables, &left.list[i]);
 	qsort(left.list, left.n, sizeof(*left.list), compare_keys);
 	tables_grace();
-	ended = sessions_kill(tables, NULL, uses_leftover, &left);
+	ended = sessions_kill(tables, NULL, uses_leftover, &left, orphans == ORPHANS_KILL ? END_RULE_GONE : KILL_RELEASE);
 	if (ended > 0)
-		log_info("%d sessions of forwards that are gone were ended", ended);
+		log_info("%d sessions of forwards that are gone %s", ended, orphans == ORPHANS_KILL ? "were ended" : "go on to their end");
 	err = ended < 0 ? ended : 0;
 	for (i = 0; i < left.n; i++)
 		if (left.list[i].kind == MAPPING_INSIDE)
@@ -157,18 +167,19 @@ static uint8_t held_proto(const struct session *session, uint8_t flag)
 	return session->cold.flags & flag ? 0 : session->orig.key.proto;
 }
 
-static bool holds_mapping(const struct session *session, void *arg)
+static bool holds_mapping(const struct session *session, void *arg, uint32_t *reason)
 {
 	const struct mapping_key *inside = arg;
 	const struct flow *orig = &session->orig;
 
 	if (orig->flags & FLOW_KERNEL)
 		return false;
-	if ((session->cold.flags & COLD_SRC_MAPPED) && session->cold.pool == (__u8)inside->pool &&
+	if ((session->cold.flags & COLD_SRC_MAPPED) && session->cold.pool == (__u8)inside->pool && orig->key.zone == inside->zone &&
 	    held_proto(session, COLD_SRC_SHARED) == inside->proto &&
 	    addr_equal(&orig->key.src, &inside->addr) && orig->key.sport == inside->port)
 		return true;
 	return (session->cold.flags & COLD_DST_MAPPED) && session->cold.dst_pool == (__u8)inside->pool &&
+	       session->cold.route_zone == inside->zone &&
 	       held_proto(session, COLD_DST_SHARED) == inside->proto &&
 	       addr_equal(&orig->new_dst, &inside->addr) && orig->new_dport == inside->port;
 }
@@ -179,7 +190,7 @@ static void clear_way(const struct tables *tables, const struct plan *plan, cons
 {
 	char text[ADDR_TEXT_LEN];
 	struct unmap_args args = { .key = *inside };
-	int ended = sessions_kill(tables, NULL, holds_mapping, (void *)inside);
+	int ended = sessions_kill(tables, NULL, holds_mapping, (void *)inside, END_FLUSHED);
 
 	tables_run(tables, PROG_UNMAP, &args, sizeof(args));
 	hold_bit(tables, plan, s);
@@ -195,7 +206,8 @@ static void clear_way(const struct tables *tables, const struct plan *plan, cons
 static int keep_entry(const struct tables *tables, const struct plan *plan, const struct mapping_key *key,
 		      const struct mapping *value, struct mapping *there)
 {
-	struct mapping_key outside = { .addr = there->addr, .port = there->port, .proto = key->proto, .kind = MAPPING_OUTSIDE };
+	struct mapping_key outside = { .addr = there->addr, .port = there->port, .zone = there->zone, .proto = key->proto,
+				       .kind = MAPPING_OUTSIDE };
 	const struct plan_static *s = key->kind == MAPPING_INSIDE ? find_outside(plan, &outside) : NULL;
 	struct mapping next = *value;
 
@@ -282,7 +294,7 @@ static int put_static(const struct tables *tables, const struct plan *plan, cons
 	return err;
 }
 
-int forwards_apply(const struct tables *tables, const struct plan *plan)
+int forwards_apply(const struct tables *tables, const struct plan *plan, enum cfg_orphans orphans)
 {
 	struct mapping_key *insides = malloc((plan->n_statics + 1) * sizeof(*insides));
 	int err, one;
@@ -293,7 +305,7 @@ int forwards_apply(const struct tables *tables, const struct plan *plan)
 	for (i = 0; i < plan->n_statics; i++)
 		insides[i] = plan->statics[i].inside;
 	qsort(insides, plan->n_statics, sizeof(*insides), compare_keys);
-	err = remove_leftovers(tables, plan, insides);
+	err = remove_leftovers(tables, plan, insides, orphans);
 	free(insides);
 	for (i = 0; i < plan->n_statics; i++) {
 		one = put_static(tables, plan, &plan->statics[i]);

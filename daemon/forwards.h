@@ -9,10 +9,10 @@
 #include "daemon/tables.h"
 
 /*
- * Make the static mappings in the table those of the plan. Ones that are not in it go, with the
- * sessions that came in by them; new ones are made, and a dynamic mapping in the way of one is
- * ended, which is logged. Idempotent. Returns 0 or a negative errno.
+ * Make the static mappings in the table those of the plan. Ones that are not in it go; of the sessions that came in by
+ * them becomes what orphans says. New ones are made, and a dynamic mapping in the way of one is ended, which is logged.
+ * Idempotent. Returns 0 or a negative errno.
  */
-int forwards_apply(const struct tables *tables, const struct plan *plan);
+int forwards_apply(const struct tables *tables, const struct plan *plan, enum cfg_orphans orphans);
 
 #endif

@@ -16,6 +16,7 @@ struct guard {
 	size_t n_names;
 	uint32_t *served;
 	size_t n_served;
+	char nvi_peer[IFNAMSIZ];
 };
 
 static bool has_name(const struct guard *g, const char *name)
@@ -73,12 +74,12 @@ static struct guard *guard_begin(size_t n_names, size_t n_served)
 static bool same(const struct guard *a, const struct guard *b)
 {
 	return a && a->n_names == b->n_names && !memcmp(a->names, b->names, a->n_names * sizeof(*a->names)) &&
-	       a->n_served == b->n_served && !memcmp(a->served, b->served, a->n_served * sizeof(*a->served));
+	       !strcmp(a->nvi_peer, b->nvi_peer) && a->n_served == b->n_served && !memcmp(a->served, b->served, a->n_served * sizeof(*a->served));
 }
 
 static int make_table(const struct daemon *d, const struct guard *g)
 {
-	struct nft_guard table = { (const char (*)[IFNAMSIZ])g->names, g->n_names, g->served, g->n_served };
+	struct nft_guard table = { (const char (*)[IFNAMSIZ])g->names, g->n_names, g->served, g->n_served, g->nvi_peer };
 
 	return nft_table_make(d->instance, SLOW_MARK, &table);
 }
@@ -111,6 +112,8 @@ void guard_set(struct daemon *d, const struct served *before, size_t n_before, c
 	for (i = 0; i < n_after; i++)
 		if (after[i].up && (!before || serves(before, n_before, after[i].ifindex)))
 			g->served[g->n_served++] = after[i].ifindex;
+	if (d->nvi.ifindex)
+		memcpy(g->nvi_peer, d->nvi.peer_name, IFNAMSIZ);
 	enforce(d, g);
 }
 

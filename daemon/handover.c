@@ -62,11 +62,15 @@ static void set_state(struct nf_conntrack *ct, const struct session *session)
 	nfct_set_attr_u8(ct, ATTR_TCP_MASK_REPL, LIBERAL);
 }
 
-/* Is there something to lose? A half-open or closing connection makes its own way. */
+/* Is there something to lose? A half-open or closing connection makes its own way, and so does what the box itself sends untranslated. */
 static bool worth_it(const struct session *session)
 {
-	if (session->orig.flags & FLOW_KERNEL)
+	const struct flow *orig = &session->orig;
+
+	if (orig->flags & FLOW_KERNEL)
 		return false;
+	if ((session->cold.flags & COLD_BOX) && addr_equal(&orig->new_src, &orig->key.src) && orig->new_sport == orig->key.sport)
+		return false;	/* conntrack knows it as it is */
 	if (session->orig.key.proto == IPPROTO_TCP)
 		return !strcmp(session->state, "established");
 	return session->orig.key.proto == IPPROTO_UDP;
@@ -118,7 +122,7 @@ static void put_ports(FILE *out, const struct rule *r)
 /* What natvi would have translated does not leave as it is; what it let be passes on. */
 static void put_rule(FILE *out, const struct rule *r)
 {
-	if (r->in_ifindex == IFINDEX_ABSENT || r->out_ifindex == IFINDEX_ABSENT)
+	if (!(r->traffic & RULE_THROUGH) || r->in_ifindex == IFINDEX_ABSENT || r->out_ifindex == IFINDEX_ABSENT)
 		return;
 	fprintf(out, "    meta nfproto ipv4");
 	if (r->in_ifindex)
@@ -130,7 +134,7 @@ static void put_rule(FILE *out, const struct rule *r)
 	put_prefix(out, "saddr", &r->src, r->src_len);
 	put_prefix(out, "daddr", &r->dst, r->dst_len);
 	put_ports(out, r);
-	if (r->action == ACTION_SNAT)
+	if (r->action == ACTION_TRANSLATE)
 		fprintf(out, " ct status & snat == 0 ct status & dnat == 0 drop\n");
 	else
 		fprintf(out, " accept\n");

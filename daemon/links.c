@@ -18,12 +18,23 @@ static void copy_text(char *to, size_t size, const struct nlattr *attr)
 	to[size - 1] = '\0';
 }
 
+static int link_vrf(const struct nlattr *attr, void *arg)
+{
+	struct link *link = arg;
+
+	if (mnl_attr_get_type(attr) == IFLA_VRF_TABLE)
+		link->vrf_table = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
 static int link_info(const struct nlattr *attr, void *arg)
 {
 	struct link *link = arg;
 
 	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
 		copy_text(link->kind, sizeof(link->kind), attr);
+	if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && !strcmp(link->kind, "vrf"))	/* the kind comes first */
+		mnl_attr_parse_nested(attr, link_vrf, link);
 	return MNL_CB_OK;
 }
 
@@ -59,12 +70,21 @@ static int link_attr(const struct nlattr *attr, void *arg)
 	case IFLA_CARRIER:
 		link->carrier = mnl_attr_get_u8(attr);
 		break;
+	case IFLA_CARRIER_UP_COUNT:
+		link->carrier_ups = mnl_attr_get_u32(attr);
+		break;
 	case IFLA_ADDRESS:
 		if (mnl_attr_get_payload_len(attr) == sizeof(link->mac))
 			memcpy(link->mac, mnl_attr_get_payload(attr), sizeof(link->mac));
 		break;
 	case IFLA_QDISC:
 		copy_text(link->qdisc, sizeof(link->qdisc), attr);
+		break;
+	case IFLA_MASTER:
+		link->master = mnl_attr_get_u32(attr);
+		break;
+	case IFLA_IFALIAS:
+		copy_text(link->alias, sizeof(link->alias), attr);
 		break;
 	case IFLA_LINK:
 		link->peer = mnl_attr_get_u32(attr);

@@ -15,18 +15,24 @@
 
 #include "lib/netlink.h"
 
+#define LINK_ALIAS_LEN	128
+
 struct link {
 	uint32_t ifindex;
 	char name[IFNAMSIZ];
 	unsigned int flags;		/* IFF_* */
 	bool carrier;
+	uint32_t carrier_ups;		/* how often it has come */
 	uint32_t mtu;
 	uint16_t type;			/* ARPHRD_* */
 	uint8_t mac[6];
 	char kind[16];			/* "veth", "bridge", ...; "" for hardware */
 	char qdisc[16];			/* the root's kind */
+	char alias[LINK_ALIAS_LEN];	/* cut off if it is longer */
 	uint32_t peer;			/* ifindex of the link below or the veth's other end; 0: none */
 	bool peer_elsewhere;		/* that ifindex is another namespace's */
+	uint32_t master;		/* ifindex of the bridge, bond or VRF that it is in; 0: none */
+	uint32_t vrf_table;		/* of a VRF device */
 	uint32_t xdp_driver, xdp_generic, xdp_hardware;	/* ids of attached programs; 0: none */
 };
 

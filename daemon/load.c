@@ -36,16 +36,17 @@
 #define SLOT_HEADROOM		8u	/* outside addresses that a reload or a DHCP server may add */
 #define STATIC_HEADROOM		1024u	/* forwarded ports that a reload may add */
 #define LOCAL_ADDRS		8192u	/* own addresses of the box */
+#define ZONE_ADDRS		1024u	/* and as they are seen by one more zone */
 #define LOAD_LOG_BYTES		65536
 
 static const char *const map_names[TABLE_MAPS] = {
-	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "addrs", "portbits", "flows", "mappings",
+	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "zones", "addrs", "portbits", "flows", "mappings",
 	"fragments", "ids",
 };
 
 static const char *const prog_names[TABLE_PROGS] = {
 	"natvi_tc_ingress", "natvi_tc_egress", "natvi_xdp", "natvi_sweep", "natvi_kill", "natvi_unmap",
-	"natvi_adopt", "natvi_mapping", "natvi_tc_parked",
+	"natvi_adopt", "natvi_mapping", "natvi_tc_parked", "natvi_event", "natvi_tc_nvi_out", "natvi_tc_nvi_in",
 };
 
 /* The file system */
@@ -124,7 +125,7 @@ static int set_sizes(struct bpf_object *object, const struct config *config)
 	if (!err)
 		err = set_size(object, TABLE_PORTBITS, (needs.slots + SLOT_HEADROOM) * PORTBITS_PROTOS);
 	if (!err)
-		err = set_size(object, TABLE_ADDRS, addrs + (uint32_t)config->n_forwards + LOCAL_ADDRS);
+		err = set_size(object, TABLE_ADDRS, at_least(2 * needs.addr_keys, 64) + LOCAL_ADDRS + ZONE_ADDRS * (uint32_t)config->n_zones);
 	if (err)
 		log_err("the programs lack a map that must be there: %s", strerror(-err));
 	return err;

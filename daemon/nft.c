@@ -52,6 +52,11 @@ static void put_served(FILE *out, const struct nft_guard *guard)
 
 static void put_table(FILE *out, const char *instance, uint32_t mark, const struct nft_guard *guard)
 {
+	char nvi[64] = "";
+
+	/* What comes out of the far end is the second half of what went into nvi0. */
+	if (*guard->nvi_peer)
+		snprintf(nvi, sizeof(nvi), "    iifname \"%s\" notrack\n", guard->nvi_peer);
 	/* Naming the table first makes deleting it succeed; all of it is one transaction. */
 	fprintf(out, "table inet natvi_%s {}\ndelete table inet natvi_%s\ntable inet natvi_%s {\n", instance, instance, instance);
 	put_names(out, guard);
@@ -59,7 +64,8 @@ static void put_table(FILE *out, const char *instance, uint32_t mark, const stru
 	fprintf(out, "  chain prerouting {\n"
 		"    type filter hook prerouting priority %d; policy accept;\n"
 		"    meta mark & 0x%08x == 0x%08x meta mark set meta mark & 0x%08x notrack\n"
-		"  }\n", PRIORITY, mark, mark, ~mark);
+		"%s"
+		"  }\n", PRIORITY, mark, mark, ~mark, nvi);
 	fprintf(out, "  chain forward {\n"
 		"    type filter hook forward priority %d; policy accept;\n"
 		"    meta nfproto ipv4 iifname @names iif != @served drop\n"

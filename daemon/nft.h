@@ -23,6 +23,7 @@ struct nft_guard {
 	size_t n_names;
 	const uint32_t *served;		/* indexes of those that have its programs */
 	size_t n_served;
+	const char *nvi_peer;		/* far end of the virtual interface; "": there is none */
 };
 
 /* Run nft commands; tell: say why not, at level debug. Returns 0 or a negative errno. */

@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "daemon/plan.h"
+#include "daemon/plan_addrs.h"
 #include "daemon/plan_rules.h"
+#include "daemon/plan_zones.h"
 #include "lib/addr.h"
-
-#define POLICY_NONE	0u	/* only port 0 is reserved */
 
 static int fail(char *err, size_t err_len, int error, const char *format, ...)
 {
@@ -25,17 +25,31 @@ static int fail(char *err, size_t err_len, int error, const char *format, ...)
 	return error;
 }
 
+static const char *interface_zone(const struct config *config, const char *interface)
+{
+	size_t i;
+
+	for (i = 0; i < config->n_interfaces; i++)
+		if (!strcmp(config->interfaces[i].name, interface))
+			return config->interfaces[i].zone;
+	return "";
+}
+
 bool config_masquerades(const struct config *config, const char *interface)
 {
+	const char *zone = interface_zone(config, interface);
 	const struct cfg_rule *rule;
 	size_t r, i;
 
 	for (r = 0; r < config->n_rules; r++) {
 		rule = &config->rules[r];
-		if (rule->action != ACTION_SNAT || !rule->masquerade)
+		if (!rule->masquerade)
 			continue;
-		if (!rule->to.n_interfaces)
+		if (!rule->to.n_interfaces && !rule->to.n_zones)
 			return true;
+		for (i = 0; i < rule->to.n_zones; i++)
+			if (!strcmp(rule->to.zones[i], zone))
+				return true;
 		for (i = 0; i < rule->to.n_interfaces; i++)
 			if (!strcmp(rule->to.interfaces[i], interface))
 				return true;
@@ -48,24 +62,17 @@ static size_t forward_ports(const struct cfg_forward *forward)
 	return forward->n_protos * (size_t)(forward->ext_ports.hi - forward->ext_ports.lo + 1);
 }
 
-static size_t pool_size(const struct cfg_pool *pool)
-{
-	size_t n = 0, i;
-
-	for (i = 0; i < pool->n_addrs; i++)
-		n += (size_t)(pool->addrs[i].hi - pool->addrs[i].lo) + 1;
-	return n;
-}
-
 struct plan_needs plan_needs(const struct config *config)
 {
+	uint32_t zones = (uint32_t)config->n_zones + 1;
 	struct plan_needs needs = { 0 };
 	size_t i;
 
-	for (i = 0; i < config->n_pools; i++)
-		needs.pool_addrs += pool_size(&config->pools[i]);
 	for (i = 0; i < config->n_interfaces; i++)
 		needs.pool_addrs += config_masquerades(config, config->interfaces[i].name);
+	needs.addr_keys = (uint32_t)(config_address_entries(config) + (needs.pool_addrs + config->n_forwards) * zones);
+	needs.pool_addrs += (uint32_t)config_pool_addresses(config);
+	needs.net_addrs = (uint32_t)config_netmap_addresses(config);
 	needs.slots = needs.pool_addrs + config->n_forwards;
 	for (i = 0; i < config->n_forwards; i++)
 		needs.statics += forward_ports(&config->forwards[i]);
@@ -77,7 +84,6 @@ struct plan_needs plan_needs(const struct config *config)
 struct builder {
 	struct plan *plan;
 	const struct plan_input *input;
-	size_t max_addrs;
 	char *err;
 	size_t err_len;
 };
@@ -135,7 +141,7 @@ static uint8_t pool_flags(const struct cfg_behaviour *behaviour)
 	       (behaviour->shared ? POOL_SHARED : 0);
 }
 
-static void fill_pool(struct builder *b, unsigned int index, size_t first, const struct cfg_behaviour *behaviour)
+static void fill_pool(struct builder *b, unsigned int index, size_t first, uint16_t zone, const struct cfg_behaviour *behaviour)
 {
 	struct plan *plan = b->plan;
 	struct pool *pool = &plan->pools[index];
@@ -146,6 +152,7 @@ static void fill_pool(struct builder *b, unsigned int index, size_t first, const
 	pool->filtering = (uint8_t)behaviour->filtering;
 	pool->filtering_tcp = (uint8_t)behaviour->filtering_tcp;
 	pool->flags = pool_flags(behaviour);
+	pool->zone = zone;
 	memcpy(pool->name, plan->places[index].name, sizeof(pool->name));
 }
 
@@ -158,21 +165,11 @@ static void fill_policies(struct builder *b, size_t pool, const struct cfg_ports
 	portset_reserved(&b->plan->policies[2 + 2 * pool], ports, n_ports, true, in->local_lo, in->local_hi);
 }
 
-static void add_addr(struct builder *b, uint32_t addr, uint8_t flags, unsigned int pool)
-{
-	struct plan_addr *entry = &b->plan->addrs[b->plan->n_addrs++];
-
-	entry->addr = addr;
-	entry->slot = SLOT_NONE;
-	entry->flags = flags;
-	entry->pool = (uint8_t)pool;
-	entry->policy = POLICY_NONE;
-}
-
-static void add_pool_addr(struct builder *b, uint32_t addr, unsigned int pool)
+/* zones: that see it. */
+static void add_pool_addr(struct builder *b, uint32_t addr, uint16_t zone, uint64_t zones, unsigned int pool)
 {
 	b->plan->pool_addrs[b->plan->n_pool_addrs++].addr = addr_from4(addr);
-	add_addr(b, addr, ADDR_POOL, pool);
+	plan_add_addr(b->plan, addr, zone, zones, ADDR_POOL, pool);
 }
 
 static void add_configured_pools(struct builder *b)
@@ -181,30 +178,35 @@ static void add_configured_pools(struct builder *b)
 	struct plan *plan = b->plan;
 	const struct cfg_pool *pool;
 	size_t i, r, first;
+	uint64_t zones;
+	uint16_t zone;
 	uint32_t addr;
 
 	for (i = 0; i < config->n_pools; i++) {
 		pool = &config->pools[i];
 		first = plan->n_pool_addrs;
+		zone = plan_zone(plan, pool->zone);
+		zones = pool->has_zone ? 1ull << zone : plan_seeing(plan, zone);
 		for (r = 0; r < pool->n_addrs; r++)
 			for (addr = pool->addrs[r].lo; ; addr++) {
-				add_pool_addr(b, addr, plan->cfg_pool[i]);
+				add_pool_addr(b, addr, zone, zones, plan->cfg_pool[i]);
 				if (addr == pool->addrs[r].hi)
 					break;
 			}
-		fill_pool(b, plan->cfg_pool[i], first, &pool->behaviour);
+		fill_pool(b, plan->cfg_pool[i], first, zone, &pool->behaviour);
 		fill_policies(b, plan->cfg_pool[i], pool->ports, pool->n_ports);
 	}
 }
 
-const struct cfg_pool *config_sharing_conflict(const struct config *config, uint32_t addr)
+const struct cfg_pool *config_sharing_conflict(const struct config *config, uint32_t addr, const char *zone)
 {
+	const char *own = config_own_zone(config, zone);
 	const struct cfg_pool *pool;
 	size_t i, r;
 
 	for (i = 0; i < config->n_pools; i++) {
 		pool = &config->pools[i];
-		for (r = 0; r < pool->n_addrs; r++)
+		for (r = 0; r < pool->n_addrs && !strcmp(pool->zone, own); r++)
 			if (pool->addrs[r].lo <= addr && addr <= pool->addrs[r].hi)
 				return pool->behaviour.shared == config->masquerade.behaviour.shared ? NULL : pool;
 	}
@@ -219,113 +221,42 @@ static void add_masquerade_pools(struct builder *b)
 {
 	const struct config *config = b->input->config;
 	const struct cfg_masquerade *masq = &config->masquerade;
+	const struct cfg_interface *interface;
 	struct plan *plan = b->plan;
 	const struct link *link;
 	uint32_t addr;
+	uint16_t zone;
 	size_t i, first;
 
 	for (i = 0; i < config->n_interfaces; i++) {
 		if (plan->masq_pool[i] == POOL_MASQUERADE)
 			continue;
+		interface = &config->interfaces[i];
 		first = plan->n_pool_addrs;
-		link = links_by_name(b->input->links, config->interfaces[i].name);
+		zone = plan_zone(plan, config_own_zone(config, interface->zone));
+		link = links_by_name(b->input->links, interface->name);
 		addr = link ? links_primary4(b->input->links, link->ifindex) : 0;
-		if (addr && !config_sharing_conflict(config, addr))
-			add_pool_addr(b, addr, plan->masq_pool[i]);
-		fill_pool(b, plan->masq_pool[i], first, &masq->behaviour);
+		if (addr && !config_sharing_conflict(config, addr, interface->zone))
+			add_pool_addr(b, addr, zone, plan_seeing(plan, zone), plan->masq_pool[i]);
+		fill_pool(b, plan->masq_pool[i], first, zone, &masq->behaviour);
 		fill_policies(b, plan->masq_pool[i], masq->ports, masq->n_ports);
 	}
-}
-
-/* Outside address of a forward; 0: its interface has none now. */
-static uint32_t forward_addr(const struct plan_input *input, const struct cfg_forward *forward)
-{
-	const struct link *link;
-
-	if (forward->ext_addr)
-		return forward->ext_addr;
-	link = links_by_name(input->links, forward->ext_interface);
-	return link ? links_primary4(input->links, link->ifindex) : 0;
-}
-
-static void add_other_addrs(struct builder *b)
-{
-	const struct plan_input *in = b->input;
-	uint32_t addr;
-	size_t i;
-
-	for (i = 0; i < in->links->n_addrs; i++)
-		add_addr(b, in->links->addrs[i].addr, ADDR_LOCAL, POOL_NONE);
-	for (i = 0; i < in->config->n_forwards; i++) {
-		addr = forward_addr(in, &in->config->forwards[i]);
-		if (addr)
-			add_addr(b, addr, ADDR_FORWARD, POOL_NONE);
-	}
-}
-
-static int compare_addrs(const void *a, const void *b)
-{
-	const struct plan_addr *x = a, *y = b;
-
-	if (x->addr != y->addr)
-		return x->addr < y->addr ? -1 : 1;
-	return (int)x->pool - (int)y->pool;
-}
-
-/* The policy of an address that is in several pools reserves what any of them does. */
-static uint16_t merge_policies(struct plan *plan, uint16_t a, uint16_t b)
-{
-	struct portset *merged;
-	size_t w;
-
-	if (a == b || b == POLICY_NONE)
-		return a;
-	if (a == POLICY_NONE)
-		return b;
-	merged = &plan->policies[plan->n_policies];
-	for (w = 0; w < NATVI_PORT_WORDS; w++)
-		merged->word[w] = plan->policies[a].word[w] | plan->policies[b].word[w];
-	return (uint16_t)plan->n_policies++;
-}
-
-/* One entry an address: flags together, the first pool that has it. */
-static void merge_addrs(struct builder *b)
-{
-	struct plan *plan = b->plan;
-	size_t from = 0, n = 0, i, end;
-	struct plan_addr merged;
-	uint16_t policy;
-
-	qsort(plan->addrs, plan->n_addrs, sizeof(*plan->addrs), compare_addrs);
-	for (; from < plan->n_addrs; from = end) {
-		merged = plan->addrs[from];
-		for (end = from; end < plan->n_addrs && plan->addrs[end].addr == merged.addr; end++)
-			merged.flags |= plan->addrs[end].flags;
-		for (i = from; i < end; i++) {
-			if (plan->addrs[i].pool == POOL_NONE || (i > from && plan->addrs[i].pool == plan->addrs[i - 1].pool))
-				continue;
-			policy = 1 + 2 * plan->addrs[i].pool + !!(merged.flags & ADDR_LOCAL);
-			merged.policy = merge_policies(plan, merged.policy, policy);
-		}
-		plan->addrs[n++] = merged;
-	}
-	plan->n_addrs = n;
 }
 
 static int give_slots(struct builder *b, struct slots *slots)
 {
 	struct plan *plan = b->plan;
-	uint32_t *addrs = calloc(plan->n_addrs + 1, sizeof(*addrs)), *got = calloc(plan->n_addrs + 1, sizeof(*got));
-	uint32_t missing = 0;
+	uint64_t *faces = calloc(plan->n_addrs + 1, sizeof(*faces));
+	uint32_t *got = calloc(plan->n_addrs + 1, sizeof(*got)), missing = 0;
 	size_t i, n = 0;
 	int err = -ENOMEM;
 
-	if (!addrs || !got)
+	if (!faces || !got)
 		goto out;
 	for (i = 0; i < plan->n_addrs; i++)
 		if (plan->addrs[i].flags & (ADDR_POOL | ADDR_FORWARD))
-			addrs[n++] = plan->addrs[i].addr;
-	err = slots_assign(slots, addrs, n, got, &missing);
+			faces[n++] = slot_face(plan->addrs[i].addr, plan->addrs[i].zone);
+	err = slots_assign(slots, faces, n, got, &missing);
 	if (err) {
 		fail(b->err, b->err_len, err, "the tables have room for %u outside addresses, and %u more are needed: "
 		     "`natvi down` first, then start with this configuration", slots->n, missing);
@@ -335,7 +266,7 @@ static int give_slots(struct builder *b, struct slots *slots)
 		if (plan->addrs[i].flags & (ADDR_POOL | ADDR_FORWARD))
 			plan->addrs[i].slot = got[n++];
 out:
-	free(addrs);
+	free(faces);
 	free(got);
 	return err;
 }
@@ -343,12 +274,16 @@ out:
 static void finish_pool_addrs(struct plan *plan)
 {
 	const struct plan_addr *addr;
-	size_t i;
+	const struct pool *pool;
+	size_t i, p;
 
-	for (i = 0; i < plan->n_pool_addrs; i++) {
-		addr = plan_find_addr(plan, addr_to4(&plan->pool_addrs[i].addr));
-		plan->pool_addrs[i].slot = addr->slot;
-		plan->pool_addrs[i].flags = addr->flags;
+	for (p = 0; p < plan->n_pools; p++) {
+		pool = &plan->pools[p];
+		for (i = pool->first; i < pool->first + pool->n_addrs; i++) {
+			addr = plan_find_addr(plan, addr_to4(&plan->pool_addrs[i].addr), pool->zone);
+			plan->pool_addrs[i].slot = addr->slot;
+			plan->pool_addrs[i].flags = addr->flags;
+		}
 	}
 }
 
@@ -360,10 +295,12 @@ static void add_static(struct builder *b, const struct cfg_forward *forward, con
 	memset(entry, 0, sizeof(*entry));
 	entry->outside.addr = addr_from4(outside->addr);
 	entry->outside.port = htons((uint16_t)(forward->ext_ports.lo + offset));
+	entry->outside.zone = outside->zone;
 	entry->outside.proto = proto;
 	entry->outside.kind = MAPPING_OUTSIDE;
 	entry->inside.addr = addr_from4(forward->int_addr);
 	entry->inside.port = htons((uint16_t)(forward->int_ports.lo + offset));
+	entry->inside.zone = plan_forward_inside(b->plan, b->input, forward);
 	entry->inside.proto = proto;
 	entry->inside.kind = MAPPING_INSIDE;
 	entry->inside.pool = outside->pool;
@@ -382,6 +319,7 @@ static int compare_statics(const void *a, const void *b)
 static int add_statics(struct builder *b)
 {
 	const struct config *config = b->input->config;
+	const struct plan_addr *outside;
 	const struct cfg_forward *forward;
 	struct plan *plan = b->plan;
 	uint32_t addr, ports, p;
@@ -389,13 +327,14 @@ static int add_statics(struct builder *b)
 
 	for (i = 0; i < config->n_forwards; i++) {
 		forward = &config->forwards[i];
-		addr = forward_addr(b->input, forward);
+		addr = plan_forward_addr(b->input, forward);
 		if (!addr)
 			continue;
+		outside = plan_find_addr(plan, addr, plan_forward_outside(plan, b->input, forward));
 		ports = (uint32_t)forward->ext_ports.hi - forward->ext_ports.lo + 1;
 		for (j = 0; j < forward->n_protos; j++)
 			for (p = 0; p < ports; p++)
-				add_static(b, forward, plan_find_addr(plan, addr), forward->protos[j], (uint16_t)p);
+				add_static(b, forward, outside, forward->protos[j], (uint16_t)p);
 	}
 	qsort(plan->statics, plan->n_statics, sizeof(*plan->statics), compare_statics);
 	for (i = 1; i < plan->n_statics; i++)
@@ -412,6 +351,7 @@ static int allocate(struct builder *b, const struct plan_needs *needs)
 {
 	const struct config *config = b->input->config;
 	struct plan *plan = b->plan;
+	size_t max_addrs;
 
 	if (needs->pool_addrs > NATVI_MAX_POOL_ADDRS)
 		return fail(b->err, b->err_len, -E2BIG, "%u pool addresses are more than the limit of %d",
@@ -419,12 +359,12 @@ static int allocate(struct builder *b, const struct plan_needs *needs)
 	if (needs->statics > PLAN_MAX_STATICS)
 		return fail(b->err, b->err_len, -E2BIG, "%u forwarded ports are more than the limit of %d",
 			    needs->statics, PLAN_MAX_STATICS);
-	b->max_addrs = needs->pool_addrs + config->n_forwards + b->input->links->n_addrs;
+	max_addrs = needs->pool_addrs + needs->net_addrs + config->n_forwards + b->input->links->n_addrs + b->input->n_former;
 	plan->pools = calloc(NATVI_MAX_POOLS, sizeof(*plan->pools));
 	plan->cfg_pool = malloc((config->n_pools + 1) * sizeof(*plan->cfg_pool));
 	plan->masq_pool = malloc((config->n_interfaces + 1) * sizeof(*plan->masq_pool));
 	plan->pool_addrs = calloc(needs->pool_addrs + 1, sizeof(*plan->pool_addrs));
-	plan->addrs = calloc(b->max_addrs + 1, sizeof(*plan->addrs));
+	plan->addrs = calloc(max_addrs + 1, sizeof(*plan->addrs));
 	/* A merged set stands for two entries at least; there are no more of them than pool addresses. */
 	plan->n_policies = 1 + 2 * NATVI_MAX_POOLS;
 	plan->policies = calloc(plan->n_policies + needs->pool_addrs, sizeof(*plan->policies));
@@ -448,15 +388,17 @@ int plan_build(struct plan *plan, const struct plan_input *input, struct slots *
 	ret = allocate(&b, &needs);
 	if (ret)
 		goto fail;
-	ret = place_pools(&b, true);
+	ret = plan_zones(plan, input, err, err_len);
+	if (!ret)
+		ret = place_pools(&b, true);
 	if (!ret)
 		ret = place_pools(&b, false);
 	if (ret)
 		goto fail;
 	add_configured_pools(&b);
 	add_masquerade_pools(&b);
-	add_other_addrs(&b);
-	merge_addrs(&b);
+	plan_other_addrs(plan, input);
+	plan_merge_addrs(plan);
 	ret = give_slots(&b, slots);
 	if (ret)
 		goto fail;
@@ -482,23 +424,8 @@ void plan_free(struct plan *plan)
 	free(plan->addrs);
 	free(plan->policies);
 	free(plan->statics);
+	free(plan->listeners.list);
 	memset(plan, 0, sizeof(*plan));
-}
-
-const struct plan_addr *plan_find_addr(const struct plan *plan, uint32_t addr)
-{
-	size_t lo = 0, hi = plan->n_addrs, mid;
-
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (plan->addrs[mid].addr == addr)
-			return &plan->addrs[mid];
-		if (plan->addrs[mid].addr < addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
 }
 
 /* Where a mapping is for TCP and UDP together it needs the port of both, so what one has is taken for the other. */
@@ -508,6 +435,18 @@ static bool counts_for(const struct plan *plan, const struct plan_addr *addr, ui
 	int own = portbits_proto_of(proto);
 
 	return own == (int)bits || (shared && own != PORTBITS_ICMP && bits != PORTBITS_ICMP);
+}
+
+static void add_listeners(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out)
+{
+	const struct listener *l;
+	size_t i;
+
+	for (i = 0; i < plan->listeners.n && (addr->flags & ADDR_LOCAL); i++) {
+		l = &plan->listeners.list[i];
+		if ((!l->addr || l->addr == addr->addr) && counts_for(plan, addr, l->proto, proto))
+			portset_add(out, l->port, l->port);
+	}
 }
 
 static void ports_taken(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out)
@@ -529,9 +468,10 @@ static void ports_taken(const struct plan *plan, const struct plan_addr *addr, e
 	}
 	for (; lo < plan->n_statics && addr_equal(&plan->statics[lo].outside.addr, &outside); lo++) {
 		port = ntohs(plan->statics[lo].outside.port);
-		if (counts_for(plan, addr, plan->statics[lo].outside.proto, proto))
+		if (plan->statics[lo].outside.zone == addr->zone && counts_for(plan, addr, plan->statics[lo].outside.proto, proto))
 			portset_add(out, port, port);
 	}
+	add_listeners(plan, addr, proto, out);
 }
 
 static bool is_all_taken(const struct portset *set)

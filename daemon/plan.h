@@ -13,6 +13,7 @@
 #include "abi/mapping.h"
 #include "daemon/addrs.h"
 #include "daemon/links.h"
+#include "daemon/listeners.h"
 #include "lib/config.h"
 
 #define SLOW_MARK		0x40000000u	/* the bit of skb->mark that marks slow-road packets */
@@ -30,21 +31,31 @@ struct pool_place {
 struct plan_input {
 	const struct config *config;
 	const struct pool_place *places;	/* [NATVI_MAX_POOLS] as they were */
+	const char (*zones)[NATVI_NAME_LEN];	/* [NATVI_MAX_ZONES] names as they were numbered; NULL: not at all */
 	const struct links *links;
 	uint16_t local_lo, local_hi;	/* net.ipv4.ip_local_port_range */
 	bool policy;			/* IPsec policies or mark rules exist */
 	bool one_route;			/* only the three routing rules of every box */
 	bool mark_routes;		/* rules ask for marks, and the kernel's look-up takes them */
 	bool mark_slow;			/* natvi's nftables table stands */
+	const struct plan_addr *former;	/* addresses that a reload took away, and that sessions still have; they stay natvi's */
+	size_t n_former;
+	const uint16_t *rule_ids;	/* of the configuration's rules; NULL: by their place */
 };
 
-/* One address of interest: of the box, of a pool, or outside address of a forward. Sorted by addr. */
+/*
+ * One address of interest: of the box, of a pool or a netmap, or outside address of a forward. In two zones it is two; a
+ * zone sees one of them at most. Sorted by address, then zone.
+ */
 struct plan_addr {
+	uint64_t zones;			/* bit: number of a zone that sees it */
 	uint32_t addr;			/* host byte order */
 	uint32_t slot;			/* or SLOT_NONE */
+	uint16_t zone;			/* as addr_info.zone */
+	uint16_t policy;		/* in plan.policies: reserved TCP and UDP ports */
 	uint8_t flags;			/* ADDR_* */
 	uint8_t pool;			/* or POOL_NONE */
-	uint16_t policy;		/* in plan.policies: reserved TCP and UDP ports */
+	uint8_t pad[2];			/* 0: plans are compared as bytes */
 };
 
 /* One forwarded port: the two entries of its static mapping. Sorted by outside. */
@@ -68,12 +79,16 @@ struct plan {
 	size_t n_pool_addrs;
 	struct port *ports;		/* interfaces that exist, in the configuration's order */
 	size_t n_ports;
+	struct zone zones[NATVI_MAX_ZONES];
+	char zone_names[NATVI_MAX_ZONES][NATVI_NAME_LEN];	/* by number, those of zones that have gone too */
 	struct plan_addr *addrs;
 	size_t n_addrs;
+	size_t n_addr_keys;		/* with each zone that sees them: entries of the table */
 	struct portset *policies;
 	size_t n_policies;
 	struct plan_static *statics;
 	size_t n_statics;
+	struct listeners listeners;	/* the owner puts them in */
 };
 
 /*
@@ -84,25 +99,34 @@ struct plan {
 int plan_build(struct plan *plan, const struct plan_input *input, struct slots *slots, char *err, size_t err_len);
 void plan_free(struct plan *plan);
 
-/* Slots, pool addresses and forwarded ports that a configuration asks for, before any table is made. */
+/* What a configuration asks for, before any table is made. */
 struct plan_needs {
 	uint32_t slots;
 	uint32_t pool_addrs;
+	uint32_t net_addrs;		/* translated addresses of netmaps */
+	uint32_t addr_keys;		/* all these addresses and those of forwards, once for each zone that may see them */
 	uint32_t statics;
 };
 struct plan_needs plan_needs(const struct config *config);
 
-/* NULL: not one of the plan's addresses. */
-const struct plan_addr *plan_find_addr(const struct plan *plan, uint32_t addr);
+/* Number of a zone by its name; "" is 0. The name is one of the configuration's. */
+uint16_t plan_zone(const struct plan *plan, const char *name);
 
-/* Ports of a slot and protocol that must stay taken: reserved ones and forwards (of a shared pool: those of TCP and UDP). */
+/* The address with this addr_info.zone, or as a packet of this zone sees it; NULL: it is not in the plan. */
+const struct plan_addr *plan_find_addr(const struct plan *plan, uint32_t addr, uint16_t zone);
+const struct plan_addr *plan_seen_addr(const struct plan *plan, uint32_t addr, uint16_t zone);
+
+/* Ports of a slot and protocol that must stay taken: reserved ones, those of the box's services, and forwards (of a shared pool: those of TCP and UDP). */
 void plan_taken(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out);
 
 /*
- * The pool that has this address too, if it shares mappings between TCP and UDP and masquerading does not, or the
- * other way round; else NULL. Masquerading then goes without the address.
+ * The pool that has this address of an interface in that zone too, if it shares mappings between TCP and UDP and
+ * masquerading does not, or the other way round; else NULL. Masquerading then goes without the address.
  */
-const struct cfg_pool *config_sharing_conflict(const struct config *config, uint32_t addr);
+const struct cfg_pool *config_sharing_conflict(const struct config *config, uint32_t addr, const char *zone);
+
+/* The zone whose alone an address of an interface in this zone is: a VRF's; else "". */
+const char *config_own_zone(const struct config *config, const char *zone);
 
 /* Do rules masquerade by this interface? */
 bool config_masquerades(const struct config *config, const char *interface);

@@ -38,17 +38,47 @@ static int write_json(const char *instance, enum instance_file file, const json_
 
 int reload_save(struct daemon *d)
 {
-	json_t *json = config_to_json(d->config);
+	json_t *json = config_to_json(d->config), *rule;
+	size_t i;
 	int err;
 
 	if (!json)
 		return -ENOMEM;
+	json_object_set(json, "rule_ids", d->rule_ids);
+	json_array_foreach(json_object_get(json, "rules"), i, rule)
+		json_object_set_new(rule, "id", json_integer(d->rule_numbers[i]));
 	json_object_set_new(json, "source", json_string(d->config->source));
 	json_object_set_new(json, "pid", json_integer(getpid()));
 	json_object_set_new(json, "started", json_integer(d->started));
 	err = write_json(d->instance, INSTANCE_RUNNING, json);
 	json_decref(json);
 	return err;
+}
+
+struct config *reload_running(const char *instance)
+{
+	static const char *const added[] = { "rule_ids", "source", "pid", "started" };	/* by reload_save() */
+	char path[INSTANCE_PATH_LEN], *text;
+	struct cfg_errors errors = { 0 };
+	struct config *config = NULL;
+	json_t *json, *rule;
+	size_t i;
+
+	instance_path(path, instance, INSTANCE_RUNNING);
+	json = json_load_file(path, 0, NULL);
+	if (!json)
+		return NULL;
+	for (i = 0; i < sizeof(added) / sizeof(added[0]); i++)
+		json_object_del(json, added[i]);
+	json_array_foreach(json_object_get(json, "rules"), i, rule)
+		json_object_del(rule, "id");
+	text = json_dumps(json, 0);
+	if (text && config_read_text(text, strlen(text), path, &config, &errors))
+		config = NULL;
+	cfg_errors_free(&errors);
+	free(text);
+	json_decref(json);
+	return config;
 }
 
 /* The other file */

@@ -28,6 +28,9 @@ void reload_stop(struct daemon *d);
 /* Write the running configuration for the commands. */
 int reload_save(struct daemon *d);
 
+/* What an instance runs, as reload_save() has written it; NULL: nothing that can be read. */
+struct config *reload_running(const char *instance);
+
 /* What the last daemon had confirmed when it died with a confirmation open; NULL: nothing was open. */
 struct config *reload_unconfirmed(const char *instance);
 

@@ -183,7 +183,7 @@ static json_t *flush_with(struct daemon *d, const char *what, struct filter *fil
 	if (!strcmp(what, "mappings") && filter_check_mapping(filter, err, sizeof(err)))
 		return ctl_error("%s", err);
 	if (!strcmp(what, "sessions"))
-		flushed = sessions_kill(d->tables, filter, NULL, NULL);
+		flushed = sessions_kill(d->tables, filter, NULL, NULL, END_FLUSHED);
 	else
 		flushed = mappings_drop(d->tables, admit_mapping, filter, &busy);
 	engine_freed(d);

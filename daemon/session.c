@@ -13,6 +13,7 @@ struct collection {
 	session_pick pick_session;
 	mapping_pick pick_mapping;
 	void *arg;
+	uint32_t reason;
 	void *list;
 	size_t n, room;
 };
@@ -34,25 +35,26 @@ static int append(struct collection *c, const void *key, size_t size)
 
 static int collect_session(const struct session *session, void *arg)
 {
+	struct kill_args args = { .key = session->orig.key };
 	struct collection *c = arg;
 
-	if (c->pick_session && !c->pick_session(session, c->arg))
+	args.reason = c->reason;
+	if (c->pick_session && !c->pick_session(session, c->arg, &args.reason))
 		return 0;
-	return append(c, &session->orig.key, sizeof(session->orig.key));
+	return append(c, &args, sizeof(args));
 }
 
-int sessions_kill(const struct tables *tables, const struct filter *filter, session_pick pick, void *arg)
+int sessions_kill(const struct tables *tables, const struct filter *filter, session_pick pick, void *arg, uint32_t reason)
 {
-	struct collection c = { .pick_session = pick, .arg = arg };
-	struct kill_args args;
+	struct collection c = { .pick_session = pick, .arg = arg, .reason = reason };
+	struct kill_args *args;
 	int err = maps_each_session(tables->maps, filter, collect_session, &c), ended = 0;
 	size_t i;
 
 	for (i = 0; i < c.n && !err; i++) {
-		memset(&args, 0, sizeof(args));
-		args.key = ((struct tuple *)c.list)[i];
-		err = tables_run(tables, PROG_KILL, &args, sizeof(args));
-		if (!err && !args.result)
+		args = &((struct kill_args *)c.list)[i];
+		err = tables_run(tables, PROG_KILL, args, sizeof(*args));
+		if (!err && !args->result)
 			ended++;
 	}
 	free(c.list);

@@ -12,11 +12,14 @@
 #include "lib/filter.h"
 #include "lib/session.h"
 
-/* End sessions for which this is true. */
-typedef bool (*session_pick)(const struct session *session, void *arg);
+/* End sessions for which this is true. *reason is the one asked for, and may be changed. */
+typedef bool (*session_pick)(const struct session *session, void *arg, uint32_t *reason);
 
-/* Their mappings rest, unless mappings_drop() follows. Returns how many ended, or a negative errno. */
-int sessions_kill(const struct tables *tables, const struct filter *filter, session_pick pick, void *arg);
+/*
+ * For that reason (enum end_reason). Their mappings rest, unless mappings_drop() follows. KILL_RELEASE: they go on, but their
+ * mappings rest, too. Returns how many ended (or let go), or a negative errno.
+ */
+int sessions_kill(const struct tables *tables, const struct filter *filter, session_pick pick, void *arg, uint32_t reason);
 
 /* Mappings without sessions for which this is true go. */
 typedef bool (*mapping_pick)(const struct map_entry *entry, void *arg);

@@ -16,6 +16,7 @@
 #include "daemon/attach.h"
 #include "daemon/daemon.h"
 #include "daemon/links.h"
+#include "daemon/nvi.h"
 #include "daemon/plan.h"
 #include "daemon/tables.h"
 #include "lib/config.h"
@@ -29,10 +30,14 @@ struct served {
 	bool up;			/* programs are attached */
 	struct attached attached;
 	char trouble[256];		/* why they are not, although it is there; said once */
+	char zone[256];			/* what is wrong with its zone; said once */
 };
 
+struct announce;
+struct clashes;
 struct guard;
 struct park;
+struct routes;
 struct watch;
 struct sweep;
 struct server;
@@ -52,10 +57,13 @@ struct daemon {
 	bool has_plan;			/* false: what the maps hold is not known here yet */
 	struct slots slots;
 	struct pool_place places[NATVI_MAX_POOLS];
+	char zones[NATVI_MAX_ZONES][NATVI_NAME_LEN];	/* names by number */
 	struct port *ports;		/* [NATVI_MAX_PORTS] as the map has them */
 	struct served *served;
 	size_t n_served;
 	bool draining;			/* some slot or pool is still named by mappings */
+	ev_timer drain_timer;		/* runs for the moment in which a lost address may come back */
+	struct clashes *clashes;	/* services whose port NAT has given away */
 	bool overlaps;			/* mappings hold ports that are reserved by now */
 	uint32_t overlaps_s;		/* when that was looked at last */
 	uint32_t retry_s;		/* when what could not be attached was tried last */
@@ -66,17 +74,25 @@ struct daemon {
 	bool one_route;			/* see SETTINGS_ONE_ROUTE */
 	bool mark_routes;		/* see SETTINGS_MARK_ROUTES */
 
+	struct json_t *rule_ids;	/* see rule_ids.h */
+	uint16_t *rule_numbers;		/* of config's rules */
+	struct plan_addr *former;	/* see orphans.h; sorted */
+	size_t n_former;
+	uint32_t former_s;		/* when it was looked at last */
 	struct config *fallback;	/* last confirmed configuration, while a confirmation is waited for */
 	ev_timer confirm_timer;
 	time_t started;
 	uint32_t applied_s;
 	bool release;			/* `down` follows: let go of neighbours too */
 
+	struct nvi nvi;
 	struct park *park;
 	struct watch *watch;
 	struct sweep *sweep;
 	struct server *server;
 	struct guard *guard;		/* what natvi's nftables table says */
+	struct routes *routes;		/* to outside addresses, by nvi0 */
+	struct announce *announce;	/* of outside addresses, by ARP */
 };
 
 /* engine.c */

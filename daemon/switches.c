@@ -66,6 +66,7 @@ static void want_port(struct wants *wants, const char *port)
 	want(wants, "1", port, "forwarding");
 	want(wants, "1", port, "accept_local");
 	want(wants, "0", port, "send_redirects");
+	want(wants, "1", port, "ignore_routes_with_linkdown");
 	if (rp_filter_strict(port))
 		want(wants, "2", port, "rp_filter");
 }
@@ -82,7 +83,9 @@ int switches_set(const char *instance, const struct port *ports, size_t n_ports)
 	want(&wants, "0", "all", "send_redirects");
 	/* The ports' own first: what is remembered of them must not be what ip_forward made of them. */
 	for (i = 0; i < n_ports; i++)
-		want_port(&wants, ports[i].name);
+		if (!(ports[i].flags & PORT_NVI))	/* that is natvi's own */
+			want_port(&wants, ports[i].name);
+	want(&wants, "1", "lo", "forwarding");	/* what the box sends is routed again as if it came in there */
 	want(&wants, "1", NULL, "net/ipv4/ip_forward");
 	err = sysctl_commit(instance, wants.list, wants.n);
 	free(wants.list);
@@ -108,7 +111,7 @@ static void check_one(const char *port, const char *name, const char *should, co
 
 void switches_check(const char *const *ports, size_t n_ports, switches_fn fn, void *arg)
 {
-	bool accept_all = value_of("all", "accept_local") == 1;
+	bool accept_all = value_of("all", "accept_local") == 1, linkdown_all = value_of("all", "ignore_routes_with_linkdown") == 1;
 	char is[SYSCTL_VALUE_LEN], key[SYSCTL_KEY_LEN];
 	size_t i;
 
@@ -118,6 +121,8 @@ void switches_check(const char *const *ports, size_t n_ports, switches_fn fn, vo
 	for (i = 0; i < n_ports; i++) {
 		check_one(ports[i], "forwarding", "1", "nothing is forwarded that comes in there", fn, arg);
 		check_one(ports[i], "send_redirects", "0", "redirects would tell inside hosts a way past natvi", fn, arg);
+		if (!linkdown_all)
+			check_one(ports[i], "ignore_routes_with_linkdown", "1", "without a carrier there, traffic keeps going that way", fn, arg);
 		if (!accept_all)
 			check_one(ports[i], "accept_local", "1", "translated packets that the kernel forwards are dropped there", fn, arg);
 		if (rp_filter_strict(ports[i])) {

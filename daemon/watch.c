@@ -11,17 +11,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
+#include "daemon/caps.h"
+#include "daemon/announce.h"
 #include "daemon/guard.h"
 #include "daemon/neigh.h"
 #include "daemon/park.h"
+#include "daemon/routes.h"
 #include "daemon/state.h"
 #include "daemon/watch.h"
+#include "daemon/zone_rules.h"
 #include "lib/log.h"
 
 #define GATHER_S	0.010
 #define SCAN_S		0.050
+/* From kernel 6.13 and 6.15 on; Debian 12's headers do not know them. */
+#define FRA_DSCP_	25
+#define FRA_DSCP_MASK_	30
 
 struct watch {
 	struct daemon *d;
@@ -29,36 +35,44 @@ struct watch {
 	struct mnl_socket *route, *xfrm, *nft;	/* xfrm, nft NULL: this kernel has none */
 	ev_io route_io, xfrm_io, nft_io;
 	ev_timer gather, scan;
-	bool links, filters, rules, policies, generation, tables, all;
+	bool links, filters, rules, policies, generation, tables, outside, nvi, nvi_routes, all;
 	bool mark_rules, ipsec;
 };
 
-/* Rules by mark: honoured by the route look-up from kernel 6.10 on. */
-
-static bool kernel_honours_mark(void)
-{
-	unsigned int major = 0, minor = 0;
-	struct utsname name;
-
-	if (uname(&name) || sscanf(name.release, "%u.%u", &major, &minor) != 2)
-		return false;
-	return major > 6 || (major == 6 && minor >= 10);
-}
-
+/*
+ * What the routing rules ask for. A rule that only looks at where a packet came in, where it goes and what it carries
+ * gives one answer to both look-ups; a rule that looks at the source may not.
+ */
 struct rules_seen {
 	bool marks;		/* some rule asks for a mark */
-	bool own;		/* there are others than the three of every box */
-	uint32_t priority;	/* of the rule under work */
+	bool own;		/* some rule asks for the source, or something that is not known here */
+	bool tos;
+	/* of the rule under work */
+	bool marked, natvi, strange, dscp;
 };
 
 static int rule_attr(const struct nlattr *attr, void *arg)
 {
 	struct rules_seen *seen = arg;
 
-	if (mnl_attr_get_type(attr) == FRA_FWMARK && mnl_attr_get_u32(attr))
-		seen->marks = true;
-	if (mnl_attr_get_type(attr) == FRA_PRIORITY)
-		seen->priority = mnl_attr_get_u32(attr);
+	switch (mnl_attr_get_type(attr)) {
+	case FRA_FWMARK:
+	case FRA_FWMASK:
+		seen->marked |= mnl_attr_get_u32(attr);
+		break;
+	case FRA_PROTOCOL:
+		seen->natvi = mnl_attr_get_u8(attr) == NL_PROTOCOL;
+		break;
+	case FRA_DSCP_:
+	case FRA_DSCP_MASK_:
+		seen->dscp = true;
+		break;
+	case FRA_DST: case FRA_IIFNAME: case FRA_OIFNAME: case FRA_PRIORITY: case FRA_TABLE: case FRA_GOTO:
+	case FRA_L3MDEV: case FRA_SUPPRESS_PREFIXLEN: case FRA_SUPPRESS_IFGROUP: case FRA_IP_PROTO:
+		break;
+	default:
+		seen->strange = true;
+	}
 	return MNL_CB_OK;
 }
 
@@ -69,12 +83,13 @@ static int take_rule(const struct nlmsghdr *msg, void *arg)
 
 	if (msg->nlmsg_type != RTM_NEWRULE)
 		return 0;
-	seen->priority = 0;
+	seen->marked = seen->natvi = seen->strange = seen->dscp = false;
 	mnl_attr_parse(msg, sizeof(*rule), rule_attr, seen);
-	if (!(seen->priority == 0 && rule->table == RT_TABLE_LOCAL) &&
-	    !(seen->priority == 32766 && rule->table == RT_TABLE_MAIN) &&
-	    !(seen->priority == 32767 && rule->table == RT_TABLE_DEFAULT))
-		seen->own = true;
+	if (seen->natvi)
+		return 0;
+	seen->marks |= seen->marked;
+	seen->tos |= seen->dscp || rule->tos;
+	seen->own |= seen->strange || rule->src_len;
 	return 0;
 }
 
@@ -88,7 +103,7 @@ static struct rules_seen read_rules(struct daemon *d)
 
 	rule->family = AF_INET;
 	if (nl_talk(&d->nl, msg, take_rule, NULL, &seen))
-		return (struct rules_seen){ .marks = true, .own = true };
+		return (struct rules_seen){ .marks = true, .own = true, .tos = true };
 	return seen;
 }
 
@@ -129,6 +144,7 @@ static bool read_policy(struct watch *w, bool rules, bool policies)
 		w->mark_rules = !kernel_honours_mark() && seen.marks;
 		w->d->mark_routes = kernel_honours_mark() && seen.marks;
 		w->d->one_route = !seen.own;
+		tables_set(w->d->tables, flags, (w->d->tables->control->flags & ~CONTROL_TOS) | (seen.tos ? CONTROL_TOS : 0));
 	}
 	if (policies)
 		w->ipsec = read_ipsec();
@@ -153,13 +169,15 @@ static void apply(struct watch *w)
 static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct watch *w = timer->data;
-	bool changed, links = w->links || w->all, generation = w->generation || w->all;
+	bool changed, outside, links = w->links || w->all, generation = w->generation || w->all;
 
 	ev_timer_stop(loop, timer);
 	if (w->all) {
 		log_debug("events were lost; reading everything again");
 		neigh_read(w->neighbours, &changed);
 	}
+	if ((w->rules || w->all) && zone_rules_make(&w->d->nl, w->d->config, &w->d->plan) > 0)
+		log_warn("routing rules of zones were gone; they are made again");
 	if (w->rules || w->policies || w->all)
 		links |= read_policy(w, w->rules || w->all, w->policies || w->all);
 	if (w->tables || w->all)
@@ -168,9 +186,19 @@ static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 		links |= engine_verify(w->d);
 	if (w->links || w->filters || w->all)
 		park_verify(w->d);
-	w->links = w->filters = w->rules = w->policies = w->generation = w->tables = w->all = false;
+	outside = w->outside || w->nvi || w->all;
+	if (w->nvi || w->all)
+		routes_event(w->d, NULL);
+	if (w->nvi || w->links || w->filters || w->all)
+		links |= nvi_verify(w->d);
+	if (w->nvi_routes || w->links || w->all)	/* with a link its routes go without a word */
+		nvi_routes_follow(w->d);
+	w->links = w->filters = w->rules = w->policies = w->generation = w->tables = w->outside = false;
+	w->nvi = w->nvi_routes = w->all = false;
 	if (links)
 		apply(w);
+	if (outside)
+		routes_follow(w->d);
 	if (generation)
 		engine_new_generation(w->d);
 }
@@ -187,9 +215,19 @@ static void on_scan(struct ev_loop *loop, ev_timer *timer, int events)
 
 static void hear(struct watch *w, const struct nlmsghdr *msg)
 {
+	const struct ifinfomsg *info;
+
 	switch (msg->nlmsg_type) {
 	case RTM_NEWLINK:
+		announce_event(w->d, msg);
+		/* fall through */
 	case RTM_DELLINK:
+		info = mnl_nlmsg_get_payload(msg);
+		if (nvi_owns(w->d, (uint32_t)info->ifi_index))
+			w->nvi = true;
+		else
+			w->links = true;
+		break;
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
 		w->links = true;
@@ -200,11 +238,18 @@ static void hear(struct watch *w, const struct nlmsghdr *msg)
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
+		w->outside |= routes_event(w->d, msg);
+		w->generation = true;
+		w->nvi_routes |= nvi_routes_hear(w->d, msg);
+		break;
+	case RTM_NEWNEXTHOP:	/* an object of `ip nexthop`; its routes need not be told of apart */
+	case RTM_DELNEXTHOP:
 		w->generation = true;
 		break;
 	case RTM_NEWRULE:
 	case RTM_DELRULE:
 		w->rules = true;
+		w->nvi_routes |= nvi_routes_hear(w->d, msg);
 		w->generation = true;
 		break;
 	case RTM_NEWNEIGH:
@@ -249,7 +294,7 @@ static void drain_socket(struct watch *w, struct mnl_socket *sock, hear_fn fn)
 		for (msg = (void *)buf; mnl_nlmsg_ok(msg, len); msg = mnl_nlmsg_next(msg, &len))
 			fn(w, msg);
 	}
-	if ((w->links || w->filters || w->rules || w->policies || w->generation || w->tables || w->all) && !ev_is_active(&w->gather)) {
+	if ((w->links || w->filters || w->rules || w->policies || w->generation || w->tables || w->nvi || w->all) && !ev_is_active(&w->gather)) {
 		ev_timer_set(&w->gather, GATHER_S, 0);
 		ev_timer_start(w->d->loop, &w->gather);
 	}
@@ -282,7 +327,7 @@ int watch_open(struct daemon *d)
 {
 	static const unsigned int route_groups[] = {
 		RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_NEIGH,
-		RTNLGRP_TC, 0
+		RTNLGRP_TC, RTNLGRP_NEXTHOP, 0
 	};
 	static const unsigned int xfrm_groups[] = { XFRMNLGRP_POLICY, 0 };
 	static const unsigned int nft_groups[] = { NFNLGRP_NFTABLES, 0 };
@@ -310,6 +355,7 @@ int watch_open(struct daemon *d)
 		return err;
 	}
 	read_policy(w, true, true);
+	nvi_routes_follow(d);
 	return 0;
 }
 

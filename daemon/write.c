@@ -22,9 +22,9 @@ int write_fits(const struct tables *tables, const struct plan *plan, char *err, 
 		what = "pool addresses";
 		need = plan->n_pool_addrs;
 		room = c->n_pool_addrs;
-	} else if (plan->n_addrs > tables->max_addr_entries) {
-		what = "addresses of pools and interfaces";
-		need = plan->n_addrs;
+	} else if (plan->n_addr_keys > tables->max_addr_entries) {
+		what = "addresses of pools, netmaps and interfaces (once for each zone that sees them)";
+		need = plan->n_addr_keys;
 		room = tables->max_addr_entries;
 	} else if (plan->n_statics > statics) {
 		what = "forwarded ports";
@@ -73,42 +73,45 @@ int write_half(const struct tables *tables, const struct plan *was, const struct
 
 /* Addresses */
 
-static void addr_entry(const struct plan_addr *addr, struct addr_key *key, struct addr_info *info)
+static struct addr_key addr_key(uint32_t addr, uint16_t zone)
 {
-	memset(key, 0, sizeof(*key));
-	key->addr = addr_from4(addr->addr);
-	if (!info)
-		return;
-	memset(info, 0, sizeof(*info));
-	info->slot = addr->slot;
-	info->flags = addr->flags;
-	info->pool = addr->pool;
+	return (struct addr_key){ .addr = addr_from4(addr), .zone = zone };
 }
 
 static bool same_addr(const struct plan_addr *a, const struct plan_addr *b)
 {
-	return a && a->slot == b->slot && a->flags == b->flags && a->pool == b->pool;
+	return a && a->slot == b->slot && a->flags == b->flags && a->pool == b->pool && a->zone == b->zone;
+}
+
+/* The entry of one zone, if it is new or different. */
+static int write_addr(const struct tables *tables, const struct plan *was, const struct plan_addr *addr, uint16_t zone)
+{
+	struct addr_info info = { .slot = addr->slot, .flags = addr->flags, .pool = addr->pool, .zone = addr->zone };
+	struct addr_key key = addr_key(addr->addr, zone);
+
+	if (was && same_addr(plan_seen_addr(was, addr->addr, zone), addr))
+		return 0;
+	return bpf_map_update_elem(tables->map[TABLE_ADDRS], &key, &info, BPF_ANY);
 }
 
 int write_addrs(const struct tables *tables, const struct plan *was, const struct plan *plan)
 {
-	struct addr_info info;
-	struct addr_key key;
+	const struct plan_addr *addr;
+	uint64_t zones;
 	int err = 0;
 	size_t i;
 
 	for (i = 0; i < plan->n_addrs && !err; i++) {
-		if (was && same_addr(plan_find_addr(was, plan->addrs[i].addr), &plan->addrs[i]))
-			continue;
-		addr_entry(&plan->addrs[i], &key, &info);
-		err = bpf_map_update_elem(tables->map[TABLE_ADDRS], &key, &info, BPF_ANY);
+		addr = &plan->addrs[i];
+		for (zones = addr->zones; zones && !err; zones &= zones - 1)
+			err = write_addr(tables, was, addr, (uint16_t)__builtin_ctzll(zones));
 	}
 	return err;
 }
 
 static bool in_plan(const struct plan *plan, const struct addr_key *key)
 {
-	return !key->zone && addr_is4(&key->addr) && plan_find_addr(plan, addr_to4(&key->addr));
+	return key->zone < NATVI_MAX_ZONES && addr_is4(&key->addr) && plan_seen_addr(plan, addr_to4(&key->addr), key->zone);
 }
 
 /* What the map holds is not known: look at every key. */
@@ -134,17 +137,36 @@ static int remove_unknown(const struct tables *tables, const struct plan *plan)
 int remove_addrs(const struct tables *tables, const struct plan *was, const struct plan *plan)
 {
 	struct addr_key key;
+	uint64_t zones;
 	size_t i;
 
 	if (!was)
 		return remove_unknown(tables, plan);
-	for (i = 0; i < was->n_addrs; i++) {
-		if (plan_find_addr(plan, was->addrs[i].addr))
-			continue;
-		addr_entry(&was->addrs[i], &key, NULL);
-		bpf_map_delete_elem(tables->map[TABLE_ADDRS], &key);
-	}
+	for (i = 0; i < was->n_addrs; i++)
+		for (zones = was->addrs[i].zones; zones; zones &= zones - 1) {
+			key = addr_key(was->addrs[i].addr, (uint16_t)__builtin_ctzll(zones));
+			if (!in_plan(plan, &key))
+				bpf_map_delete_elem(tables->map[TABLE_ADDRS], &key);
+		}
 	return 0;
+}
+
+/* Zones */
+
+int write_zones(const struct tables *tables, const struct plan *was, const struct plan *plan)
+{
+	uint32_t i;
+	int err, changed = 0;
+
+	for (i = 0; i < NATVI_MAX_ZONES; i++) {
+		if (was && !memcmp(&was->zones[i], &plan->zones[i], sizeof(plan->zones[i])))
+			continue;
+		err = tables_put(tables, TABLE_ZONES, i, &plan->zones[i]);
+		if (err)
+			return err;
+		changed = 1;
+	}
+	return changed;
 }
 
 /* Ports */

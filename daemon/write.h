@@ -22,6 +22,9 @@ int write_half(const struct tables *tables, const struct plan *was, const struct
 int write_addrs(const struct tables *tables, const struct plan *was, const struct plan *plan);
 int remove_addrs(const struct tables *tables, const struct plan *was, const struct plan *plan);
 
+/* Zones in place. was: what the table holds; NULL: not known. Returns 1 if some changed, 0, or a negative errno. */
+int write_zones(const struct tables *tables, const struct plan *was, const struct plan *plan);
+
 /*
  * Ports into their slots; entries of interfaces that are not in the plan are emptied. shadow: the map's
  * content, [NATVI_MAX_PORTS]. Returns how many entries changed, or a negative errno.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * arp.h - answers for pool addresses that no interface owns (RFC 826), so that a pool in a
- * connected subnet needs neither alias addresses nor proxy ARP.
+ * arp.h - answers for outside addresses that no interface owns (RFC 826): those of pools, forwards and netmaps. So
+ * what lies in a connected subnet needs neither alias addresses nor proxy ARP.
  */
 #ifndef NATVI_DP_ARP_H
 #define NATVI_DP_ARP_H
@@ -30,18 +30,21 @@ DP __be32 arp_addr(const __u8 bytes[4])
 	return addr;
 }
 
-/* Does this request ask for an address that natvi answers for? Probes (RFC 5227) and announcements do not. */
+/*
+ * Does this request ask for an address that natvi answers for? Also in a probe (RFC 5227 section 2.1.1), so that nobody
+ * else takes the address; an announcement asks for nothing.
+ */
 DP bool arp_is_ours(struct pkt *p, const struct arp_packet *arp)
 {
 	const struct addr_info *info;
 	union addr target;
 
 	if (arp->htype != ARP_ETHERNET || arp->ptype != __builtin_bswap16(ETH_P_IP) || arp->hlen != ETH_ALEN ||
-	    arp->plen != 4 || arp->op != ARP_REQUEST || !arp_addr(arp->spa) || arp_addr(arp->spa) == arp_addr(arp->tpa))
+	    arp->plen != 4 || arp->op != ARP_REQUEST || arp_addr(arp->spa) == arp_addr(arp->tpa))
 		return false;
 	addr_from_v4(&target, arp_addr(arp->tpa));
 	info = addr_find(p, &target);
-	return info && (info->flags & ADDR_POOL) && !(info->flags & ADDR_LOCAL);
+	return info && (info->flags & (ADDR_POOL | ADDR_FORWARD | ADDR_NET)) && !(info->flags & ADDR_LOCAL);
 }
 
 DP enum stage arp(struct pkt *p)

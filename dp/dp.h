@@ -10,12 +10,14 @@
 #define NATVI_DP_DP_H
 
 #include "arp.h"
+#include "box.h"
 #include "env.h"
 #include "expire.h"
 #include "forward.h"
 #include "fragment.h"
 #include "icmp_error.h"
 #include "nat.h"
+#include "nvi.h"
 #include "parse.h"
 #include "port.h"
 
@@ -47,16 +49,21 @@ DP bool pkt_begin(struct pkt *p)
 		return p->port ? stage(p) : DONE;                                              \
 	}
 
-APART(nat)
+APART(decide)
+APART(establish)
 APART(icmp_error)
 APART(icmp_answer)
+APART(nvi_gate)
+APART(box_decide)
+APART(box_source)
+APART(box_icmp_error)
 
-/* nat() apart; NEXT: the packet has a flow now. */
+/* A session for a packet that has none; NEXT: it has a flow now. */
 DP enum stage nat_miss(struct pkt *p)
 {
 	if (env_hits_only(p))
 		return punt(p);
-	if (nat_apart(p->ctx) != NEXT)
+	if (decide_apart(p->ctx) != NEXT || establish_apart(p->ctx) != NEXT)
 		return DONE;
 	env_pointers(p);
 	p->bucket = handle_bucket(p->m->handle, &p->m->slot);
@@ -85,17 +92,19 @@ DP bool dp_begin(struct pkt *p)
 	return true;
 }
 
-DP enum stage dp_stages(struct pkt *p)
+/* Has natvi been at work on it already, and counted it? It comes in anew for the kernel's sake. */
+DP bool is_done(const struct pkt *p)
+{
+	const struct settings *set = env_settings(p->control->active);
+
+	return set && (p->m->mark & set->slow_mark);
+}
+
+/* Parsed, and natvi's to look at. */
+DP enum stage dp_translate(struct pkt *p)
 {
 	enum verdict done = VERDICT_FORWARD;
 
-	if (!port_find(p))
-		return kernel(p, VERDICT_NOT_ENABLED);
-	if (parse(p, !(p->port->flags & PORT_NO_L2)) == DONE)
-		return DONE;
-	settle();
-	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
-		return arp(p);
 	if (unlikely(p->m->flags & PKT_FRAGMENT) && fragment(p) == DONE)
 		return DONE;
 	if (p->m->flags & PKT_ICMP_ERROR)
@@ -109,6 +118,40 @@ DP enum stage dp_stages(struct pkt *p)
 	return forward(p, done);
 }
 
+DP enum stage dp_stages(struct pkt *p)
+{
+	if (!port_find(p))
+		return kernel(p, VERDICT_NOT_ENABLED);
+	if (unlikely(p->m->mark) && is_done(p)) {
+		p->m->action = env_kernel(p);
+		return DONE;
+	}
+	if (parse(p, !(p->port->flags & PORT_NO_L2)) == DONE)
+		return DONE;
+	settle();
+	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
+		return arp(p);
+	if (unlikely(p->port->flags & PORT_ROUTED)) {
+		if (env_hits_only(p))
+			return punt(p);
+		if (nvi_gate_apart(p->ctx) != NEXT)
+			return DONE;
+	}
+	return dp_translate(p);
+}
+
+/* What is left to do when it is decided what becomes of p; its action. */
+DP int dp_end(struct pkt *p)
+{
+	if (env_hits_only(p))
+		return p->m->action;
+	if (unlikely(p->m->flags & PKT_FIRST))
+		fragment_done(p);
+	if (unlikely(p->m->error_type))
+		icmp_answer_apart(p->ctx);
+	return p->m->action;
+}
+
 DP int dp_run(void *ctx)
 {
 	struct pkt packet = { .ctx = ctx }, *p = &packet;
@@ -116,10 +159,80 @@ DP int dp_run(void *ctx)
 	if (!dp_begin(p))
 		return env_drop(p);
 	dp_stages(p);
-	if (env_hits_only(p))
+	return dp_end(p);
+}
+
+/* On its way out of nvi0. */
+DP int dp_nvi_out(void *ctx)
+{
+	struct pkt packet = { .ctx = ctx }, *p = &packet;
+
+	if (!dp_begin(p))
+		return env_drop(p);
+	if (nvi_out(p) == DONE)
 		return p->m->action;
-	if (unlikely(p->m->flags & PKT_FIRST))
-		fragment_done(p);
+	settle();
+	dp_translate(p);
+	return dp_end(p);
+}
+
+/* At nvi0's far end. */
+DP int dp_nvi_in(void *ctx)
+{
+	struct pkt packet = { .ctx = ctx }, *p = &packet;
+
+	if (!dp_begin(p))
+		return env_drop(p);
+	nvi_in(p);
+	return p->m->action;
+}
+
+DP enum stage egress_stages(struct pkt *p)
+{
+	/* a tag that is no port's: the interface above this one is the port, and p has been there */
+	if (!port_find(p) || (p->m->eth_proto != __builtin_bswap16(ETH_P_IP) && !is_vlan(p->m->eth_proto)))
+		return DONE;
+	if (parse(p, !(p->port->flags & PORT_NO_L2)) == DONE)
+		return DONE;
+	settle();
+	if (is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]) || ((p->m->flags & PKT_LATER) && !box_fragment(p)))
+		return kernel(p, VERDICT_HOST_OUT);
+	if (p->m->flags & PKT_ICMP_ERROR)
+		return (enum stage)box_icmp_error_apart(p->ctx);
+	if (!may_have_flow(p))
+		return kernel(p, VERDICT_HOST_OUT);
+	if (!box_flow_find(p)) {
+		if (box_decide_apart(p->ctx) != NEXT || box_source_apart(p->ctx) != NEXT || establish_apart(p->ctx) != NEXT)
+			return DONE;
+		env_pointers(p);
+		p->bucket = handle_bucket(p->m->handle, &p->m->slot);
+		if (!p->bucket)
+			return drop(p, VERDICT_INTERNAL);
+	}
+	settle();
+	return box_forward(p);
+}
+
+/* At tc egress of a port. What others sent, and what natvi has been at work on, passes at once. */
+DP int dp_egress(ENV_CONTEXT *ctx)
+{
+	struct pkt packet = { .ctx = ctx }, *p = &packet;
+	const struct settings *set;
+
+	if (likely(env_is_passing(ctx)) || !dp_begin(p))
+		return env_kernel(p);
+	p->m->action = env_kernel(p);
+	set = env_settings(p->control->active);
+	if (!set)
+		return env_kernel(p);
+	if (p->m->mark & set->slow_mark) {
+		env_unmark(p, set->slow_mark);
+		return env_kernel(p);
+	}
+	if (env_origin(p))
+		return env_kernel(p);
+	p->m->flags |= PKT_FROM_BOX;
+	egress_stages(p);
 	if (unlikely(p->m->error_type))
 		icmp_answer_apart(p->ctx);
 	return p->m->action;

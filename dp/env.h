@@ -19,6 +19,7 @@
  *   struct usage *env_usage(void)
  *   const struct settings *env_settings(__u32 half)
  *   const struct port *env_port(__u32 slot)
+ *   const struct zone *env_zone(__u32 number)
  *   const struct rule *env_rule(__u32 i)
  *   const struct pool *env_pool(__u32 i)
  *   const struct pool_addr *env_pool_addr(__u32 i)
@@ -40,9 +41,17 @@
  *   int env_punt / env_drop / env_kernel(struct pkt *)	actions
  *   int env_redirect(struct pkt *, __u32 ifindex)	send the frame as it is out of there
  *   int env_enter(struct pkt *, __u32 ifindex)		have it come in there
+ *   int env_resolve(struct pkt *, __u32 ifindex)		send it out of there by the kernel's routes, which
+ *							finds the neighbour; moves the packet
+ *   int env_cross(struct pkt *, __u32 handle)		over nvi0, by the flow with this handle (abi/nvi.h); moves the
+ *							packet; negative: cannot
+ *   __u32 env_origin(struct pkt *)			at egress: ifindex that it came in by; 0: the box itself sends it
+ *   void env_to_host(struct pkt *)			the kernel takes it in, whatever its destination MAC
  *   int env_park(struct pkt *, enum park_kind)		to the daemon's tap; moves the packet; negative: cannot
  *   void env_l4_csum(p, off, addr_delta, port_delta, udp)	the last change to a packet: moves it
- *   int env_mark_slow(p, mark)				mark for natvi's nftables table
+ *   void env_mark_slow(p, mark)				mark for natvi's nftables table, and for natvi's other hooks
+ *   void env_unmark(p, mark)				the mark has done its work
+ *   bool env_is_passing(ENV_CONTEXT *)			at egress: it has come in somewhere and bears no mark of anybody's
  *   int env_load(p, off, to, len)			copy bytes out of the packet; 0 or negative
  *   int env_store(p, off, from, len)			moves the packet; no checksum is changed
  *   int env_sum(p, off, len)				folded one's complement sum of these bytes; negative: not there
@@ -51,9 +60,9 @@
  *							still to be filled in by the sending device
  *
  * Decisions of the kernel
- *   void env_route(p, const struct tuple *, struct route *, bool mark)
- *							FIB look-up, input interface p->m->ifindex, with
- *							the packet's mark where that is asked for
+ *   void env_route(p, __u32 in, const struct tuple *, struct route *, bool mark)
+ *							FIB look-up, input interface in, the packet's
+ *							TOS, and its mark where that is asked for
  *   bool env_socket(p, const struct tuple *)		a socket of the box would take this tuple
  *   void env_event(struct pkt *, const struct event *)	may be lost
  */

@@ -33,7 +33,7 @@ static inline long sweep_bucket(__u32 i, void *arg)
 		}
 		if (!(b->tag[slot] & TAG_LIVE) || !(b->flow[slot].flags & FLOW_ORIG))
 			continue;
-		if (session_stale(handle, s->cpu) && !session_end(handle, s->cpu))
+		if (session_stale(handle, s->cpu) && !session_end(handle, s->cpu, END_IDLE))
 			s->args.ended++;
 		else
 			s->args.live++;

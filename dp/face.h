@@ -14,13 +14,30 @@
 #include "claim.h"
 #include "mapping.h"
 
-DP const struct addr_info *addr_find(struct pkt *p, const union addr *addr)
+/* What natvi knows of an address that a zone sees; NULL: nothing. */
+DP const struct addr_info *addr_find_in(struct pkt *p, const union addr *addr, __u16 zone)
 {
 	struct addr_key *k = &p->cpu->addr_key;
 
 	k->addr = *addr;
-	k->zone = p->m->key.zone;
+	k->zone = zone;
 	return env_addr(k);
+}
+
+DP const struct addr_info *addr_find(struct pkt *p, const union addr *addr)
+{
+	return addr_find_in(p, addr, p->m->key.zone);
+}
+
+/* The pool that draft->pool names, in the half in force; NULL: it has no address. */
+DP const struct pool *draft_pool(struct pkt *p)
+{
+	const struct pool *pool;
+
+	if (p->cpu->draft.pool >= NATVI_MAX_POOLS)
+		return NULL;
+	pool = env_pool((p->control->active ? NATVI_MAX_POOLS : 0) + p->cpu->draft.pool);
+	return pool && pool->n_addrs ? pool : NULL;
 }
 
 /* Which of the pool's addresses is p's source's first choice? The same one for all its flows (RFC 4787 req. 2). */
@@ -161,10 +178,11 @@ DP struct mapping *host_get(struct pkt *p)
 	return mapping_get(&draft->back);
 }
 
-/* The pool's address in a HOST entry; NULL: a reload has taken it out of the pool. */
+/* The pool's address in a HOST entry; NULL: a reload has taken it out of the pool. What all zones see zone 0 sees, too. */
 DP const struct addr_info *host_address(struct pkt *p, const struct mapping *m)
 {
-	const struct addr_info *info = addr_find(p, &m->addr);
+	const struct pool *pool = draft_pool(p);
+	const struct addr_info *info = pool ? addr_find_in(p, &m->addr, pool->zone) : NULL;
 
 	return info && info->pool == p->cpu->draft.pool ? info : NULL;
 }

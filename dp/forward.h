@@ -22,13 +22,52 @@ DP void mark_slow(struct pkt *p)
 		env_mark_slow(p, set->slow_mark);
 }
 
-/* Translated, the rest is the kernel's: it counts the hop, finds the neighbour, cuts fragments. */
-DP enum stage forward_slow(struct pkt *p, const struct flow *f, enum verdict why)
+/* Ends in the box: rewritten it is the stack's, with no hop to count, and for its conntrack to see. */
+DP bool is_to_box(const struct flow *f)
 {
-	mark_slow(p);
+	return (f->flags & FLOW_SLOW) && !f->oif;
+}
+
+/*
+ * Make p ready for the kernel, which goes by a zone's routes. Another zone than the port's: p has to come in anew at that
+ * zone's first port, where the mark says that natvi has been at work. The port's ifindex; 0: p stays; negative: that port
+ * has no Ethernet. Before the packet moves.
+ */
+DP int slow_begin(struct pkt *p, const struct flow *f, __u32 zone)
+{
+	const struct settings *set = env_settings(p->control->active);
+	struct ethhdr *eth = p->data;
+	const struct zone *z;
+
+	if (is_to_box(f))
+		return 0;
+	if (zone == p->m->key.zone) {
+		mark_slow(p);
+		return 0;
+	}
+	z = env_zone(zone);
+	if (!z || !set || !z->ifindex || !p->m->l3 || (void *)(eth + 1) > p->data_end)
+		return -1;
+	__builtin_memcpy(eth->h_dest, z->mac, ETH_ALEN);
+	env_mark_slow(p, set->slow_mark);
+	return z->ifindex;
+}
+
+DP enum stage slow_end(struct pkt *p, enum verdict why, int enter)
+{
+	return enter ? sent(p, why, env_enter(p, enter)) : kernel(p, why);
+}
+
+/* Translated, the rest is the kernel's: it counts the hop, finds the neighbour, cuts fragments. zone: whose routes. */
+DP enum stage forward_slow(struct pkt *p, const struct flow *f, __u32 zone, enum verdict why)
+{
+	int enter = slow_begin(p, f, zone);
+
+	if (enter < 0)
+		return drop(p, VERDICT_NO_ROUTE);
 	if (!rewrite_l3(p, f, 0) || !rewrite_l4(p, f) || !mss_clamp(p))
 		return drop(p, VERDICT_TRUNCATED);
-	return kernel(p, why);
+	return slow_end(p, why, enter);
 }
 
 /* Why does a flow always take the slow road? */
@@ -39,8 +78,21 @@ DP enum verdict forward_slow_why(const struct pkt *p)
 	return set && (set->flags & SETTINGS_POLICY) ? VERDICT_SLOW_POLICY : VERDICT_SLOW_LINK;
 }
 
-/* Look the way out up again: the flow's copy is older than what the daemon has seen since. */
-DP enum stage forward_reroute(struct pkt *p, struct flow *f, enum verdict *slow)
+/* Does the route of f, the flow in this slot, hold for p: nothing has changed since, nor has the TOS where that counts? */
+DP bool route_holds(const struct pkt *p, const struct flow *f, struct bucket *b, __u32 slot)
+{
+	return f->generation == p->control->generation &&
+	       (likely(!(p->control->flags & CONTROL_TOS)) || *bucket_tos(b, slot) == p->m->tos);
+}
+
+/* There is no way out. */
+DP enum stage refuse_route(struct pkt *p, const struct route *r)
+{
+	return refuse(p, r->result == ROUTE_LOOP ? VERDICT_NVI_LOOP : VERDICT_NO_ROUTE, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
+}
+
+/* Look the way out of f, the flow in this slot, up again: its copy is older than what the daemon has seen since. */
+DP enum stage forward_reroute(struct pkt *p, struct flow *f, struct bucket *b, __u32 slot, enum verdict *slow)
 {
 	const struct settings *set = env_settings(p->control->active);
 	__u32 generation = p->control->generation;
@@ -54,15 +106,12 @@ DP enum stage forward_reroute(struct pkt *p, struct flow *f, enum verdict *slow)
 	draft->out.dport = f->new_dport;
 	draft->out.proto = f->key.proto;
 	draft->out.zone = f->key.zone;
-	route_find(p, &draft->out, &draft->route, set);
-	if (draft->route.result == ROUTE_LOCAL) {
-		*slow = VERDICT_SLOW_LOCAL;
-		return NEXT;
-	}
-	if (draft->route.result == ROUTE_NONE)
-		return refuse(p, VERDICT_NO_ROUTE, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
-	if (!draft->route.enabled)
+	route_find(p, &draft->out, &draft->route, set, bucket_cold(b, slot)->route_zone);
+	if (draft->route.result == ROUTE_NONE || draft->route.result == ROUTE_LOOP)
+		return refuse_route(p, &draft->route);
+	if (!draft->route.enabled && draft->route.result != ROUTE_LOCAL)
 		return drop(p, VERDICT_OUT_NOT_ENABLED);
+	*bucket_tos(b, slot) = p->m->tos;
 	route_keep(p, f, &draft->route, set, generation);
 	if (draft->route.result == ROUTE_NO_NEIGHBOUR)
 		*slow = VERDICT_SLOW_NEIGHBOUR;
@@ -89,17 +138,21 @@ DP void forward_fragment(struct pkt *p, const struct flow *f, enum verdict *slow
 }
 
 /* What a packet of flow f has to have looked at beyond the hot path: state, route, options. */
-DP enum stage forward_uncommon(struct pkt *p, struct flow *f, __u16 peer_zone, enum verdict *slow)
+DP enum stage forward_uncommon(struct pkt *p, struct flow *f, enum verdict *slow)
 {
+	const struct flow_cold *cold = bucket_cold(p->bucket, p->m->slot);
+
 	if (f->flags & FLOW_KERNEL) {
 		flow_touch(p, f);
 		return kernel(p, VERDICT_KERNEL_FLOW);
 	}
-	if (p->m->ttl <= 1)
-		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
-	if (f->generation != p->control->generation && forward_reroute(p, f, slow) == DONE)
+	if (!route_holds(p, f, p->bucket, p->m->slot) && forward_reroute(p, f, p->bucket, p->m->slot, slow) == DONE)
 		return DONE;
-	if (*slow != VERDICT_FORWARD)
+	if (p->m->ttl <= 1 && !is_to_box(f))
+		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+	if (is_to_box(f))
+		*slow = f->addr_delta || f->port_delta ? VERDICT_SLOW_LOCAL : VERDICT_LOCAL;
+	else if (*slow != VERDICT_FORWARD)
 		;
 	else if (f->flags & FLOW_SLOW)
 		*slow = forward_slow_why(p);
@@ -112,7 +165,7 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, __u16 peer_zone, e
 	if (p->m->flags & PKT_FRAGMENT)
 		forward_fragment(p, f, slow);
 	if (p->m->key.proto == IPPROTO_TCP && tcp_news(p, f)) {
-		tcp_track(p, f, peer_zone);
+		tcp_track(p, f, cold->peer_zone);
 		mss_find(p, f);
 	}
 	return NEXT;
@@ -121,10 +174,33 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, __u16 peer_zone, e
 /* Can f take p as it is, with one look? */
 DP bool forward_is_common(const struct pkt *p, const struct flow *f)
 {
-	return f->generation == p->control->generation && p->m->seg_len <= f->mtu && p->m->ttl > 1 &&
+	return route_holds(p, f, p->bucket, p->m->slot) && p->m->seg_len <= f->mtu && p->m->ttl > 1 &&
 	       !(p->m->flags & (PKT_OPTIONS | PKT_FRAGMENT)) && !(f->flags & (FLOW_SLOW | FLOW_KERNEL)) &&
 	       (!env_hits_only(p) || (f->flags & FLOW_XDP)) &&
 	       (p->m->key.proto != IPPROTO_TCP || !tcp_news(p, f));
+}
+
+/* Is p, which takes flow f, to leave by nvi0's far end? What ends in the box stays here. */
+DP bool is_to_cross(const struct pkt *p, const struct flow *f)
+{
+	return !env_hits_only(p) && unlikely(p->m->flags & PKT_CROSS) && !is_to_box(f);
+}
+
+/* Translated by flow number handle: over nvi0 with it. */
+DP enum stage cross(struct pkt *p, __s64 handle, enum verdict done)
+{
+	int action = handle < 0 ? -1 : env_cross(p, handle);
+
+	return action < 0 ? drop(p, VERDICT_NO_ROUTE) : sent(p, done, action);
+}
+
+DP enum stage forward_cross(struct pkt *p, const struct flow *f, enum verdict done)
+{
+	__s64 handle = table_find(&p->m->key);
+
+	if (!rewrite_l3(p, f, 0) || !rewrite_l4(p, f) || !mss_clamp(p))
+		return drop(p, VERDICT_TRUNCATED);
+	return cross(p, handle, done);
 }
 
 /* Send p by its flow; done: the verdict to count when it goes the fast way. */
@@ -137,13 +213,15 @@ DP enum stage forward(struct pkt *p, enum verdict done)
 	if (unlikely(!forward_is_common(p, f))) {
 		if (env_hits_only(p))
 			return punt(p);
-		if (forward_uncommon(p, f, bucket_cold(p->bucket, p->m->slot)->peer_zone, &slow) == DONE)
+		if (forward_uncommon(p, f, &slow) == DONE)
 			return DONE;
 	}
 	flow_touch(p, f);
 	ident_renew(p, f);
+	if (is_to_cross(p, f))
+		return forward_cross(p, f, slow == VERDICT_FORWARD ? done : slow);
 	if (unlikely(slow != VERDICT_FORWARD))
-		return forward_slow(p, f, slow);
+		return forward_slow(p, f, bucket_cold(p->bucket, p->m->slot)->route_zone, slow);
 	if (!rewrite_l2(p, f) || !rewrite_l3(p, f, CSUM_TTL_DELTA) || !rewrite_l4(p, f) || !mss_clamp(p))
 		return drop(p, VERDICT_TRUNCATED);
 	if (env_hits_only(p))
@@ -183,7 +261,7 @@ DP bool flow_find(struct pkt *p)
 	handle = table_find(&p->m->key);
 	if (handle < 0 || !session_stale(handle, p->cpu))
 		return true;
-	session_end(handle, p->cpu);
+	session_end(handle, p->cpu, END_IDLE);
 	return false;
 }
 

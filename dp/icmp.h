@@ -121,7 +121,11 @@ DP bool icmp_send(struct pkt *p, __u8 type, __u8 code, __u16 mtu)
 	icmp_fill(&h, p, type, code, mtu, quoted, quote_sum_all(p->cpu, p->m->l4 - p->m->l3, p->m->l4 - p->m->l3 + field, fill));
 	if (p->m->l3 ? env_store(p, 0, &h, sizeof(h)) : env_store(p, 0, &h.ip, ICMP_HEAD_BYTES))
 		return false;
-	p->m->action = env_redirect(p, p->m->ifindex);
+	/* what the kernel has routed to nvi0 has no sender's address left: the error crosses, and is routed to it */
+	if (p->m->flags & PKT_AT_NVI)
+		p->m->action = env_redirect(p, p->control->nvi_ifindex);
+	else	/* the box itself has sent it: it is behind the port, not before it */
+		p->m->action = p->m->flags & PKT_FROM_BOX ? env_enter(p, p->m->ifindex) : env_redirect(p, p->m->ifindex);
 	return true;
 }
 

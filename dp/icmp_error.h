@@ -154,30 +154,50 @@ DP enum stage icmp_error_unknown(struct pkt *p, enum verdict why)
 		return info->flags & ADDR_LOCAL ? kernel(p, VERDICT_LOCAL) : drop(p, why);
 	if (!set)
 		return drop(p, VERDICT_INTERNAL);
-	route_find(p, &p->m->key, &p->cpu->draft.route, set);
-	r = rule_match(p, set, p->cpu->draft.route.oif);
+	route_find(p, &p->m->key, &p->cpu->draft.route, set, p->m->key.zone);
+	r = rule_match(p, RULE_THROUGH, &p->cpu->draft.route, 0);
 	if (!r || r->action == ACTION_KERNEL)
 		return kernel(p, r ? VERDICT_RULE_KERNEL : VERDICT_NO_RULE);
 	return drop(p, why);
 }
 
+/* Handle of the flow that draft.reply, the key of the way back, names; -1: none that lives. */
+DP __s64 quoted_flow(struct pkt *p)
+{
+	__s64 handle = table_find(&p->cpu->draft.reply);
+
+	return handle < 0 || session_stale(handle, p->cpu) ? -1 : handle;
+}
+
+/* Both headers by flow f. False: the packet is not what it seemed. Moves the packet. */
+DP bool quoted_rewrite(struct pkt *p, const struct quoted *q, const struct flow *f, __u16 ttl_delta)
+{
+	__u16 change;
+
+	if (!outer_translate(p, f, ttl_delta))
+		return false;
+	change = quoted_translate(p->cpu, q, f);
+	return q->len >= 28 && q->len <= QUOTE_BYTES && !env_store(p, q->at, p->cpu->quote, q->len) &&
+	       env_l4_csum(p, p->m->l4 + 2, 0, change, false);
+}
+
 DP enum stage icmp_error(struct pkt *p)
 {
 	enum verdict slow = VERDICT_FORWARD;
-	struct bucket *b = NULL;
 	struct quoted q = {};
+	struct bucket *b;
 	struct flow *f;
 	__s64 handle;
-	__u16 change;
-	__u32 slot;
+	__u32 slot = 0;
+	int enter = 0;
+	bool over;
 
 	if (p->m->flags & PKT_FRAGMENT)
 		return icmp_error_unknown(p, VERDICT_FRAGMENT);
 	if (!quoted_parse(p, &q))
 		return icmp_error_unknown(p, VERDICT_BAD_ICMP);
-	handle = table_find(&p->cpu->draft.reply);
-	if (handle >= 0 && !session_stale(handle, p->cpu))
-		b = handle_bucket(handle, &slot);
+	handle = quoted_flow(p);
+	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
 	if (!b)
 		return icmp_error_unknown(p, VERDICT_ICMP_UNRELATED);
 	f = bucket_flow(b, slot);
@@ -185,24 +205,27 @@ DP enum stage icmp_error(struct pkt *p)
 		return kernel(p, VERDICT_KERNEL_FLOW);
 	if (!quoted_verify(p, &q))
 		return drop(p, VERDICT_BAD_ICMP);
-	if (p->m->ttl <= 1)
+	if (p->m->ttl <= 1 && !is_to_box(f))
 		return drop(p, VERDICT_TTL_EXCEEDED);
-	if (f->generation != p->control->generation && forward_reroute(p, f, &slow) == DONE)
+	if (!route_holds(p, f, b, slot) && forward_reroute(p, f, b, slot, &slow) == DONE)
 		return DONE;
-	if (slow == VERDICT_FORWARD && (f->flags & FLOW_SLOW))
+	if (is_to_box(f))
+		slow = VERDICT_SLOW_LOCAL;
+	else if (slow == VERDICT_FORWARD && (f->flags & FLOW_SLOW))
 		slow = forward_slow_why(p);
-	if (slow == VERDICT_FORWARD && !rewrite_l2(p, f))
+	over = is_to_cross(p, f);
+	if (slow == VERDICT_FORWARD && !over && !rewrite_l2(p, f))
 		return drop(p, VERDICT_TRUNCATED);
-	if (!outer_translate(p, f, slow == VERDICT_FORWARD ? CSUM_TTL_DELTA : 0))
-		return drop(p, VERDICT_TRUNCATED);
-	change = quoted_translate(p->cpu, &q, f);
-	if (q.len < 28 || q.len > QUOTE_BYTES || env_store(p, q.at, p->cpu->quote, q.len) ||
-	    !env_l4_csum(p, p->m->l4 + 2, 0, change, false))
+	if (slow != VERDICT_FORWARD && !over)
+		enter = slow_begin(p, f, bucket_cold(b, slot)->route_zone);
+	if (enter < 0)
+		return drop(p, VERDICT_NO_ROUTE);
+	if (!quoted_rewrite(p, &q, f, slow == VERDICT_FORWARD && !over ? CSUM_TTL_DELTA : 0))
 		return drop(p, VERDICT_BAD_ICMP);
-	if (slow != VERDICT_FORWARD) {
-		mark_slow(p);
-		return kernel(p, slow);
-	}
+	if (over)
+		return cross(p, handle, slow);
+	if (slow != VERDICT_FORWARD)
+		return slow_end(p, slow, enter);
 	return sent(p, VERDICT_FORWARD, env_redirect(p, f->oif));
 }
 

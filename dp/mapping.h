@@ -115,11 +115,12 @@ DP void mapping_inside_key(struct mapping_key *k, const union addr *addr, __be16
 	k->pool = pool;
 }
 
-DP void mapping_outside_key(struct mapping_key *k, const union addr *addr, __be16 port, __u8 proto)
+/* zone: addr_info.zone of the address */
+DP void mapping_outside_key(struct mapping_key *k, const union addr *addr, __be16 port, __u16 zone, __u8 proto)
 {
 	k->addr = *addr;
 	k->port = port;
-	k->zone = 0;
+	k->zone = zone;
 	k->proto = proto;
 	k->kind = MAPPING_OUTSIDE;
 	k->pool = 0;
@@ -170,7 +171,7 @@ DP int mapping_insert(struct draft *draft, const struct control *c, struct usage
 
 	draft->value.addr = draft->back.addr;
 	draft->value.port = draft->back.port;
-	draft->value.zone = 0;
+	draft->value.zone = draft->back.zone;
 	draft->value.refs = 1;
 	err = mapping_put(&draft->key, &draft->value);
 	if (!err)
@@ -222,7 +223,7 @@ DP int mapping_delete(const struct mapping_key *key, struct mapping_key *back)
 	slot = m->slot;
 	port = __builtin_bswap16(m->port);
 	paired = m->flags & MAPPING_PAIRED;
-	mapping_outside_key(back, &m->addr, m->port, key->proto);
+	mapping_outside_key(back, &m->addr, m->port, m->zone, key->proto);
 	mapping_cut(back);
 	mapping_cut(key);
 	__sync_fetch_and_sub(&u->mappings, 1);

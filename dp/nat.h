@@ -2,7 +2,7 @@
 /*
  * nat.h - a packet without a flow: mapping, rule, translation, second route, session.
  *
- * Four stages: decide, translate, route, insert. Translate first, route afterwards. A mapping or permit
+ * Two stages, each verified apart: decide; then establish: translate, route, insert. Translate first, route afterwards. A mapping or permit
  * that was taken hold of is let go if the session fails.
  */
 #ifndef NATVI_DP_NAT_H
@@ -32,8 +32,10 @@ DP void draft_begin(struct pkt *p, const struct settings *set)
 	draft->filtering = FILTER_EI;
 	draft->slot = SLOT_NONE;
 	draft->routed = 0;
+	draft->to_box = 0;
 	draft->map_proto = p->m->key.proto;
 	draft->generation = p->control->generation;
+	draft->to_zone = p->m->key.zone;
 }
 
 /* Let go of what the draft holds: there will be no session. */
@@ -50,7 +52,7 @@ DP void draft_release(struct pkt *p)
 		mapping_release(&draft->key, p->m->now_s);
 	}
 	if (draft->held & COLD_DST_MAPPED) {
-		mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, draft->reply.zone,
+		mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, draft->to_zone,
 				   draft->held & COLD_DST_SHARED ? 0 : draft->out.proto, draft->dst_pool);
 		mapping_release(&draft->key, p->m->now_s);
 	}
@@ -66,21 +68,15 @@ DP bool starts_session(const struct pkt *p)
 	return true;
 }
 
-/* A new mapping for p's source in draft->pool, held; NEXT, or the packet's end. */
-DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
+/*
+ * A mapping of p's source (draft->key) at draft->face and port, which is claimed; held. flags: MAPPING_*. 0, or as
+ * mapping_insert(), and the port is free again then.
+ */
+DP int mapping_make(struct pkt *p, const struct pool *pool, __u32 port, __u8 flags)
 {
-	bool paired = is_paired(pool);
 	struct draft *draft = &p->cpu->draft;
 	struct usage *u = env_usage();
-	enum verdict why;
-	struct mapping *m;
-	int port, err;
-
-	if (!u)
-		return drop(p, VERDICT_INTERNAL);
-	port = face_find(p, pool, paired, &why);
-	if (port < 0)
-		return why == VERDICT_RACE ? drop(p, why) : refuse_exhausted(p, why);
+	int err = -ENOSPC_;
 
 	__builtin_memset(&draft->value, 0, sizeof(draft->value));
 	draft->value.addr = draft->face.addr;
@@ -89,18 +85,35 @@ DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
 	draft->value.since_s = p->m->now_s;
 	draft->value.slot = draft->face.slot;
 	draft->value.pool = draft->pool;
-	draft->value.flags = paired ? MAPPING_PAIRED : 0;
+	draft->value.flags = flags;
 	draft->value.filtering = draft->map_proto == IPPROTO_TCP ? pool->filtering_tcp : pool->filtering;
 	draft->value.filtering_tcp = pool->filtering_tcp;
 	draft->out.src = draft->face.addr;
 	draft->out.sport = draft->value.port;
 	draft->slot = draft->face.slot;
-	mapping_outside_key(&draft->back, &draft->face.addr, draft->value.port, draft->map_proto);
-	err = mapping_insert(draft, p->control, u);
+	mapping_outside_key(&draft->back, &draft->face.addr, draft->value.port, pool->zone, draft->map_proto);
+	if (u)
+		err = mapping_insert(draft, p->control, u);
+	if (err)
+		mapping_port_free(draft->face.slot, draft->map_proto, port);
+	return err;
+}
+
+/* A new mapping for p's source in draft->pool, held; NEXT, or the packet's end. */
+DP enum stage mapping_new(struct pkt *p, const struct pool *pool)
+{
+	bool paired = is_paired(pool);
+	struct draft *draft = &p->cpu->draft;
+	enum verdict why;
+	struct mapping *m;
+	int port, err;
+
+	port = face_find(p, pool, paired, &why);
+	if (port < 0)
+		return why == VERDICT_RACE ? drop(p, why) : refuse_exhausted(p, why);
+	err = mapping_make(p, pool, port, paired ? MAPPING_PAIRED : 0);
 	if (!err)
 		return NEXT;
-
-	mapping_port_free(draft->face.slot, draft->map_proto, port);
 	if (paired)
 		host_release(p);
 	m = err == -EEXIST_ ? mapping_get(&draft->key) : NULL;
@@ -181,17 +194,6 @@ DP int apd_port(struct pkt *p, const struct pool *pool, const struct pool_addr *
 	return port;
 }
 
-/* The pool that draft->pool names, in the half in force; NULL: it has no address. */
-DP const struct pool *draft_pool(struct pkt *p)
-{
-	const struct pool *pool;
-
-	if (p->cpu->draft.pool >= NATVI_MAX_POOLS)
-		return NULL;
-	pool = env_pool((p->control->active ? NATVI_MAX_POOLS : 0) + p->cpu->draft.pool);
-	return pool && pool->n_addrs ? pool : NULL;
-}
-
 /*
  * Stage 2: the outside address and port of the source. Pools without mappings and protocols
  * without ports get only the address here: their claim is the reply's key (insert()).
@@ -202,7 +204,7 @@ DP enum stage translate(struct pkt *p)
 	const struct pool_addr *pa;
 	const struct pool *pool;
 
-	if (draft->pool == POOL_NONE)
+	if (draft->pool == POOL_NONE || (draft->held & COLD_SRC_MAPPED))
 		return NEXT;
 	pool = draft_pool(p);
 	if (!pool) {
@@ -232,12 +234,13 @@ DP enum stage route(struct pkt *p, const struct settings *set)
 	struct draft *draft = &p->cpu->draft;
 
 	if (!draft->routed || !(set->flags & SETTINGS_ONE_ROUTE))
-		route_find(p, &draft->out, &draft->route, set);
-	if (draft->route.result == ROUTE_LOCAL || draft->route.result == ROUTE_NONE) {
+		route_find(p, &draft->out, &draft->route, set, draft->to_zone);
+	if (draft->route.result == ROUTE_NONE || draft->route.result == ROUTE_LOOP ||
+	    (draft->route.result == ROUTE_LOCAL && !draft->to_box)) {
 		draft_release(p);
-		return refuse(p, VERDICT_NO_ROUTE, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
+		return refuse_route(p, &draft->route);
 	}
-	if (!draft->route.enabled) {
+	if (!draft->route.enabled && draft->route.result != ROUTE_LOCAL) {
 		draft_release(p);
 		return drop(p, VERDICT_OUT_NOT_ENABLED);
 	}
@@ -308,6 +311,7 @@ DP enum stage insert(struct pkt *p, const struct settings *set)
 		return drop(p, VERDICT_INTERNAL);
 	f = bucket_flow(p->bucket, slot);
 	p->m->handle = handle;
+	*bucket_tos(p->bucket, slot) = p->m->tos;
 	route_keep(p, f, &draft->route, set, draft->generation);
 	f->tcp_seen = p->m->tcp_flags;
 	return NEXT;
@@ -325,6 +329,23 @@ DP bool port_is_ours(struct pkt *p, const struct addr_info *info, __u32 port)
 	b = env_portbits(info->slot * PORTBITS_PROTOS + bits);
 	OPAQUE(w);
 	return b && !(b->word[w & (NATVI_PORT_WORDS - 1)] & 1ULL << (port & 63));
+}
+
+/*
+ * p is for the box itself. Where rules speak of what that sends, they must not take its answer for the beginning of a
+ * conversation: UDP does not say which it is, so what a socket of the box waits for becomes a session, if there is room.
+ */
+DP enum stage for_box(struct pkt *p, const struct settings *set)
+{
+	struct draft *draft = &p->cpu->draft;
+
+	if ((set->flags & SETTINGS_FROM_BOX) && p->m->key.proto == IPPROTO_UDP && env_socket(p, &p->m->key)) {
+		draft->out = draft->orig;
+		tuple_reverse(&draft->reply, &draft->out);
+		draft->dst_pool = POOL_NONE;
+		session_insert(p->cpu);
+	}
+	return kernel(p, VERDICT_LOCAL);
 }
 
 /* RFC 5382 req. 4: no word to an unsolicited SYN for 6 s; the daemon waits for us. */
@@ -347,20 +368,20 @@ DP enum stage unsolicited(struct pkt *p, const struct addr_info *info, const str
 	bool local = info->flags & ADDR_LOCAL, syn = (p->m->tcp_flags & (SEEN_SYN | SEEN_ACK | SEEN_RST)) == SEEN_SYN;
 
 	if (p->m->key.proto != IPPROTO_TCP || !syn || !(set->flags & (SETTINGS_SYN_HOLD | SETTINGS_SYN_SILENT)))
-		return local && why == VERDICT_NO_MAPPING ? kernel(p, VERDICT_LOCAL) : drop(p, why);
+		return local && why == VERDICT_NO_MAPPING ? for_box(p, set) : drop(p, why);
 	if (local && why == VERDICT_NO_MAPPING &&
 	    ((!resting && !port_is_ours(p, info, __builtin_bswap16(p->m->key.dport))) || env_socket(p, &p->m->key)))
 		return kernel(p, VERDICT_LOCAL);
 	return set->flags & SETTINGS_SYN_HOLD ? syn_hold(p) : drop(p, why);
 }
 
-/* The mapping of p's destination as seen from outside, its own protocol's or the one of TCP and UDP; draft->back is its key. */
-DP struct mapping *destination_mapping(struct pkt *p)
+/* The mapping with this outside address and port, p's own protocol's or the one of TCP and UDP; draft->back is its key. */
+DP struct mapping *outside_mapping(struct pkt *p, const union addr *addr, __be16 port, const struct addr_info *info)
 {
 	struct draft *draft = &p->cpu->draft;
 	struct mapping *m;
 
-	mapping_outside_key(&draft->back, &p->m->key.dst, p->m->key.dport, p->m->key.proto);
+	mapping_outside_key(&draft->back, addr, port, info->zone, p->m->key.proto);
 	m = mapping_get(&draft->back);
 	if (m || p->m->key.proto == IPPROTO_ICMP)
 		return m;
@@ -379,47 +400,77 @@ DP bool is_admitted(struct pkt *p, const struct mapping *m)
 	return filtering != FILTER_APD;
 }
 
-/* New flows of an address that natvi knows to be its own: through a mapping, or not at all. */
-DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const struct settings *set)
+/* The source by rule r: from a pool, by the way out's address (masq), or prefix to prefix. */
+DP void translate_src_by(struct pkt *p, const struct rule *r, __u32 masq)
 {
-	bool local = info->flags & ADDR_LOCAL, icmp = p->m->key.proto == IPPROTO_ICMP;
 	struct draft *draft = &p->cpu->draft;
-	const struct rule *r;
-	struct mapping *m;
-	__u8 proto;
 
-	if (!has_ports(p) || (icmp && local))
-		return local ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_NO_MAPPING);
-	m = destination_mapping(p);
-	if (!m)
-		return unsolicited(p, info, set, VERDICT_NO_MAPPING, false);
+	if (r->flags & RULE_SRC_NET)
+		prefix_replace(&draft->out.src, &r->new_src, r->src_len);
+	if (r->flags & RULE_SNAT)
+		draft->pool = r->pool == POOL_MASQUERADE ? masq : r->pool;
+}
+
+/*
+ * Hairpin (RFC 4787 req. 9): a source that some rule translates keeps its outside face, wherever the translated
+ * destination is. A rule that names nothing of the source but that it leaves by this way is not one of these.
+ * pool: that the destination's outside address is of. The box itself as the destination would never let its
+ * answer to that face out: it has the address.
+ */
+DP void hairpin(struct pkt *p, __u8 pool)
+{
+	const struct addr_info *to = addr_find_in(p, &p->cpu->draft.out.dst, p->cpu->draft.to_zone);
+	const struct rule *r;
+	const struct port *out;
+
+	if ((p->m->flags & PKT_FROM_BOX) || (to && (to->flags & ADDR_LOCAL)))
+		return;
+	r = rule_match(p, RULE_THROUGH, NULL, RULE_DNAT | RULE_DST_NET);
+	if (!r || !(r->flags & (RULE_SNAT | RULE_SRC_NET)))
+		return;
+	if (!r->in_ifindex && !r->src_len && r->in_zone == ZONE_ANY &&
+	    (!r->out_ifindex || r->out_ifindex == p->m->ifindex) && (r->out_zone == ZONE_ANY || r->out_zone == p->m->key.zone))
+		return;
+	if (pool == POOL_NONE && r->out_ifindex) {	/* the way out that the rule would have had */
+		out = port_lookup(r->out_ifindex, 0);
+		pool = out ? out->masq_pool : pool;
+	}
+	p->cpu->draft.rule = r->id;
+	translate_src_by(p, r, pool);
+}
+
+DP enum stage refuse_ttl(struct pkt *p)
+{
+	draft_release(p);
+	return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+}
+
+/* New flows to an address and port that mapping m leads inside from. */
+DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const struct settings *set, const struct mapping *m)
+{
+	bool icmp = p->m->key.proto == IPPROTO_ICMP;
+	struct draft *draft = &p->cpu->draft;
+	__u8 proto = draft->back.proto;
+	struct mapping *inside;
+
 	if (!starts_session(p))
 		return drop(p, icmp ? VERDICT_NO_MAPPING : VERDICT_NO_STATE);
-	proto = draft->back.proto;
 	draft->out.dst = m->addr;
 	draft->out.dport = m->port;
-	draft->reply.zone = m->zone;
+	draft->to_zone = m->zone;
+	draft->to_box = 1;
 	draft->dst_pool = m->pool;
 	if (!icmp && !is_admitted(p, m))
 		return unsolicited(p, info, set, VERDICT_FILTERED, false);
 	mapping_inside_key(&draft->key, &draft->out.dst, draft->out.dport, m->zone, proto, m->pool);
-	m = mapping_get(&draft->key);
-	if (!m || (!(m->flags & MAPPING_STATIC) && !m->refs) || (!icmp && !mapping_hold(m)))	/* none, or resting */
+	inside = mapping_get(&draft->key);
+	if (!inside || (!(inside->flags & MAPPING_STATIC) && !inside->refs) || (!icmp && !mapping_hold(inside)))	/* none, or resting */
 		return unsolicited(p, info, set, VERDICT_NO_MAPPING, true);
 	if (!icmp)	/* an echo request leaves with the identifier of its source's mapping: it shows the way and no more */
 		draft->held |= COLD_DST_MAPPED | (proto ? 0 : COLD_DST_SHARED);
-	if (p->m->ttl <= 1) {
-		draft_release(p);
-		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
-	}
-
-	/* Hairpin (RFC 4787 req. 9): a source that some rule translates keeps its outside face here too. */
-	r = rule_match(p, set, OUT_ANY);
-	if (r && r->action == ACTION_SNAT &&
-	    (r->in_ifindex || r->src_len || (r->out_ifindex && r->out_ifindex != p->m->ifindex))) {
-		draft->rule = r->id;
-		draft->pool = r->pool == POOL_MASQUERADE ? draft->dst_pool : r->pool;
-	}
+	if (p->m->ttl <= 1)
+		return refuse_ttl(p);
+	hairpin(p, draft->dst_pool);
 	if (icmp && draft->pool == POOL_NONE) {	/* a ping from outside has no business there */
 		draft_release(p);
 		return drop(p, VERDICT_NO_MAPPING);
@@ -427,67 +478,135 @@ DP enum stage nat_inbound(struct pkt *p, const struct addr_info *info, const str
 	return NEXT;
 }
 
-/* New flows to anywhere else: the rules decide. */
-DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
+/* Destination, then source, as rule r says; info: what natvi knows of the old destination. */
+DP enum stage translate_by(struct pkt *p, const struct rule *r, const struct addr_info *info, const struct settings *set)
 {
 	struct draft *draft = &p->cpu->draft;
-	const struct rule *r;
 
-	draft->route.masq_pool = POOL_MASQUERADE;
-	draft->route.oif = 0;
-	if (set->flags & SETTINGS_NEED_OUT) {
-		route_find(p, &draft->orig, &draft->route, set);
-		draft->routed = 1;
-		if (draft->route.result == ROUTE_LOCAL || draft->route.result == ROUTE_NONE)
-			return kernel(p, VERDICT_LOCAL);
+	if (r->flags & (RULE_DNAT | RULE_DST_NET)) {
+		rule_translate_dst(p, r);
+		draft->to_box = 1;
+		draft->routed = 0;
+		if (!(r->flags & (RULE_SNAT | RULE_SRC_NET))) {
+			hairpin(p, info ? info->pool : POOL_NONE);
+			return NEXT;
+		}
+		if ((r->flags & RULE_SNAT) && r->pool == POOL_MASQUERADE)
+			route_find(p, &draft->out, &draft->route, set, draft->to_zone);
 	}
-	r = rule_match(p, set, draft->route.oif);
-	if (!r)
-		return kernel(p, VERDICT_NO_RULE);
+	translate_src_by(p, r, draft->route.masq_pool);
+	return (r->flags & RULE_SNAT) && draft->pool == POOL_NONE ? drop(p, VERDICT_NO_ADDRESS) : NEXT;
+}
+
+/* Do what rule r says about a new flow. */
+DP enum stage nat_by(struct pkt *p, const struct rule *r, const struct addr_info *info, const struct settings *set)
+{
+	bool to_box = info && (info->flags & ADDR_LOCAL) && !(r->flags & (RULE_DNAT | RULE_DST_NET));
+	struct draft *draft = &p->cpu->draft;
+
 	draft->rule = r->id;
 	if (r->action == ACTION_KERNEL)
 		return kernel(p, VERDICT_RULE_KERNEL);
 	if (r->action == ACTION_DROP)
 		return drop(p, VERDICT_RULE_DROP);
-	if (p->m->ttl <= 1)
-		return refuse(p, VERDICT_TTL_EXCEEDED, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
+	if (to_box && r->action != ACTION_REJECT)
+		return for_box(p, set);
+	if (p->m->ttl <= 1 && !to_box && !(p->m->flags & PKT_FROM_BOX))
+		return refuse_ttl(p);
 	if (r->action == ACTION_REJECT)
 		return refuse(p, VERDICT_RULE_REJECT, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED, 0);
 	if (!starts_session(p))
 		return drop(p, VERDICT_NO_STATE);
-	if (r->action == ACTION_SNAT) {
-		draft->pool = r->pool == POOL_MASQUERADE ? draft->route.masq_pool : r->pool;
-		if (draft->pool == POOL_NONE)
-			return drop(p, VERDICT_NO_ADDRESS);
-	}
-	return NEXT;
+	return translate_by(p, r, info, set);
 }
 
-/* Stage 1: what becomes of a new flow. NEXT: draft says where to (out.dst) and by which pool. */
-DP enum stage decide(struct pkt *p, const struct settings *set)
+/*
+ * New flows to addresses that natvi knows: a mapping leads inside, or a rule says where to; else it is the kernel's, or nobody's.
+ */
+DP enum stage nat_to_known(struct pkt *p, const struct addr_info *info, const struct settings *set)
 {
-	const struct addr_info *info;
+	bool local = info->flags & ADDR_LOCAL, ports = has_ports(p) && !(local && p->m->key.proto == IPPROTO_ICMP);
+	const struct mapping *m = ports ? outside_mapping(p, &p->m->key.dst, p->m->key.dport, info) : NULL;
+	const struct rule *r = NULL;
 
-	if (is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]))
-		return kernel(p, VERDICT_MULTICAST);
-	if (addr_find(p, &p->m->key.src) && !(p->port->flags & PORT_TRUSTED))
-		return drop(p, VERDICT_SPOOFED);
-	info = addr_find(p, &p->m->key.dst);
-	return info ? nat_inbound(p, info, set) : nat_outbound(p, set);
+	if (m && !(m->flags & MAPPING_BOX))
+		return nat_inbound(p, info, set, m);
+	if (set->flags & SETTINGS_TO_KNOWN)
+		r = rule_match(p, local ? RULE_TO_BOX : info->flags & ADDR_NET ? RULE_TO_NET : RULE_TO_POOL, NULL, 0);
+	if (r)
+		return nat_by(p, r, info, set);
+	if (!ports || m)
+		return local ? for_box(p, set) : drop(p, VERDICT_NO_MAPPING);
+	return unsolicited(p, info, set, VERDICT_NO_MAPPING, false);
 }
 
-/* A packet without a flow: make its session. NEXT: it has one now. */
-DP enum stage nat(struct pkt *p)
+/*
+ * Where a source's own routes lead to nvi0 and nowhere else, the way out that rules see is the one of a packet whose source is
+ * not known yet.
+ */
+DP void route_sourceless(struct pkt *p, struct route *way, const struct settings *set)
+{
+	struct draft *draft = &p->cpu->draft;
+
+	draft->routed = 0;
+	draft->reply = draft->orig;
+	__builtin_memset(&draft->reply.src, 0, sizeof(draft->reply.src));
+	route_find(p, &draft->reply, way, set, p->m->key.zone);
+}
+
+/* New flows to anywhere else: the rules decide, by look-up 1 where one asks for the way out. */
+DP enum stage nat_outbound(struct pkt *p, const struct settings *set)
+{
+	__u32 traffic = p->m->flags & PKT_FROM_BOX ? RULE_FROM_BOX : RULE_THROUGH;
+	struct route *way = &p->cpu->draft.route;
+	const struct rule *r;
+
+	way->oif = 0;
+	way->zone = p->m->key.zone;
+	way->masq_pool = POOL_MASQUERADE;
+	if (traffic == RULE_FROM_BOX && !(p->m->flags & PKT_AT_NVI)) {
+		way->oif = p->m->ifindex;
+		way->masq_pool = p->port->masq_pool;
+	} else if (set->flags & SETTINGS_NEED_OUT) {
+		route_find(p, &p->cpu->draft.orig, way, set, p->m->key.zone);
+		p->cpu->draft.routed = 1;
+		if (way->result == ROUTE_LOOP)
+			route_sourceless(p, way, set);
+		if (way->result == ROUTE_LOCAL)
+			return kernel(p, VERDICT_LOCAL);
+	}
+	r = rule_match(p, traffic, way, 0);
+	if (p->cpu->draft.routed && way->result == ROUTE_NONE && !(r && (r->flags & (RULE_DNAT | RULE_DST_NET))))
+		return kernel(p, VERDICT_LOCAL);
+	return r ? nat_by(p, r, NULL, set) : kernel(p, VERDICT_NO_RULE);
+}
+
+/* A packet without a flow, stage 1: what becomes of it. NEXT: draft says where to (out.dst) and by which pool. */
+DP enum stage decide(struct pkt *p)
 {
 	const struct settings *set = env_settings(p->control->active);
+	const struct addr_info *info;
 
 	if (p->m->flags & PKT_LATER)	/* its session has gone in between */
 		return drop(p, VERDICT_FRAGMENT);
 	if (!set)
 		return drop(p, VERDICT_INTERNAL);
 	draft_begin(p, set);
-	if (decide(p, set) == DONE)
-		return DONE;
+	if (is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]))
+		return kernel(p, VERDICT_MULTICAST);
+	if (!(p->m->flags & PKT_FROM_BOX) && !(p->port->flags & PORT_TRUSTED) && addr_find(p, &p->m->key.src))
+		return drop(p, VERDICT_SPOOFED);
+	info = addr_find(p, &p->m->key.dst);
+	return info ? nat_to_known(p, info, set) : nat_outbound(p, set);
+}
+
+/* Then: translate, route, insert. NEXT: it has a session now. */
+DP enum stage establish(struct pkt *p)
+{
+	const struct settings *set = env_settings(p->control->active);
+
+	if (!set)
+		return drop(p, VERDICT_INTERNAL);
 	if (translate(p) == DONE)
 		return DONE;
 	if (route(p, set) == DONE)

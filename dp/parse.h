@@ -188,6 +188,7 @@ DP enum stage parse_ipv4(struct pkt *p)
 		return drop(p, VERDICT_TRUNCATED);
 
 	p->m->ttl = ip->ttl;
+	p->m->tos = ip->tos;
 	addr_from_v4(&p->m->key.src, ip->saddr);
 	addr_from_v4(&p->m->key.dst, ip->daddr);
 	p->m->key.proto = ip->protocol;

@@ -79,6 +79,9 @@ enum stage { NEXT, DONE };
 #define PKT_LEFT	0x400	/* left to the kernel, for the reason in `left` */
 #define PKT_NO_REFRESH	0x800	/* does not make its session live longer */
 #define PKT_BEGUN	0x1000	/* PKT_FIRST: counted as begun for its source */
+#define PKT_FROM_BOX	0x2000	/* the box itself sends it; its port is the one that it leaves by */
+#define PKT_CROSS	0x4000	/* its way out leads over nvi0 */
+#define PKT_AT_NVI	0x8000	/* the kernel has routed it to nvi0, where it is now */
 #define PKT_FRAGMENT	(PKT_FIRST | PKT_LATER)
 
 /*
@@ -94,6 +97,7 @@ struct meta {
 	__be16 eth_proto;	/* NO_L2 ports: what the device says */
 	__u16 vlan_tci;		/* host order, out of band or outermost in the packet */
 	__u16 vlan_present;
+	__u32 mark;		/* the kernel's */
 	/* by dp_begin() and parse() */
 	__u32 port_slot;	/* of the port that it came in by */
 	__u8 l3;		/* offsets from data */
@@ -102,6 +106,7 @@ struct meta {
 	__u32 len;		/* from the IP header on, whole packet */
 	__u32 seg_len;		/* from the IP header on, largest packet on the wire */
 	__u8 ttl;
+	__u8 tos;
 	__u8 tcp_flags;		/* SEEN_* */
 	__u8 icmp_type;
 	__u8 tcp_head;		/* bytes of the TCP header */
@@ -121,7 +126,7 @@ struct meta {
 	__u8 error_code;
 	__u16 error_mtu;
 	__u32 slot;		/* the packet's flow: bucket->flow[slot] */
-	__u64 handle;		/* by nat(): the same */
+	__u64 handle;		/* by establish(): the same */
 	int action;		/* what the hook returns */
 	struct tuple key;
 };
@@ -138,7 +143,7 @@ struct pkt {
 };
 
 /* A next hop, found for one packet. */
-enum route_result { ROUTE_OK, ROUTE_NO_NEIGHBOUR, ROUTE_LOCAL, ROUTE_NONE };
+enum route_result { ROUTE_OK, ROUTE_NO_NEIGHBOUR, ROUTE_LOCAL, ROUTE_NONE, ROUTE_LOOP };
 
 struct route {
 	__u32 result;		/* enum route_result */
@@ -173,7 +178,9 @@ struct draft {
 	__u8 filtering;		/* of the source's pool */
 	__u8 routed;		/* route is that of the untranslated packet */
 	__u8 map_proto;		/* protocol in the key of the source's mapping: 0 where TCP and UDP share it */
-	__u8 pad;
+	__u8 to_zone;		/* whose routes lead to out.dst */
+	__u8 to_box;		/* out.dst may be the box itself */
+	__u8 pad[3];
 };
 
 /* Per-CPU: counters first (user space reads those), then scratch space that no program keeps between runs. */

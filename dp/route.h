@@ -11,15 +11,52 @@
 
 #include "port.h"
 
-/* Way out for a packet with tuple t that came in as p; r->enabled says whether natvi serves it. */
-DP void route_find(struct pkt *p, const struct tuple *t, struct route *r, const struct settings *set)
+#define IFINDEX_LO	1
+
+/*
+ * The input interface that a look-up for p goes by: p's own, or the other zone's first port; 0: that has none. For
+ * what the box itself sends it is lo, as for the kernel, but a zone's routes are asked for by a port of that zone.
+ */
+DP __u32 route_in(const struct pkt *p, __u32 zone)
 {
+	const struct zone *z;
+
+	if ((p->m->flags & PKT_FROM_BOX) && !zone)
+		return IFINDEX_LO;
+	if (!(p->m->flags & PKT_FROM_BOX) && zone == p->m->key.zone)
+		return p->m->ifindex;
+	z = env_zone(zone);
+	return z ? z->ifindex : 0;
+}
+
+DP bool leads_to_nvi(const struct pkt *p, const struct route *r)
+{
+	return r->oif && r->oif == p->control->nvi_ifindex;
+}
+
+/*
+ * Way out by a zone's routes for a packet with tuple t that came in as p; r->enabled says whether natvi serves it. A route to
+ * nvi0 has done what it is for: the way out is the one from its far end.
+ */
+DP void route_find(struct pkt *p, const struct tuple *t, struct route *r, const struct settings *set, __u32 zone)
+{
+	__u32 in = route_in(p, zone);
 	const struct port *out;
 
 	r->enabled = 0;
 	r->masq_pool = POOL_MASQUERADE;
 	r->out_flags = 0;
-	env_route(p, t, r, set->flags & SETTINGS_MARK_ROUTES);
+	r->zone = zone;
+	r->oif = 0;
+	r->result = ROUTE_NONE;
+	if (!in)
+		return;
+	env_route(p, in, t, r, set->flags & SETTINGS_MARK_ROUTES);
+	if (unlikely(leads_to_nvi(p, r))) {
+		env_route(p, p->control->nvi_peer, t, r, set->flags & SETTINGS_MARK_ROUTES);
+		if (leads_to_nvi(p, r))
+			r->result = ROUTE_LOOP;
+	}
 	if (r->result != ROUTE_OK && r->result != ROUTE_NO_NEIGHBOUR)
 		return;
 	out = port_lookup(r->oif, 0);
@@ -39,19 +76,23 @@ DP bool route_is_fast(const struct pkt *p, const struct route *r, const struct s
 	return !((p->port->flags | r->out_flags) & PORT_NO_L2) && !(set->flags & SETTINGS_POLICY);
 }
 
-/* Keep r in f. generation was read before the look-up, so a change in between is not lost. */
+/*
+ * Keep r in f. generation was read before the look-up, so a change in between is not lost. A flow that ends in
+ * the box has no way out, and nothing is too big for it.
+ */
 DP void route_keep(struct pkt *p, struct flow *f, const struct route *r, const struct settings *set, __u32 generation)
 {
 	__u8 flags = f->flags & ~(FLOW_XDP | FLOW_SLOW);
+	bool local = r->result == ROUTE_LOCAL;
 
-	if (!route_is_fast(p, r, set))
+	if (local || !route_is_fast(p, r, set))
 		flags |= FLOW_SLOW;
 	else if (r->out_flags & PORT_XDP_OUT)
 		flags |= FLOW_XDP;
-	f->oif = r->oif;
+	f->oif = local ? 0 : r->oif;
 	__builtin_memcpy(f->dmac, r->dmac, sizeof(f->dmac));
 	__builtin_memcpy(f->smac, r->smac, sizeof(f->smac));
-	f->mtu = r->mtu > 0xffff ? 0xffff : r->mtu;
+	f->mtu = local || r->mtu > 0xffff ? 0xffff : r->mtu;
 	f->flags = flags;
 	if (r->result == ROUTE_OK || (flags & FLOW_SLOW))
 		f->generation = generation;

@@ -62,17 +62,19 @@ DP void flow_begin_reply(struct flow *f, const struct draft *draft, const struct
 		f->flags |= FLOW_NEW_ID;
 }
 
-DP void cold_begin(struct flow_cold *cold, const struct draft *draft, __u16 peer_zone, __u8 held, __u32 now_s)
+DP void cold_begin(struct flow_cold *cold, const struct draft *draft, __u16 peer_zone, __u8 route_zone, __u8 held, __u32 now_s)
 {
 	cold->created_s = now_s;
 	cold->rule = draft->rule;
 	cold->peer_zone = peer_zone;
+	cold->route_zone = route_zone;
 	cold->flags = held;
 	cold->pool = draft->pool;
 	cold->dst_pool = draft->dst_pool;
 }
 
-DP void session_event(struct cpu *cpu, __u32 kind, const struct flow *orig, const struct flow *reply, __u16 rule, __u32 now_s)
+DP void session_event(struct cpu *cpu, __u32 kind, const struct flow *orig, const struct flow *reply, __u16 rule,
+		      __u32 reason, __u32 now_s)
 {
 	const struct control *c = env_control();
 	struct event *e = &cpu->event;
@@ -89,8 +91,25 @@ DP void session_event(struct cpu *cpu, __u32 kind, const struct flow *orig, cons
 	e->bytes[0] = orig->bytes;
 	e->bytes[1] = reply->bytes;
 	e->rule = rule;
+	e->reason = reason;
 	if (env_event(e))
 		cpu->counters.events_lost++;
+}
+
+/* What a session that ends without being asked to ended of. */
+DP __u32 end_reason(const struct flow *orig, const struct flow *reply, __u32 reason)
+{
+	if (reason == END_IDLE && orig->key.proto == IPPROTO_TCP && tcp_closing(orig->tcp_seen, reply->tcp_seen))
+		return END_CLOSED;
+	return reason;
+}
+
+DP void session_ended(struct cpu *cpu, const struct flow *orig, const struct flow *reply, __u16 rule, __u32 reason)
+{
+	reason = end_reason(orig, reply, reason);
+	OPAQUE(reason);
+	cpu->counters.ended[reason & 7]++;
+	session_event(cpu, EVENT_SESSION_END, orig, reply, rule, reason, cpu->meta.now_s);
 }
 
 /* Write both flows of cpu->draft into their slots and make them LIVE, the reply first. 0, or -ENOENT: not handles. */
@@ -110,12 +129,12 @@ ENV_GLOBAL int session_publish(struct cpu *cpu, __u64 orig, __u64 reply)
 	draft = &cpu->draft;
 	now_s = cpu->meta.now_s;
 	flow_begin_orig(of, draft, now_s);
-	cold_begin(bucket_cold(ob, os), draft, draft->reply.zone, draft->held, now_s);
+	cold_begin(bucket_cold(ob, os), draft, draft->reply.zone, draft->to_zone, draft->held, now_s);
 	if (orig != reply) {
 		flow_begin_reply(rf, draft, of, now_s);
-		cold_begin(bucket_cold(rb, rs), draft, draft->orig.zone, 0, now_s);
+		cold_begin(bucket_cold(rb, rs), draft, draft->orig.zone, draft->orig.zone, 0, now_s);
 	}
-	session_event(cpu, EVENT_SESSION_NEW, of, rf, draft->rule, now_s);
+	session_event(cpu, EVENT_SESSION_NEW, of, rf, draft->rule, 0, now_s);
 	tag_publish(bucket_tag(rb, rs));
 	tag_publish(bucket_tag(ob, os));
 	return 0;
@@ -176,6 +195,7 @@ DP int session_adopt(struct cpu *cpu, const struct adopt_args *args)
 	draft->pool = POOL_NONE;
 	draft->dst_pool = POOL_NONE;
 	draft->flow_flags = FLOW_KERNEL;
+	draft->to_zone = draft->orig.zone;
 	handle = session_insert(cpu);
 	return handle == -EREPLY_ ? -EEXIST_ : handle < 0 ? handle : 0;
 }
@@ -187,6 +207,8 @@ DP void session_release(struct cpu *cpu, const struct flow *orig, const struct f
 	__u8 proto = orig->key.proto;
 	struct mapping *m;
 
+	if (cold->flags & COLD_RELEASED)
+		return;
 	if (cold->flags & COLD_SRC_MAPPED) {
 		if (cold->flags & COLD_SRC_SHARED)
 			proto = 0;
@@ -200,16 +222,16 @@ DP void session_release(struct cpu *cpu, const struct flow *orig, const struct f
 	}
 	if (cold->flags & COLD_DST_MAPPED) {
 		proto = cold->flags & COLD_DST_SHARED ? 0 : orig->key.proto;
-		mapping_inside_key(k, &orig->new_dst, orig->new_dport, cold->peer_zone, proto, cold->dst_pool);
+		mapping_inside_key(k, &orig->new_dst, orig->new_dport, cold->route_zone, proto, cold->dst_pool);
 		mapping_release(k, now_s);
 	}
 }
 
 /*
- * End the session that the flow at handle belongs to, whichever direction that is.
+ * End the session that the flow at handle belongs to, whichever direction that is, for a reason (enum end_reason).
  * 0, or -ENOENT: it was not LIVE any more, or another CPU ended it.
  */
-ENV_GLOBAL int session_end(__u64 handle, struct cpu *cpu)
+ENV_GLOBAL int session_end(__u64 handle, struct cpu *cpu, __u32 reason)
 {
 	const struct control *c = env_control();
 	struct usage *u = env_usage();
@@ -246,7 +268,7 @@ ENV_GLOBAL int session_end(__u64 handle, struct cpu *cpu)
 	if (!tag_bury(bucket_tag(b, slot), c->sweep))
 		return -ENOENT_;
 	tag_bury(bucket_tag(pb, pslot), c->sweep);
-	session_event(cpu, EVENT_SESSION_END, bucket_flow(b, slot), bucket_flow(pb, pslot), bucket_cold(b, slot)->rule, cpu->meta.now_s);
+	session_ended(cpu, bucket_flow(b, slot), bucket_flow(pb, pslot), bucket_cold(b, slot)->rule, reason);
 	session_release(cpu, bucket_flow(b, slot), bucket_cold(b, slot), cpu->meta.now_s);
 	__sync_fetch_and_sub(&u->sessions, 1);
 	return 0;
@@ -273,6 +295,32 @@ ENV_GLOBAL int session_stale(__u64 handle, struct cpu *cpu)
 		return 1;
 	b = handle_bucket(peer, &slot);
 	return b && !flow_fresh(bucket_flow(b, slot), cpu->meta.now_s);
+}
+
+/*
+ * The session whose original flow is at handle goes on without what it holds. A packet may end it at any moment once it
+ * is over its time, and would let go of the same things: so one that is, or will be in a second, ends here.
+ * 0, or -ENOENT as session_end().
+ */
+DP int session_let_go(__u64 handle, struct cpu *cpu)
+{
+	struct flow_cold held;
+	struct bucket *b;
+	__u32 slot;
+	int stale;
+
+	cpu->meta.now_s += 2;
+	stale = session_stale(handle, cpu);
+	cpu->meta.now_s -= 2;
+	if (stale)
+		return session_end(handle, cpu, END_IDLE);
+	b = handle_bucket(handle, &slot);
+	if (!b || !(bucket_flow(b, slot)->flags & FLOW_ORIG))
+		return -ENOENT_;
+	held = *bucket_cold(b, slot);
+	bucket_cold(b, slot)->flags |= COLD_RELEASED;
+	session_release(cpu, bucket_flow(b, slot), &held, cpu->meta.now_s);
+	return 0;
 }
 
 #endif

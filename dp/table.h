@@ -346,8 +346,9 @@ DP struct bucket *flow_lookup(const struct tuple *key, const struct control *c, 
 }
 
 /*
- * Slot number s of a bucket. The bound is said again right before the address, in 64 bits: older verifiers lose
- * it on the way through the stack. A slot that is none becomes the first one.
+ * Slot number s of a bucket. The bound is said again right before the address, in 64 bits, and the address is made at once:
+ * older verifiers lose the bound of a number on the way through the stack, not that of an address. A slot that is none becomes
+ * the first one.
  */
 DP __u64 slot_within(__u32 s, __u64 slots)
 {
@@ -366,17 +367,34 @@ DP __u64 bucket_slot(__u32 s)
 
 DP struct flow *bucket_flow(struct bucket *b, __u32 s)
 {
-	return &b->flow[bucket_slot(s)];
+	struct flow *at = &b->flow[bucket_slot(s)];
+
+	OPAQUE(at);
+	return at;
 }
 
 DP struct flow_cold *bucket_cold(struct bucket *b, __u32 s)
 {
-	return &b->cold[bucket_slot(s)];
+	struct flow_cold *at = &b->cold[bucket_slot(s)];
+
+	OPAQUE(at);
+	return at;
+}
+
+DP __u8 *bucket_tos(struct bucket *b, __u32 s)
+{
+	__u8 *at = &b->tos[bucket_slot(s)];
+
+	OPAQUE(at);
+	return at;
 }
 
 DP __u32 *bucket_tag(struct bucket *b, __u32 s)
 {
-	return &b->tag[bucket_slot(s)];
+	__u32 *at = &b->tag[bucket_slot(s)];
+
+	OPAQUE(at);
+	return at;
 }
 
 DP struct bucket *handle_bucket(__u64 handle, __u32 *slot)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * env_native.h - the env contract (dp/env.h) in an ordinary process: replay, unit tests,
- * fuzzing. Tables are plain memory of the struct native that native_run() has set; routes
- * come from a list; a frame that is sent is left in the struct. One thread.
+ * fuzzing, trace. Tables are plain memory of the struct native that native_run() has set, and routes
+ * come from a list; a trace has both from a source instead. A frame that is sent is left in the struct. One thread.
  *
  * Only host/native.c includes this.
  */
@@ -16,6 +16,7 @@
 #define ENV_GLOBAL	static __attribute__((unused))
 #define ENV_CONTEXT	struct native_frame
 
+#include "abi/nvi.h"
 #include "dp/pkt.h"
 #include "dp/csum.h"
 #include "host/native.h"
@@ -45,21 +46,28 @@ DP __u32 env_random(void)
 	return x >> 16;
 }
 
-#define ENV_TABLE(function, type, table, limit)                                                \
+#define ENV_TABLE(function, type, table, limit, id)                                            \
 	DP type *function(__u32 i)                                                             \
 	{                                                                                      \
-		return i < (limit) ? &native()->table[i] : NULL;                               \
+		if (i >= (limit))                                                              \
+			return NULL;                                                           \
+		return unlikely(native()->source) ? native_entry(native(), id, i) : &native()->table[i]; \
 	}
 
-ENV_TABLE(env_settings, const struct settings, settings, 2)
-ENV_TABLE(env_port, const struct port, ports, NATVI_MAX_PORTS)
-ENV_TABLE(env_rule, const struct rule, rules, 2 * NATVI_MAX_RULES)
-ENV_TABLE(env_pool, const struct pool, pools, 2 * NATVI_MAX_POOLS)
-ENV_TABLE(env_pool_addr, const struct pool_addr, pool_addrs, 2 * native()->control.n_pool_addrs)
-ENV_TABLE(env_portbits, struct portbits, portbits, native()->control.n_slots * PORTBITS_PROTOS)
-ENV_TABLE(env_bucket, struct bucket, buckets, native()->control.n_buckets)
-ENV_TABLE(env_mapping_bucket, struct mapping_bucket, mappings, native()->control.n_mapping_buckets)
-ENV_TABLE(env_cpu, struct cpu, cpu, 2)
+ENV_TABLE(env_settings, const struct settings, settings, 2, NATIVE_SETTINGS)
+ENV_TABLE(env_port, const struct port, ports, NATVI_MAX_PORTS, NATIVE_PORTS)
+ENV_TABLE(env_zone, const struct zone, zones, NATVI_MAX_ZONES, NATIVE_ZONES)
+ENV_TABLE(env_rule, const struct rule, rules, 2 * NATVI_MAX_RULES, NATIVE_RULES)
+ENV_TABLE(env_pool, const struct pool, pools, 2 * NATVI_MAX_POOLS, NATIVE_POOLS)
+ENV_TABLE(env_pool_addr, const struct pool_addr, pool_addrs, 2 * native()->control.n_pool_addrs, NATIVE_POOL_ADDRS)
+ENV_TABLE(env_portbits, struct portbits, portbits, native()->control.n_slots * PORTBITS_PROTOS, NATIVE_PORTBITS)
+ENV_TABLE(env_bucket, struct bucket, buckets, native()->control.n_buckets, NATIVE_BUCKETS)
+ENV_TABLE(env_mapping_bucket, struct mapping_bucket, mappings, native()->control.n_mapping_buckets, NATIVE_MAPPINGS)
+
+DP struct cpu *env_cpu(__u32 i)
+{
+	return i < 2 ? &native()->cpu[i] : NULL;
+}
 
 DP struct control *env_control(void)
 {
@@ -103,6 +111,7 @@ DP const struct addr_info *env_addr(const struct addr_key *k)
 
 DP void env_loop(__u32 n, long (*fn)(__u32, void *), void *arg)
 {
+	native()->last_rule = NATIVE_NO_RULE;
 	for (__u32 i = 0; i < n && !fn(i, arg); i++)
 		;
 }
@@ -121,8 +130,9 @@ DP void env_begin(struct pkt *p)
 	p->m->wire_len = f->len;
 	p->m->gso_size = 0;
 	p->m->eth_proto = f->eth_proto;
-	p->m->vlan_present = 0;
-	p->m->vlan_tci = 0;
+	p->m->vlan_present = f->vlan_present;
+	p->m->vlan_tci = f->vlan_tci;
+	p->m->mark = f->mark;
 }
 
 DP void env_pointers(struct pkt *p)
@@ -135,7 +145,7 @@ DP void env_pointers(struct pkt *p)
 
 DP bool env_hits_only(const struct pkt *p)
 {
-	return false;
+	return unlikely(native()->hits_only);
 }
 
 DP int env_punt(struct pkt *p)
@@ -163,6 +173,15 @@ DP int env_redirect(struct pkt *p, __u32 ifindex)
 
 DP int env_enter(struct pkt *p, __u32 ifindex)
 {
+	struct native_frame *f = p->ctx;
+
+	f->enters = true;
+	return env_redirect(p, ifindex);
+}
+
+/* The neighbour is found at once. */
+DP int env_resolve(struct pkt *p, __u32 ifindex)
+{
 	return env_redirect(p, ifindex);
 }
 
@@ -184,11 +203,55 @@ DP int env_park(struct pkt *p, enum park_kind kind)
 	return env_redirect(p, native()->control.park_ifindex);
 }
 
+/* As it lies on nvi0; native_cross() has it arrive at the far end. */
+DP int env_cross(struct pkt *p, __u32 handle)
+{
+	__u32 in = p->m->ifindex;
+	struct nvi_mac to = { NVI_MAC_LOCAL, NVI_MAC_KIND, { in >> 24, in >> 16, in >> 8, in } };
+	struct nvi_mac from = { NVI_MAC_LOCAL, NVI_MAC_KIND, { handle >> 24, handle >> 16, handle >> 8, handle } };
+	struct native_frame *f = p->ctx;
+	struct ethhdr *eth;
+
+	if (!p->m->l3) {
+		f->data -= sizeof(*eth);
+		f->len += sizeof(*eth);
+		env_pointers(p);
+	}
+	eth = p->data;
+	memcpy(eth->h_dest, &to, sizeof(to));
+	memcpy(eth->h_source, &from, sizeof(from));
+	eth->h_proto = __builtin_bswap16(ETH_P_IP);
+	f->crosses = true;
+	return env_redirect(p, native()->control.nvi_ifindex);
+}
+
+DP __u32 env_origin(struct pkt *p)
+{
+	return 0;
+}
+
+DP void env_to_host(struct pkt *p)
+{
+}
+
 DP void env_mark_slow(struct pkt *p, __u32 mark)
 {
 	struct native_frame *f = p->ctx;
 
 	f->mark |= mark;
+}
+
+DP void env_unmark(struct pkt *p, __u32 mark)
+{
+	struct native_frame *f = p->ctx;
+
+	f->mark &= ~mark;
+}
+
+/* Whose egress is asked for at all is the box's own. */
+DP bool env_is_passing(const struct native_frame *f)
+{
+	return false;
 }
 
 DP bool env_l4_csum(struct pkt *p, __u32 off, __u16 addr_delta, __u16 port_delta, bool udp)
@@ -245,13 +308,21 @@ DP int env_icmp_room(struct pkt *p, __u32 ip_len)
 	return 0;
 }
 
-DP void env_route(struct pkt *p, const struct tuple *t, struct route *r, bool mark)
+DP void env_route(struct pkt *p, __u32 in, const struct tuple *t, struct route *r, bool mark)
 {
-	native_route(native(), p->m->ifindex, t, r);
+	struct native_question q = { .in = in, .tos = p->m->tos, .mark = p->m->mark, .use_mark = mark, .tuple = *t };
+
+	q.first = t != &p->cpu->draft.out;
+	if (unlikely(native()->source))
+		native()->source->route(native()->source->arg, &q, r);
+	else
+		native_route(native(), in, t, r);
 }
 
 DP bool env_socket(struct pkt *p, const struct tuple *t)
 {
+	if (unlikely(native()->source))
+		return native()->source->socket(native()->source->arg, p->m->ifindex, t);
 	return native_socket(native(), t);
 }
 

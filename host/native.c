@@ -74,6 +74,7 @@ void native_free(struct native *n)
 	if (!n)
 		return;
 	native_tables_free(n);
+	native_copies_free(n);
 	free(n->net.interfaces);
 	free(n->net.routes);
 	free(n->net.sockets);
@@ -101,19 +102,27 @@ static enum verdict counted(const struct counters *before, const struct counters
 	return found;
 }
 
-/* Bytes in front of a frame that put its IP header at a multiple of four, as drivers do. */
-static size_t room_before(const struct native *n, uint32_t ifindex)
+static bool has_no_l2(const struct native *n, uint32_t ifindex)
 {
 	for (size_t i = 0; i < n->net.n_interfaces; i++)
-		if (n->net.interfaces[i].ifindex == ifindex && n->net.interfaces[i].no_l2)
-			return NATIVE_HEADROOM;
-	return NATIVE_HEADROOM + 2;
+		if (n->net.interfaces[i].ifindex == ifindex)
+			return n->net.interfaces[i].no_l2;
+	return false;
 }
 
-static struct native_result run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s,
+void native_mark(struct native *n, uint32_t mark)
+{
+	n->mark = mark;
+}
+
+/* The room in front of a frame puts its IP header at a multiple of four, as drivers do. */
+static struct native_result run(struct native *n, const struct native_arrival *a, const void *frame, size_t len, uint32_t now_s,
 				int (*hook)(void *ctx))
 {
-	struct native_frame f = { .room = n->buffer, .data = n->buffer + room_before(n, ifindex), .ifindex = ifindex };
+	struct native_frame f = {
+		.room = n->buffer, .data = n->buffer + NATIVE_HEADROOM + (a->no_l2 ? 0 : 2), .ifindex = a->ifindex,
+		.mark = a->mark, .vlan_tci = a->vlan_tci, .vlan_present = a->vlan_present,
+	};
 	struct counters before = n->cpu[0].counters;
 	struct native_result r = {};
 
@@ -121,13 +130,17 @@ static struct native_result run(struct native *n, uint32_t ifindex, const void *
 		len = NATIVE_MAX_FRAME;
 	f.len = len;
 	f.eth_proto = __builtin_bswap16(ETH_P_IP);
-	memcpy(f.data, frame, len);
+	memmove(f.data, frame, len);	/* a frame that crosses is here already */
 	native_current = n;
 	n->now_s = now_s;
+	n->hits_only = a->hits_only;
 	r.action = hook(&f);
+	n->hits_only = false;
 	native_current = NULL;
 	r.verdict = counted(&before, &n->cpu[0].counters, &r.icmp);
 	r.out_ifindex = f.out_ifindex;
+	r.enters = f.enters;
+	r.crosses = f.crosses;
 	r.mark = f.mark;
 	r.frame = f.data;
 	r.len = f.len;
@@ -144,14 +157,109 @@ static int hook_park(void *ctx)
 	return dp_parked(ctx);
 }
 
+static int hook_egress(void *ctx)
+{
+	return dp_egress(ctx);
+}
+
+struct native_result native_arrive(struct native *n, const struct native_arrival *arrival, const void *frame, size_t len,
+				   uint32_t now_s)
+{
+	return run(n, arrival, frame, len, now_s, hook_port);
+}
+
+static int hook_nvi_in(void *ctx)
+{
+	return dp_nvi_in(ctx);
+}
+
+struct native_result native_cross(struct native *n, const void *frame, size_t len, uint32_t now_s)
+{
+	struct native_arrival a = { .ifindex = n->control.nvi_peer };
+
+	return run(n, &a, frame, len, now_s, hook_nvi_in);
+}
+
 struct native_result native_run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)
 {
-	return run(n, ifindex, frame, len, now_s, hook_port);
+	struct native_arrival a = { .ifindex = ifindex, .mark = n->mark, .no_l2 = has_no_l2(n, ifindex) };
+
+	return run(n, &a, frame, len, now_s, hook_port);
 }
 
 struct native_result native_parked(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)
 {
-	return run(n, ifindex, frame, len, now_s, hook_park);
+	struct native_arrival a = { .ifindex = ifindex, .mark = n->mark, .no_l2 = has_no_l2(n, ifindex) };
+
+	return run(n, &a, frame, len, now_s, hook_park);
+}
+
+void native_seen(const struct native *n, struct native_seen *out)
+{
+	const struct draft *draft = &n->cpu[0].draft;
+	const struct meta *m = &n->cpu[0].meta;
+
+	*out = (struct native_seen){ .key = m->key, .parsed = m->key.src.word[2] != 0, .missed = draft->generation != 0 };
+	if (m->flags & PKT_ICMP_ERROR)
+		out->quoted = draft->reply;
+	if (!out->missed)
+		return;
+	out->out = draft->out;
+	out->rule = draft->rule;
+	out->held = draft->held;
+	out->pool = draft->pool;
+	out->dst_pool = draft->dst_pool;
+	out->map_proto = draft->map_proto;
+	out->to_zone = draft->to_zone;
+}
+
+bool native_session(struct native *n, const struct tuple *key, uint32_t now_s, struct native_session *out)
+{
+	struct cpu *cpu = &n->cpu[1];
+	struct tuple peer_key;
+	struct bucket *b;
+	__s64 handle;
+	__u32 slot = 0;
+
+	memset(out, 0, sizeof(*out));
+	native_current = n;
+	cpu->meta.now_s = now_s;
+	handle = table_find(key);
+	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
+	if (b) {
+		out->flow = *bucket_flow(b, slot);
+		out->cold = *bucket_cold(b, slot);
+		out->expired = session_stale(handle, cpu);
+		flow_peer_key(&peer_key, &out->flow, out->cold.peer_zone);
+		handle = table_find(&peer_key);
+		b = handle < 0 ? NULL : handle_bucket(handle, &slot);
+		out->has_peer = b;
+	}
+	if (out->has_peer) {
+		out->peer = *bucket_flow(b, slot);
+		out->peer_cold = *bucket_cold(b, slot);
+	}
+	native_current = NULL;
+	return out->flow.key.proto || out->flow.idle_s;
+}
+
+bool native_mapping(struct native *n, const struct mapping_key *key, struct mapping *out)
+{
+	const struct mapping *m;
+
+	native_current = n;
+	m = mapping_get(key);
+	if (m)
+		*out = *m;
+	native_current = NULL;
+	return m;
+}
+
+struct native_result native_egress(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)
+{
+	struct native_arrival a = { .ifindex = ifindex, .mark = n->mark, .no_l2 = has_no_l2(n, ifindex) };
+
+	return run(n, &a, frame, len, now_s, hook_egress);
 }
 
 void native_new_generation(struct native *n)

@@ -10,7 +10,8 @@
 
 struct native_addr;
 struct native_fragment;
-struct native_source;
+struct native_asker;
+struct native_copy;
 
 /* A frame under work, with room in front of it. */
 struct native_frame {
@@ -20,8 +21,15 @@ struct native_frame {
 	uint32_t ifindex;
 	uint32_t out_ifindex;
 	uint32_t mark;
+	uint16_t vlan_tci;
+	bool vlan_present;
+	bool enters;
+	bool crosses;
 	__be16 eth_proto;
 };
+
+#define NATIVE_NO_RULE	0xffffffffu
+
 
 struct native {
 	struct control control;
@@ -31,19 +39,25 @@ struct native {
 	struct pool *pools;
 	struct pool_addr *pool_addrs;
 	struct port *ports;
+	struct zone zones[NATVI_MAX_ZONES];
 	struct portbits *portbits;
 	struct bucket *buckets;
 	struct cpu *cpu;		/* [2] */
 	struct mapping_bucket *mappings;
 	struct native_addr *addrs;	/* uthash */
 	struct native_fragment *fragments;	/* uthash, oldest first */
-	struct native_source *sources;	/* uthash, oldest first */
+	struct native_asker *askers;	/* uthash, oldest first */
 	struct ids ids;
 	struct native_net net;		/* own copy */
 	uint32_t now_s;
+	uint32_t mark;			/* of the frames that come in */
 	uint64_t random;
 	uint64_t events;
 	uint8_t *buffer;
+	const struct native_source *source;	/* of all tables; NULL: the memory above */
+	struct native_copy *copies;	/* uthash: entries of the source that were touched */
+	uint32_t last_rule;		/* looked at last in this walk */
+	bool hits_only;			/* act as the XDP hook */
 };
 
 /* The one that native_run() works on. */
@@ -60,6 +74,10 @@ void native_fragment_cut(struct native *n, const struct tuple *k);
 struct fragment_source *native_fragment_source(struct native *n, const struct addr_key *k);
 
 void native_tables_free(struct native *n);
+
+/* Private copy of entry i of the source, the same at each call; NULL: the source cannot read it. */
+void *native_entry(struct native *n, enum native_table table, uint32_t i);
+void native_copies_free(struct native *n);
 
 void native_route(struct native *n, uint32_t in_ifindex, const struct tuple *t, struct route *r);
 bool native_socket(struct native *n, const struct tuple *t);

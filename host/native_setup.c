@@ -71,12 +71,15 @@ static int fill_addrs(struct native *n, const struct plan *plan)
 		return -ENOMEM;
 	for (size_t i = 0; i < plan->n_addrs; i++) {
 		const struct plan_addr *a = &plan->addrs[i];
-		struct addr_key key = { .addr = addr_from4(a->addr) };
-		struct addr_info info = { .slot = a->slot, .flags = a->flags, .pool = a->pool };
+		struct addr_info info = { .slot = a->slot, .flags = a->flags, .pool = a->pool, .zone = a->zone };
 
-		if (native_addr_add(n, &key, &info)) {
-			free(taken);
-			return -ENOMEM;
+		for (uint64_t zones = a->zones; zones; zones &= zones - 1) {
+			struct addr_key key = { .addr = addr_from4(a->addr), .zone = (uint16_t)__builtin_ctzll(zones) };
+
+			if (native_addr_add(n, &key, &info)) {
+				free(taken);
+				return -ENOMEM;
+			}
 		}
 		if (a->slot == SLOT_NONE)
 			continue;
@@ -105,7 +108,7 @@ static int fill_statics(struct native *n, const struct plan *plan)
 			return err;
 		m.addr = s->outside.addr;
 		m.port = s->outside.port;
-		m.zone = 0;
+		m.zone = s->outside.zone;
 		err = native_mapping_put(n, &s->inside, &m);
 		if (err && err != -EEXIST)	/* two forwards to one place: the first is its outside face */
 			return err;
@@ -119,6 +122,7 @@ static int fill(struct native *n, const struct plan *plan)
 
 	n->settings[0] = plan->settings;
 	memcpy(n->rules, plan->rules, plan->n_rules * sizeof(*plan->rules));
+	memcpy(n->zones, plan->zones, sizeof(n->zones));
 	memcpy(n->pools, plan->pools, NATVI_MAX_POOLS * sizeof(*plan->pools));
 	n->control.n_pool_addrs = plan->n_pool_addrs;
 	n->pool_addrs = calloc(2 * plan->n_pool_addrs + 1, sizeof(*n->pool_addrs));
@@ -151,10 +155,14 @@ int native_setup(struct native *n, const struct config *config, char *err, size_
 	ret = plan_build(&plan, &(struct plan_input){
 		.config = config, .places = places, .links = &links,
 		.local_lo = n->net.local_lo, .local_hi = n->net.local_hi,
-		.policy = n->net.policy, .mark_slow = n->net.mark_slow,
+		.policy = n->net.policy, .mark_slow = n->net.mark_slow, .one_route = n->net.one_route,
+		.mark_routes = n->net.mark_routes,
 	}, &slots, err, err_len);
 	if (ret)
 		goto out;
+	/* no kernel routes anything to nvi0 here: what could be routed there is */
+	for (size_t i = 0; i < plan.n_ports; i++)
+		plan.ports[i].flags &= ~PORT_ROUTED;
 	ret = fill(n, &plan);
 	plan_free(&plan);
 out:

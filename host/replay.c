@@ -40,7 +40,7 @@ static size_t find_uplink(const struct config *config)
 	for (size_t r = 0; r < config->n_rules; r++) {
 		const struct cfg_rule *rule = &config->rules[r];
 
-		if (rule->action != ACTION_SNAT || !rule->to.n_interfaces)
+		if (rule->action != ACTION_TRANSLATE || !rule->to.n_interfaces)
 			continue;
 		for (size_t i = 0; i < config->n_interfaces; i++)
 			if (!strcmp(config->interfaces[i].name, rule->to.interfaces[0]))

@@ -21,6 +21,18 @@ static const struct {
 };
 #define N_PROTOS	(sizeof(addr_protos) / sizeof(addr_protos[0]))
 
+/* Classes of RFC 2474, 2597, 3246, 5865, 8622. */
+static const struct {
+	const char *name;
+	uint8_t dscp;
+} addr_dscps[] = {
+	{ "cs0", 0 }, { "cs1", 8 }, { "cs2", 16 }, { "cs3", 24 }, { "cs4", 32 }, { "cs5", 40 }, { "cs6", 48 }, { "cs7", 56 },
+	{ "af11", 10 }, { "af12", 12 }, { "af13", 14 }, { "af21", 18 }, { "af22", 20 }, { "af23", 22 },
+	{ "af31", 26 }, { "af32", 28 }, { "af33", 30 }, { "af41", 34 }, { "af42", 36 }, { "af43", 38 },
+	{ "ef", 46 }, { "va", 44 }, { "le", 1 },
+};
+#define N_DSCPS	(sizeof(addr_dscps) / sizeof(addr_dscps[0]))
+
 /* Decimal digits only, no leading zero, at most max. */
 static int number_parse(const char *text, unsigned long max, unsigned long *out)
 {
@@ -195,6 +207,23 @@ int addr_parse_proto(const char *text, uint8_t *proto)
 	return err;
 }
 
+int addr_parse_dscp(const char *text, uint8_t *dscp)
+{
+	unsigned long value;
+	int err;
+
+	for (size_t i = 0; i < N_DSCPS; i++) {
+		if (!strcasecmp(text, addr_dscps[i].name)) {
+			*dscp = addr_dscps[i].dscp;
+			return 0;
+		}
+	}
+	err = number_parse(text, 63, &value);
+	if (!err)
+		*dscp = (uint8_t)value;
+	return err;
+}
+
 char *addr_print4(uint32_t addr, char buf[ADDR_TEXT_LEN])
 {
 	snprintf(buf, ADDR_TEXT_LEN, "%u.%u.%u.%u", addr >> 24, addr >> 16 & 255, addr >> 8 & 255, addr & 255);
@@ -257,5 +286,17 @@ char *addr_print_proto(uint8_t proto, char buf[PROTO_TEXT_LEN])
 		}
 	}
 	snprintf(buf, PROTO_TEXT_LEN, "%u", proto);
+	return buf;
+}
+
+char *addr_print_dscp(uint8_t dscp, char buf[DSCP_TEXT_LEN])
+{
+	for (size_t i = 0; i < N_DSCPS; i++) {
+		if (addr_dscps[i].dscp == dscp) {
+			snprintf(buf, DSCP_TEXT_LEN, "%s", addr_dscps[i].name);
+			return buf;
+		}
+	}
+	snprintf(buf, DSCP_TEXT_LEN, "%u", dscp & 63);
 	return buf;
 }

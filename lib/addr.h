@@ -22,6 +22,7 @@
 #define ADDR_RANGE_LEN	96	/* a range of them */
 #define PORTS_TEXT_LEN	16
 #define PROTO_TEXT_LEN	16
+#define DSCP_TEXT_LEN	8
 
 /* "192.0.2.1" to host byte order. */
 int addr_parse4(const char *text, uint32_t *addr);
@@ -47,6 +48,9 @@ int addr_parse_ports(const char *text, uint16_t *lo, uint16_t *hi);
 /* A name (tcp, udp, icmp, esp, ah, gre, sctp, ...; any case) or a number 0-255. */
 int addr_parse_proto(const char *text, uint8_t *proto);
 
+/* A name (ef, af11 to af43, cs0 to cs7, va, le; any case) or a number 0-63. */
+int addr_parse_dscp(const char *text, uint8_t *dscp);
+
 char *addr_print4(uint32_t addr, char buf[ADDR_TEXT_LEN]);
 
 /* "192.0.2.0/24"; /32 is left away. */
@@ -66,6 +70,7 @@ char *addr_print_ports(uint16_t lo, uint16_t hi, char buf[PORTS_TEXT_LEN]);
 
 /* A name where there is one, else the number. */
 char *addr_print_proto(uint8_t proto, char buf[PROTO_TEXT_LEN]);
+char *addr_print_dscp(uint8_t dscp, char buf[DSCP_TEXT_LEN]);
 
 /* Of a prefix: 0 for /0. Host byte order. */
 static inline uint32_t addr_mask4(uint8_t len)

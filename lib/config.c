@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * config.c - see config.h: where a configuration comes from, and its end. The steps in between are
- * in config_yaml.c (text to tree), config_parse.c and config_rule.c (tree to struct) and
- * config_check.c (the struct as a whole).
+ * in config_yaml.c (text to tree), config_parse.c and its like for zones, rules, actions and forwards
+ * (tree to struct), and config_check.c and config_space.c (the struct as a whole).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +32,7 @@ static struct config *config_new(const char *source)
 static void match_free(struct cfg_match *match)
 {
 	free(match->interfaces);
+	free(match->zones);
 	free(match->prefixes);
 	free(match->ports);
 }
@@ -49,6 +50,7 @@ void config_free(struct config *config)
 		match_free(&config->rules[i].to);
 		free(config->rules[i].protos);
 	}
+	free(config->zones);
 	free(config->interfaces);
 	free(config->pools);
 	free(config->rules);
@@ -189,7 +191,7 @@ static struct cfg_rule *args_rule(struct cfg_parse *p, const char *name, enum ru
 	if (rule) {
 		strcpy(rule->name, name);
 		rule->action = action;
-		rule->masquerade = action == ACTION_SNAT;
+		rule->masquerade = action == ACTION_TRANSLATE;
 	}
 	return rule;
 }
@@ -204,7 +206,7 @@ static void match_add(struct cfg_parse *p, struct cfg_match *match, const char *
 
 static void args_rules(struct cfg_parse *p, char *const *masquerade, size_t n_masquerade)
 {
-	struct cfg_rule *rule = args_rule(p, "masquerade", ACTION_SNAT);
+	struct cfg_rule *rule = args_rule(p, "masquerade", ACTION_TRANSLATE);
 
 	for (size_t i = 0; rule && i < p->config->n_interfaces; i++)
 		if (!args_has(masquerade, n_masquerade, p->config->interfaces[i].name))
@@ -266,7 +268,19 @@ size_t config_rule_entries(const struct cfg_rule *rule)
 	n = multiply(n, rule->to.n_prefixes);
 	n = multiply(n, rule->from.n_ports);
 	n = multiply(n, rule->to.n_ports);
-	return multiply(n, rule->n_protos);
+	n = multiply(n, rule->from.n_zones);
+	n = multiply(n, rule->to.n_zones);
+	n = multiply(n, rule->n_protos);
+	return multiply(n, rule->netmap ? 2 : 1);
+}
+
+static size_t pool_addresses(const struct cfg_pool *pool)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < pool->n_addrs; i++)
+		n += (size_t)pool->addrs[i].hi - pool->addrs[i].lo + 1;
+	return n;
 }
 
 size_t config_pool_addresses(const struct config *config)
@@ -274,8 +288,33 @@ size_t config_pool_addresses(const struct config *config)
 	size_t n = 0;
 
 	for (size_t i = 0; i < config->n_pools; i++)
-		for (size_t j = 0; j < config->pools[i].n_addrs; j++)
-			n += (size_t)config->pools[i].addrs[j].hi - config->pools[i].addrs[j].lo + 1;
+		n += pool_addresses(&config->pools[i]);
+	return n;
+}
+
+static size_t netmap_addresses(const struct cfg_rule *rule)
+{
+	return rule->netmap ? (size_t)1 << (32 - rule->src_net.len) : 0;
+}
+
+size_t config_netmap_addresses(const struct config *config)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_rules; i++)
+		n += netmap_addresses(&config->rules[i]);
+	return n;
+}
+
+size_t config_address_entries(const struct config *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_pools; i++)
+		n += pool_addresses(&c->pools[i]) * (size_t)__builtin_popcountll(config_pool_zones(c, &c->pools[i]));
+	for (size_t i = 0; i < c->n_rules; i++)
+		if (c->rules[i].netmap)
+			n += netmap_addresses(&c->rules[i]) * (size_t)__builtin_popcountll(config_netmap_zones(c, &c->rules[i]));
 	return n;
 }
 
@@ -284,26 +323,38 @@ static int ifname_compare(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Interfaces that all masquerade rules together may leave by, some of them more than once; names has room for all. */
+static size_t ways_of_rules(const struct config *c, const char **names)
+{
+	uint64_t zones = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_rules; i++) {
+		const struct cfg_match *to = &c->rules[i].to;
+
+		for (size_t j = 0; c->rules[i].masquerade && j < to->n_interfaces; j++)
+			names[n++] = to->interfaces[j];
+		if (c->rules[i].masquerade && !to->n_interfaces)
+			zones |= config_match_zones(c, to);
+	}
+	for (size_t i = 0; i < c->n_interfaces && zones; i++)
+		if (zones & config_zone(c, c->interfaces[i].zone))
+			names[n++] = c->interfaces[i].name;
+	return n;
+}
+
 size_t config_masquerade_ways(const struct config *config)
 {
-	const char **names = NULL;
-	size_t n = 0, ways = 0;
+	size_t n = config->n_interfaces, ways = 0;
+	const char **names;
 
 	for (size_t i = 0; i < config->n_rules; i++)
 		n += config->rules[i].masquerade ? config->rules[i].to.n_interfaces : 0;
 	names = calloc(n + 1, sizeof(*names));
-	n = 0;
-	for (size_t i = 0; i < config->n_rules; i++) {
-		const struct cfg_rule *rule = &config->rules[i];
-
-		/* Without memory the most that it can be. */
-		if (rule->masquerade && (!rule->to.n_interfaces || !names)) {
-			free(names);
-			return config->n_interfaces;
-		}
-		for (size_t j = 0; rule->masquerade && j < rule->to.n_interfaces; j++)
-			names[n++] = rule->to.interfaces[j];
-	}
+	/* Without memory the most that it can be. */
+	if (!names)
+		return config->n_interfaces;
+	n = ways_of_rules(config, names);
 	if (n)
 		qsort(names, n, sizeof(*names), ifname_compare);
 	for (size_t i = 0; i < n; i++)
@@ -334,5 +385,6 @@ uint64_t config_memory_bytes(const struct config *config)
 	/* A mapping has two keys; permits of address-dependent filtering come to an eighth on top. */
 	return (uint64_t)natvi_buckets_for(config->max_sessions) * sizeof(struct bucket) +
 	       (uint64_t)natvi_mapping_buckets_for((uint32_t)entries) * sizeof(struct mapping_bucket) +
-	       slots * PORTBITS_PROTOS * sizeof(struct portbits);
+	       slots * PORTBITS_PROTOS * sizeof(struct portbits) +
+	       config_address_entries(config) * (HASH_ELEMENT_BYTES + sizeof(struct addr_key) + sizeof(struct addr_info));
 }

@@ -23,6 +23,8 @@ struct cfg_interface {
 	char name[IFNAMSIZ];
 	enum xdp_mode xdp;
 	uint16_t mss;			/* 0: off; 88 - 65495: bytes; MSS_AUTO */
+	bool routed;			/* nat: routed: only what is routed to nvi0 */
+	char zone[NATVI_NAME_LEN];	/* "": the zone of everything that is in no other */
 	int line;			/* in the file, for messages; 0: none */
 };
 
@@ -46,9 +48,19 @@ struct cfg_behaviour {
 	bool shared;			/* a mapping is for TCP and UDP together */
 };
 
+/* A VRF device, or a routing table. */
+struct cfg_zone {
+	char name[NATVI_NAME_LEN];
+	char vrf[IFNAMSIZ];		/* "": a table */
+	uint32_t table;			/* 0: the VRF device's */
+	int line;
+};
+
 struct cfg_pool {
 	struct cfg_behaviour behaviour;	/* first: masquerading has the same readers */
 	char name[NATVI_NAME_LEN];
+	char zone[NATVI_NAME_LEN];	/* that sees the translated addresses; "": the global one (has_zone) or every one */
+	bool has_zone;
 	struct cfg_range4 *addrs;
 	size_t n_addrs;
 	struct cfg_ports *ports;	/* allowed ones; n_ports 0: the default, 1-65535 */
@@ -65,20 +77,35 @@ struct cfg_prefix4 {
 struct cfg_match {
 	char (*interfaces)[IFNAMSIZ];	/* any of them; none: every enabled one */
 	size_t n_interfaces;
+	char (*zones)[NATVI_NAME_LEN];	/* any of them, "" is the global one; none: every one. Not together with interfaces */
+	size_t n_zones;
 	struct cfg_prefix4 *prefixes;	/* source in `from`, destination in `to` */
 	size_t n_prefixes;
 	struct cfg_ports *ports;
 	size_t n_ports;
 };
 
+enum cfg_local { CFG_LOCAL_NO, CFG_LOCAL_IN, CFG_LOCAL_OUT };
+
 struct cfg_rule {
 	char name[NATVI_NAME_LEN];	/* "" becomes rule-N */
 	struct cfg_match from, to;
 	uint8_t *protos;		/* IPPROTO_*; none: every */
 	size_t n_protos;
+	uint64_t dscp;			/* bit n: DSCP n; 0: every */
+	uint32_t mark, mark_mask;	/* mask 0: every */
+	enum cfg_local local;		/* traffic to or from the box itself, instead of what crosses it */
 	enum rule_action action;
-	bool masquerade;		/* ACTION_SNAT by the way out's own address */
-	char pool[NATVI_NAME_LEN];	/* ACTION_SNAT without masquerade */
+	/* ACTION_TRANSLATE: one of the first three for the source, dnat for the destination; one of them at least */
+	bool masquerade;		/* by the way out's own address */
+	char pool[NATVI_NAME_LEN];	/* snat; "": none */
+	bool netmap;			/* the source's prefix (from has just that one) becomes src_net, and the way back */
+	struct cfg_prefix4 src_net;	/* as long as that prefix; `static` is one of length 32 */
+	bool dnat;			/* the destination becomes dst_net: of length 32, or as long as every prefix in `to` */
+	struct cfg_prefix4 dst_net;
+	struct cfg_ports dnat_ports;	/* 0-0: the port stays; one: all go there; a range: as long as the one range in `to` */
+	char dnat_zone[NATVI_NAME_LEN];	/* of the new destination; "": the global one (has_dnat_zone) or the packet's own */
+	bool has_dnat_zone;
 	int line;
 };
 
@@ -113,8 +140,17 @@ enum cfg_unsolicited {
 	UNSOLICITED_KERNEL,		/* of the box's own addresses: the kernel's; else no word */
 };
 
+/* Sessions whose rule has gone with a reload. */
+enum cfg_orphans {
+	ORPHANS_KEEP,			/* go on, and may be joined by new ones of their mappings */
+	ORPHANS_DRAIN,			/* go on to their end; their mappings take no new ones */
+	ORPHANS_KILL,			/* end at once */
+};
+
 struct config {
 	char *source;			/* file name, or "command line" */
+	struct cfg_zone *zones;
+	size_t n_zones;
 	struct cfg_interface *interfaces;
 	size_t n_interfaces;
 	struct cfg_pool *pools;
@@ -129,6 +165,7 @@ struct config {
 	uint32_t max_mappings;		/* limits.mappings; default: as sessions */
 	uint32_t icmp_rate;		/* limits.icmp_rate, own ICMP errors a second and CPU; default 1000 */
 	enum cfg_unsolicited unsolicited;	/* tcp.unsolicited */
+	enum cfg_orphans orphans;
 	bool exhaust_host;		/* exhaustion: host-unreachable; else administratively-prohibited (default) */
 };
 
@@ -171,11 +208,33 @@ void cfg_errors_free(struct cfg_errors *errors);
 /* Print "file:line: text" for each error. */
 void cfg_errors_print(const struct config *config, const char *name, const struct cfg_errors *errors, FILE *to);
 
-/* Number of entries that rule becomes in the datapath (lists multiplied out). */
+/* Number of entries that rule becomes in the datapath: lists multiplied out, a netmap's way back included. */
 size_t config_rule_entries(const struct cfg_rule *rule);
 
 /* Number of addresses over all pools. */
 size_t config_pool_addresses(const struct config *config);
+
+/* Number of addresses over all that netmap rules translate to. */
+size_t config_netmap_addresses(const struct config *config);
+
+/* The same of both together, an address counted for each zone that sees it: entries in the datapath's table of addresses. */
+size_t config_address_entries(const struct config *config);
+
+/* Sets of zones: bit 0 is the global one, bit n + 1 is zones[n]. */
+#define CFG_GLOBAL_ZONE	1ull
+
+/* The zone of that name, "" being the global one; 0: there is none. */
+uint64_t config_zone(const struct config *config, const char *name);
+/* All of them. */
+uint64_t config_zones(const struct config *config);
+/* Those that see the addresses of this pool. */
+uint64_t config_pool_zones(const struct config *config, const struct cfg_pool *pool);
+/* Those that see what this netmap rule translates to: of `to.zone`, else of the new destination (dnat), else all. */
+uint64_t config_netmap_zones(const struct config *config, const struct cfg_rule *rule);
+/* Those that traffic of this match can be in. */
+uint64_t config_match_zones(const struct config *config, const struct cfg_match *match);
+/* The one that the host behind this forward is in. */
+uint64_t config_forward_zone(const struct config *config, const struct cfg_forward *forward);
 
 /* Number of interfaces that some masquerade rule may leave by; each takes an address and a pool of its own. */
 size_t config_masquerade_ways(const struct config *config);

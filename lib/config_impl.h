@@ -4,7 +4,7 @@
  * the small readers that keys are made of. Nobody else includes it.
  *
  * A reading: text -> tree of nodes (config_yaml.c) -> struct config, with each value's line kept aside
- * where a check needs it (config_parse.c, config_rule.c) -> checks over the whole (config_check.c).
+ * where a check needs it (config_parse.c and the files of its keys) -> checks over the whole (config_check.c).
  * Trouble is collected, never thrown: readers report and go on with the next value. Out of memory is
  * a flag that is looked at once, at the end.
  */
@@ -55,22 +55,25 @@ struct node {
 	struct node *all;	/* chain of the document's nodes */
 };
 
-/* A name or prefix that only the whole configuration can judge. */
-enum cfg_ref_kind { REF_INTERFACE, REF_POOL, REF_SOURCE };
-#define CFG_NO_RULE	SIZE_MAX
+/* A name, or addresses of real hosts, that only the whole configuration can judge. */
+enum cfg_ref_kind { REF_INTERFACE, REF_POOL, REF_ZONE, REF_SOURCE, REF_DNAT, REF_FORWARD };
+#define CFG_NONE	SIZE_MAX
 
 struct cfg_ref {
 	enum cfg_ref_kind kind;
 	int line;
-	size_t rule;		/* index, or CFG_NO_RULE */
+	size_t index;		/* of the rule (REF_SOURCE, REF_DNAT) or forward */
 	char name[NATVI_NAME_LEN];
-	struct cfg_prefix4 prefix;
+	struct cfg_range4 range;
+	uint64_t zones;		/* that the hosts are in; 0: they are not judged, or have been */
 };
 
-/* A range of a pool with its line. */
+/* Translated addresses: a range of a pool, or of a netmap rule, with its line. */
 struct cfg_span {
 	uint32_t lo, hi;
-	size_t pool;
+	size_t pool;		/* index, or CFG_NONE */
+	size_t rule;		/* likewise */
+	uint64_t zones;		/* that see it; known once all is read */
 	int line;
 };
 
@@ -78,7 +81,7 @@ struct cfg_parse {
 	struct config *config;
 	struct cfg_errors *errors;
 	bool no_memory;
-	bool names_broken;	/* an interface's or pool's own name could not be read: do not judge references */
+	bool names_broken;	/* the own name of an interface, pool or zone could not be read: do not judge references */
 	size_t errors_dropped;
 	int masquerade_line;
 	uint16_t tcp_transitory_s;	/* stands for tcp-opening and tcp-closing where they are not given; 0: not given */
@@ -134,6 +137,8 @@ void cfg_each(struct cfg_parse *p, const struct node *node, cfg_reader *read, vo
 /* A list; an empty value is an empty list. example: how it is written. */
 void cfg_list(struct cfg_parse *p, const struct node *node, const char *example, cfg_reader *read, void *to);
 bool cfg_is_empty(const struct node *node);
+/* Does a map have that key, whatever its value? */
+bool cfg_has(const struct node *map, const char *key);
 
 /* The text of a scalar, or NULL after an error. what: "an interface's name". */
 const char *cfg_text(struct cfg_parse *p, const struct node *node, const char *what);
@@ -150,22 +155,65 @@ bool cfg_ifname_ok(const char *text);
 bool cfg_ports_text(struct cfg_parse *p, int line, const char *text, struct cfg_ports *to);
 bool cfg_ports(struct cfg_parse *p, const struct node *node, struct cfg_ports *to);
 bool cfg_prefix(struct cfg_parse *p, const struct node *node, struct cfg_prefix4 *to);
+/* Addresses that hosts can have. */
 bool cfg_range(struct cfg_parse *p, const struct node *node, struct cfg_range4 *to);
+/* Any addresses. */
+bool cfg_any_range(struct cfg_parse *p, const struct node *node, struct cfg_range4 *to);
 /* Can a host have this address: not 0.0.0.0/8, loopback, multicast or above. */
 bool cfg_unicast(uint32_t addr);
+bool cfg_unicast_range(struct cfg_range4 range);
+struct cfg_range4 cfg_prefix_range(struct cfg_prefix4 prefix);
+/* 0-63, or a name like ef. */
+bool cfg_dscp(struct cfg_parse *p, const struct node *node, unsigned int *to);
+/* N or N/MASK, decimal or hexadecimal. */
+bool cfg_mark(struct cfg_parse *p, const struct node *node, uint32_t *mark, uint32_t *mask);
 
 /* config_parse.c */
 extern const char *const cfg_mapping_words[], *const cfg_filtering_words[], *const cfg_xdp_words[];
 /* The default first. */
 extern const char *const cfg_pooling_words[], *const cfg_selection_words[], *const cfg_protocols_words[];
-extern const char *const cfg_unsolicited_words[];
+extern const char *const cfg_unsolicited_words[], *const cfg_nat_words[], *const cfg_orphans_words[];
 void cfg_defaults(struct config *config);
 void cfg_parse_root(struct cfg_parse *p);
 void cfg_read_filtering(struct cfg_parse *p, const struct node *value, enum filtering *to);
 
+/* Note a name with its line for the end; NULL without memory. */
+struct cfg_ref *cfg_ref_add(struct cfg_parse *p, enum cfg_ref_kind kind, int line, const char *name);
+/* The same for addresses of real hosts. */
+void cfg_ref_hosts(struct cfg_parse *p, enum cfg_ref_kind kind, int line, struct cfg_range4 range);
+
+/* config_zone.c */
+cfg_reader cfg_read_zones;
+/* The zone that a value names; `global` gives "". */
+bool cfg_zone(struct cfg_parse *p, const struct node *value, char to[NATVI_NAME_LEN]);
+void cfg_check_zones(struct cfg_parse *p);
+
 /* config_rule.c */
-extern const char *const cfg_action_words[];	/* by enum rule_action; snat stands for both forms */
-cfg_reader cfg_read_rules, cfg_read_forwards;
+extern const char *const cfg_local_words[];	/* by enum cfg_local, from 1 */
+cfg_reader cfg_read_rules;
+bool cfg_proto(struct cfg_parse *p, const struct node *value, uint8_t *proto);
+
+/* config_action.c */
+extern const char *const cfg_action_words[];	/* by enum rule_action; translate stands for the block of keys */
+cfg_reader cfg_read_action;
+/* What does not fit together in one rule. */
+void cfg_check_rule(struct cfg_parse *p, const struct cfg_rule *rule);
+
+/* config_forward.c */
+#define CFG_HOST_LEN	64
+cfg_reader cfg_read_forwards;
+void cfg_check_forwards(struct cfg_parse *p);
+/* "HOST[:PORTS]" to host and ports ("" without). False when HOST is empty or too long. */
+bool cfg_endpoint_split(const char *text, char host[CFG_HOST_LEN], const char **ports);
+/* The address of an endpoint, with a word for those that cannot be one. forms: how the value is written. */
+void cfg_endpoint_address(struct cfg_parse *p, const struct node *value, const char *host, const char *forms, uint32_t *to);
+static inline unsigned int cfg_port_count(struct cfg_ports ports)
+{
+	return ports.lo ? ports.hi - ports.lo + 1u : 0;
+}
+
+/* config_space.c: translated addresses against each other and against real ones */
+void cfg_check_space(struct cfg_parse *p);
 
 /* config_check.c */
 void cfg_check(struct cfg_parse *p);

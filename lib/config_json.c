@@ -28,10 +28,23 @@ static json_t *mss_json(uint16_t mss)
 	return mss == MSS_AUTO ? json_string("auto") : mss ? json_integer(mss) : json_string("off");
 }
 
+static const char *zone_text(const char *name)
+{
+	return *name ? name : "global";
+}
+
+static json_t *zone_json(const struct cfg_zone *zone)
+{
+	if (*zone->vrf)
+		return json_pack("{ss ss}", "name", zone->name, "vrf", zone->vrf);
+	return json_pack("{ss sI}", "name", zone->name, "table", (json_int_t)zone->table);
+}
+
 static json_t *interface_json(const struct cfg_interface *interface)
 {
-	return json_pack("{ss ss so ss}", "name", interface->name, "xdp", cfg_xdp_words[interface->xdp],
-			 "mss", mss_json(interface->mss), "zone", "global");
+	return json_pack("{ss ss so ss ss}", "name", interface->name, "xdp", cfg_xdp_words[interface->xdp],
+			 "mss", mss_json(interface->mss), "zone", zone_text(interface->zone),
+			 "nat", cfg_nat_words[interface->routed]);
 }
 
 /* One word where one will do. */
@@ -62,6 +75,8 @@ static json_t *pool_json(const struct cfg_pool *pool)
 			   "ports", ports_json(pool->n_ports ? pool->ports : &all, pool->n_ports ? pool->n_ports : 1),
 			   "pooling", cfg_pooling_words[pool->behaviour.arbitrary]);
 	add_behaviour(object, &pool->behaviour);
+	if (pool->has_zone)
+		json_object_set_new(object, "zone", json_string(zone_text(pool->zone)));
 	return object;
 }
 
@@ -75,6 +90,12 @@ static json_t *match_json(const struct cfg_match *match, const char *prefix_key)
 		for (size_t i = 0; i < match->n_interfaces; i++)
 			append_text(list, match->interfaces[i]);
 		json_object_set_new(object, "interface", list);
+	}
+	if (match->n_zones) {
+		list = json_array();
+		for (size_t i = 0; i < match->n_zones; i++)
+			append_text(list, zone_text(match->zones[i]));
+		json_object_set_new(object, "zone", list);
 	}
 	if (match->n_prefixes) {
 		list = json_array();
@@ -97,6 +118,52 @@ static json_t *protos_json(const uint8_t *protos, size_t n)
 	return list;
 }
 
+static json_t *dscp_json(uint64_t dscps)
+{
+	char text[DSCP_TEXT_LEN];
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < 64; i++)
+		if (dscps >> i & 1)
+			append_text(list, addr_print_dscp(i, text));
+	return list;
+}
+
+static json_t *mark_json(uint32_t mark, uint32_t mask)
+{
+	return mask == UINT32_MAX ? json_sprintf("0x%x", mark) : json_sprintf("0x%x/0x%x", mark, mask);
+}
+
+static json_t *dnat_json(const struct cfg_rule *rule)
+{
+	char text[ADDR_TEXT_LEN], ports[PORTS_TEXT_LEN];
+
+	addr_print_prefix4(rule->dst_net.addr, rule->dst_net.len, text);
+	if (!rule->dnat_ports.lo)
+		return json_string(text);
+	return json_sprintf("%s:%s", text, addr_print_ports(rule->dnat_ports.lo, rule->dnat_ports.hi, ports));
+}
+
+static json_t *action_json(const struct cfg_rule *rule)
+{
+	char text[ADDR_TEXT_LEN];
+	json_t *object;
+
+	if (rule->action != ACTION_TRANSLATE)
+		return json_string(cfg_action_words[rule->action]);
+	object = json_object();
+	if (rule->masquerade || *rule->pool)
+		json_object_set_new(object, "snat", json_string(rule->masquerade ? "masquerade" : rule->pool));
+	if (rule->netmap)
+		json_object_set_new(object, rule->src_net.len == 32 ? "static" : "netmap",
+				    json_string(addr_print_prefix4(rule->src_net.addr, rule->src_net.len, text)));
+	if (rule->dnat)
+		json_object_set_new(object, "dnat", dnat_json(rule));
+	if (rule->has_dnat_zone)
+		json_object_set_new(object, "zone", json_string(zone_text(rule->dnat_zone)));
+	return object;
+}
+
 static json_t *rule_json(const struct cfg_rule *rule)
 {
 	json_t *object = json_pack("{ss so so}", "name", rule->name, "from", match_json(&rule->from, "source"),
@@ -104,11 +171,13 @@ static json_t *rule_json(const struct cfg_rule *rule)
 
 	if (rule->n_protos)
 		json_object_set_new(object, "proto", protos_json(rule->protos, rule->n_protos));
-	if (rule->action != ACTION_SNAT)
-		json_object_set_new(object, "action", json_string(cfg_action_words[rule->action]));
-	else
-		json_object_set_new(object, "action",
-				    json_pack("{ss}", "snat", rule->masquerade ? "masquerade" : rule->pool));
+	if (rule->dscp)
+		json_object_set_new(object, "dscp", dscp_json(rule->dscp));
+	if (rule->mark_mask)
+		json_object_set_new(object, "mark", mark_json(rule->mark, rule->mark_mask));
+	if (rule->local)
+		json_object_set_new(object, "local", json_string(cfg_local_words[rule->local - 1]));
+	json_object_set_new(object, "action", action_json(rule));
 	return object;
 }
 
@@ -146,7 +215,10 @@ static json_t *masquerade_json(const struct cfg_masquerade *m)
 json_t *config_to_json(const struct config *c)
 {
 	json_t *interfaces = json_array(), *pools = json_array(), *rules = json_array(), *forwards = json_array();
+	json_t *zones = json_array();
 
+	for (size_t i = 0; i < c->n_zones; i++)
+		json_array_append_new(zones, zone_json(&c->zones[i]));
 	for (size_t i = 0; i < c->n_interfaces; i++)
 		json_array_append_new(interfaces, interface_json(&c->interfaces[i]));
 	for (size_t i = 0; i < c->n_pools; i++)
@@ -155,11 +227,11 @@ json_t *config_to_json(const struct config *c)
 		json_array_append_new(rules, rule_json(&c->rules[i]));
 	for (size_t i = 0; i < c->n_forwards; i++)
 		json_array_append_new(forwards, forward_json(&c->forwards[i]));
-	return json_pack("{so so so so s{ss} s{sI sI sI} ss so so}", "interfaces", interfaces, "pools", pools,
+	return json_pack("{so so so so so s{ss} s{sI sI sI} ss ss so so}", "interfaces", interfaces, "zones", zones, "pools", pools,
 			 "masquerade", masquerade_json(&c->masquerade), "timeouts", timeouts_json(&c->timeouts),
 			 "tcp", "unsolicited", cfg_unsolicited_words[c->unsolicited],
 			 "limits", "sessions", (json_int_t)c->max_sessions, "mappings", (json_int_t)c->max_mappings,
 			 "icmp-rate", (json_int_t)c->icmp_rate,
 			 "on-exhaustion", c->exhaust_host ? "host-unreachable" : "admin-prohibited",
-			 "rules", rules, "forwards", forwards);
+			 "orphans", cfg_orphans_words[c->orphans], "rules", rules, "forwards", forwards);
 }

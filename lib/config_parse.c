@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * config_parse.c - the keys of the configuration, but for rules and forwards: tables of name and
- * reader, and the defaults. What can be judged by one value alone is judged here.
+ * config_parse.c - the keys of the configuration, but for zones, rules and forwards: tables of name and
+ * reader, and the defaults. What can be judged by one value alone is judged here. Names that other parts
+ * of the file explain, and addresses of hosts, are noted with their lines for config_check.c.
  */
 #include "lib/addr.h"
 #include "lib/config_impl.h"
@@ -15,6 +16,30 @@ const char *const cfg_selection_words[] = { "preserve", "random", NULL };
 const char *const cfg_protocols_words[] = { "separate", "shared", NULL };
 const char *const cfg_unsolicited_words[] = { "hold", "silent", "kernel", NULL };
 const char *const cfg_xdp_words[] = { "auto", "native", "generic", "off", NULL };
+const char *const cfg_nat_words[] = { "all", "routed", NULL };
+const char *const cfg_orphans_words[] = { "keep", "drain", "kill", NULL };
+
+struct cfg_ref *cfg_ref_add(struct cfg_parse *p, enum cfg_ref_kind kind, int line, const char *name)
+{
+	struct cfg_ref *ref = CFG_ADD(p, p->refs, p->n_refs);
+
+	if (!ref)
+		return NULL;
+	ref->kind = kind;
+	ref->line = line;
+	strcpy(ref->name, name);
+	return ref;
+}
+
+void cfg_ref_hosts(struct cfg_parse *p, enum cfg_ref_kind kind, int line, struct cfg_range4 range)
+{
+	struct cfg_ref *ref = cfg_ref_add(p, kind, line, "");
+
+	if (!ref)
+		return;
+	ref->index = (kind == REF_FORWARD ? p->config->n_forwards : p->config->n_rules) - 1;
+	ref->range = range;
+}
 
 void cfg_defaults(struct config *config)
 {
@@ -135,12 +160,12 @@ static void interface_mss(struct cfg_parse *p, const struct node *value, void *t
 
 static void interface_zone(struct cfg_parse *p, const struct node *value, void *to)
 {
-	const char *text = cfg_text(p, value, "a zone");
-	char quoted[CFG_QUOTE_LEN];
+	cfg_zone(p, value, ((struct cfg_interface *)to)->zone);
+}
 
-	if (text && strcmp(text, "global"))
-		cfg_fail(p, value->line, "zone `%s`: this version has one zone only; write `global` or leave `zone` away",
-			 cfg_quote(text, quoted));
+static void interface_nat(struct cfg_parse *p, const struct node *value, void *to)
+{
+	((struct cfg_interface *)to)->routed = cfg_word(p, value, "a word for what natvi looks at", cfg_nat_words) == 1;
 }
 
 static const struct cfg_key interface_keys[] = {
@@ -148,6 +173,7 @@ static const struct cfg_key interface_keys[] = {
 	{ "xdp", interface_xdp, false },
 	{ "mss", interface_mss, false },
 	{ "zone", interface_zone, false },
+	{ "nat", interface_nat, false },
 };
 
 static void read_interface(struct cfg_parse *p, const struct node *value, void *to)
@@ -192,7 +218,8 @@ static void pool_address(struct cfg_parse *p, const struct node *value, void *to
 	if (!added || !span)
 		return;
 	*added = range;
-	*span = (struct cfg_span){ range.lo, range.hi, p->config->n_pools - 1, value->line };
+	*span = (struct cfg_span){ .lo = range.lo, .hi = range.hi, .pool = p->config->n_pools - 1, .rule = CFG_NONE,
+				   .line = value->line };
 }
 
 static void pool_addresses(struct cfg_parse *p, const struct node *value, void *to)
@@ -222,10 +249,18 @@ static void pool_pooling(struct cfg_parse *p, const struct node *value, void *to
 	((struct cfg_pool *)to)->behaviour.arbitrary = cfg_word(p, value, "a kind of pooling", cfg_pooling_words) == 1;
 }
 
+static void pool_zone(struct cfg_parse *p, const struct node *value, void *to)
+{
+	struct cfg_pool *pool = to;
+
+	pool->has_zone = cfg_zone(p, value, pool->zone);
+}
+
 static const struct cfg_key pool_keys[] = {
 	{ "name", pool_name, true },
 	{ "addresses", pool_addresses, true },
 	{ "ports", pool_ports, false },
+	{ "zone", pool_zone, false },
 	{ "pooling", pool_pooling, false },
 	BEHAVIOUR_KEYS,
 };
@@ -383,14 +418,24 @@ static void root_exhaustion(struct cfg_parse *p, const struct node *value, void 
 		p->config->exhaust_host = word == 1;
 }
 
+static void root_orphans(struct cfg_parse *p, const struct node *value, void *to)
+{
+	int word = cfg_word(p, value, "an end for sessions whose rule has gone", cfg_orphans_words);
+
+	if (word >= 0)
+		p->config->orphans = (enum cfg_orphans)word;
+}
+
 static const struct cfg_key root_keys[] = {
 	{ "interfaces", root_interfaces, true },
+	{ "zones", cfg_read_zones, false },
 	{ "pools", root_pools, false },
 	{ "masquerade", root_masquerade, false },
 	{ "timeouts", root_timeouts, false },
 	{ "tcp", root_tcp, false },
 	{ "limits", root_limits, false },
 	{ "on-exhaustion", root_exhaustion, false },
+	{ "orphans", root_orphans, false },
 	{ "rules", cfg_read_rules, false },
 	{ "forwards", cfg_read_forwards, false },
 };

@@ -19,6 +19,14 @@ bool cfg_is_empty(const struct node *node)
 	return node->type == NODE_SCALAR ? node->plain && !*node->text : !node->n_kids;
 }
 
+bool cfg_has(const struct node *map, const char *key)
+{
+	for (size_t i = 0; map->type == NODE_MAP && i + 1 < map->n_kids; i += 2)
+		if (map->kids[i]->type == NODE_SCALAR && !strcmp(map->kids[i]->text, key))
+			return true;
+	return false;
+}
+
 const char *cfg_text(struct cfg_parse *p, const struct node *node, const char *what)
 {
 	if (node->type != NODE_SCALAR)
@@ -310,11 +318,23 @@ bool cfg_prefix(struct cfg_parse *p, const struct node *node, struct cfg_prefix4
 	return !err;
 }
 
-bool cfg_range(struct cfg_parse *p, const struct node *node, struct cfg_range4 *to)
+bool cfg_unicast_range(struct cfg_range4 range)
+{
+	return cfg_unicast(range.lo) && cfg_unicast(range.hi) && (range.lo >> 24 > 127 || range.hi >> 24 < 127);
+}
+
+struct cfg_range4 cfg_prefix_range(struct cfg_prefix4 prefix)
+{
+	return (struct cfg_range4){ prefix.addr, prefix.addr | ~addr_mask4(prefix.len) };
+}
+
+/* example: a prefix and a range. */
+static bool range_read(struct cfg_parse *p, const struct node *node, const char *example, struct cfg_range4 *to)
 {
 	const char *text = cfg_text(p, node, "an IPv4 address, prefix or range");
 	char printed[ADDR_RANGE_LEN], quoted[CFG_QUOTE_LEN];
 	struct cfg_range4 range;
+	char forms[128];
 	int err;
 
 	if (!text)
@@ -326,13 +346,96 @@ bool cfg_range(struct cfg_parse *p, const struct node *node, struct cfg_range4 *
 			 addr_print_range4(range.lo, range.hi, printed));
 	else if (err == -ERANGE && strchr(text, '-'))
 		cfg_fail(p, node->line, "range `%s` is reversed; the lower address comes first", quoted);
-	else if (err)
-		fail_address(p, node->line, text,
-			     "an IPv4 address, a prefix like 203.0.113.16/28 or a range like 203.0.113.40-203.0.113.47");
-	else if (!cfg_unicast(range.lo) || !cfg_unicast(range.hi) || (range.lo >> 24 < 127 && range.hi >> 24 > 127))
-		cfg_fail(p, node->line, "`%s` holds addresses that no host can have (0/8, 127/8, 224/4 and above)", quoted);
-	else {
+	else if (err) {
+		snprintf(forms, sizeof(forms), "an IPv4 address, %s", example);
+		fail_address(p, node->line, text, forms);
+	} else {
 		*to = range;
+	}
+	return !err;
+}
+
+bool cfg_any_range(struct cfg_parse *p, const struct node *node, struct cfg_range4 *to)
+{
+	return range_read(p, node, "a prefix like 198.18.0.0/16 or a range like 198.18.0.10-198.18.0.99", to);
+}
+
+bool cfg_range(struct cfg_parse *p, const struct node *node, struct cfg_range4 *to)
+{
+	char quoted[CFG_QUOTE_LEN];
+	struct cfg_range4 range;
+
+	if (!range_read(p, node, "a prefix like 203.0.113.16/28 or a range like 203.0.113.40-203.0.113.47", &range))
+		return false;
+	if (!cfg_unicast_range(range)) {
+		cfg_fail(p, node->line, "`%s` holds addresses that no host can have (0/8, 127/8, 224/4 and above)",
+			 cfg_quote(node->text, quoted));
+		return false;
+	}
+	*to = range;
+	return true;
+}
+
+/* DSCPs and marks */
+
+bool cfg_dscp(struct cfg_parse *p, const struct node *node, unsigned int *to)
+{
+	const char *text = cfg_text(p, node, "a DSCP");
+	char quoted[CFG_QUOTE_LEN];
+	uint8_t dscp;
+
+	if (!text)
+		return false;
+	if (!addr_parse_dscp(text, &dscp)) {
+		*to = dscp;
+		return true;
+	}
+	cfg_fail(p, node->line, "`%s` is not a DSCP; a number from 0 to 63, cs0 to cs7, af11 to af43, ef, va or le",
+		 cfg_quote(text, quoted));
+	return false;
+}
+
+/* Decimal, or hexadecimal with 0x, up to 32 bits; *end is what follows. */
+static bool mark_digits(const char *text, const char **end, uint32_t *to)
+{
+	bool hex = text[0] == '0' && (text[1] | 0x20) == 'x';
+	uint64_t value = 0;
+	const char *first;
+
+	text += hex ? 2 : 0;
+	for (first = text; *text && strchr(hex ? "0123456789abcdefABCDEF" : "0123456789", *text); text++) {
+		value = value * (hex ? 16 : 10) + (uint64_t)(*text <= '9' ? *text - '0' : (*text | 0x20) - 'a' + 10);
+		if (value > UINT32_MAX)
+			return false;
+	}
+	*end = text;
+	*to = (uint32_t)value;
+	return text != first;
+}
+
+bool cfg_mark(struct cfg_parse *p, const struct node *node, uint32_t *mark, uint32_t *mask)
+{
+	const char *text = cfg_text(p, node, "a mark"), *end = NULL;
+	uint32_t value, bits = UINT32_MAX;
+	char quoted[CFG_QUOTE_LEN];
+	bool ok;
+
+	if (!text)
+		return false;
+	ok = mark_digits(text, &end, &value);
+	if (ok && *end == '/')
+		ok = mark_digits(end + 1, &end, &bits);
+	if (!ok || *end)
+		cfg_fail(p, node->line, "`%s` is not a mark; a number of 32 bits like 16 or 0x10, or with a mask like 0x10/0xff",
+			 cfg_quote(text, quoted));
+	else if (!bits)
+		cfg_fail(p, node->line, "mask 0 in `%s` asks for nothing; leave `mark` away for all packets", cfg_quote(text, quoted));
+	else if (value & ~bits)
+		cfg_fail(p, node->line, "`%s` has bits beyond its mask, so no packet has it; write 0x%x/0x%x",
+			 cfg_quote(text, quoted), value & bits, bits);
+	else {
+		*mark = value;
+		*mask = bits;
 		return true;
 	}
 	return false;

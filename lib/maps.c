@@ -33,6 +33,7 @@ static const struct {
 	[MAPS_POOLS] = { "pools", sizeof(struct pool), 4 },
 	[MAPS_POOL_ADDRS] = { "pool_addrs", sizeof(struct pool_addr), 4 },
 	[MAPS_PORTS] = { "ports", sizeof(struct port), 4 },
+	[MAPS_ZONES] = { "zones", sizeof(struct zone), 4 },
 	[MAPS_ADDRS] = { "addrs", sizeof(struct addr_info), sizeof(struct addr_key) },
 	[MAPS_PORTBITS] = { "portbits", sizeof(struct portbits), 4 },
 	[MAPS_FLOWS] = { "flows", sizeof(struct bucket), 4 },
@@ -237,6 +238,11 @@ static int read_half(const struct maps *maps, enum maps_id id, uint32_t index, u
 	return read_entry(maps, id, maps->active * limit + index, out);
 }
 
+int maps_zone(const struct maps *maps, uint32_t number, struct zone *out)
+{
+	return number < NATVI_MAX_ZONES ? read_entry(maps, MAPS_ZONES, number, out) : -ENOENT;
+}
+
 int maps_rule(const struct maps *maps, uint32_t index, struct rule *out)
 {
 	return read_half(maps, MAPS_RULES, index, NATVI_MAX_RULES, out);
@@ -284,6 +290,8 @@ static void add_counters(struct counters *sum, const struct counters *one)
 	sum->xdp_hits += one->xdp_hits;
 	sum->events_lost += one->events_lost;
 	sum->icmp_suppressed += one->icmp_suppressed;
+	for (size_t i = 0; i < sizeof(sum->ended) / sizeof(sum->ended[0]); i++)
+		sum->ended[i] += one->ended[i];
 }
 
 int maps_counters(const struct maps *maps, struct counters *out)

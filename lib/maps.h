@@ -19,7 +19,7 @@
 #include "abi/mapping.h"
 
 enum maps_id {
-	MAPS_CONTROL, MAPS_USAGE, MAPS_SETTINGS, MAPS_RULES, MAPS_POOLS, MAPS_POOL_ADDRS, MAPS_PORTS,
+	MAPS_CONTROL, MAPS_USAGE, MAPS_SETTINGS, MAPS_RULES, MAPS_POOLS, MAPS_POOL_ADDRS, MAPS_PORTS, MAPS_ZONES,
 	MAPS_ADDRS, MAPS_PORTBITS, MAPS_FLOWS, MAPS_MAPPINGS, MAPS_CPU, MAPS_COUNT
 };
 
@@ -63,6 +63,7 @@ uint32_t maps_now_s(void);
 int maps_usage(const struct maps *maps, struct usage *out);
 int maps_settings(const struct maps *maps, struct settings *out);
 int maps_rule(const struct maps *maps, uint32_t index, struct rule *out);
+int maps_zone(const struct maps *maps, uint32_t number, struct zone *out);	/* not by half */
 int maps_pool(const struct maps *maps, uint32_t index, struct pool *out);
 int maps_pool_addr(const struct maps *maps, uint32_t index, struct pool_addr *out);
 

@@ -14,14 +14,59 @@
 
 struct names {
 	json_t *running;	/* NULL: nothing known */
+	const char **rules;	/* by number; NULL: no name. Also those of rules that have gone */
+	size_t n_rules;		/* the highest number and one */
 };
+
+static int set_rule(struct names *names, size_t id, const char *name)
+{
+	const char **more;
+
+	if (!name || !id || id > UINT16_MAX)
+		return 0;
+	if (id >= names->n_rules) {
+		more = realloc(names->rules, (id + 1) * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		memset(more + names->n_rules, 0, (id + 1 - names->n_rules) * sizeof(*more));
+		names->rules = more;
+		names->n_rules = id + 1;
+	}
+	names->rules[id] = name;
+	return 0;
+}
+
+/* A daemon gives its rules numbers (daemon/rule_ids.h); in a plain configuration they are their places. */
+static int read_rules(struct names *names)
+{
+	json_t *rules = json_object_get(names->running, "rules"), *known = json_object_get(names->running, "rule_ids"), *value;
+	const char *key;
+	int err = 0;
+	size_t i;
+
+	json_object_foreach(known, key, value)
+		if (!err && !strncmp(key, "name ", 5))
+			err = set_rule(names, (size_t)json_integer_value(value), key + 5);
+	json_array_foreach(rules, i, value) {
+		const json_t *id = json_object_get(value, "id");
+
+		if (!err)
+			err = set_rule(names, id ? (size_t)json_integer_value(id) : i + 1, json_string_value(json_object_get(value, "name")));
+	}
+	return err;
+}
 
 struct names *names_from_json(json_t *running)
 {
 	struct names *names = calloc(1, sizeof(*names));
 
-	if (names)
-		names->running = json_incref(running);
+	if (!names)
+		return NULL;
+	names->running = json_incref(running);
+	if (read_rules(names)) {
+		names_close(names);
+		return NULL;
+	}
 	return names;
 }
 
@@ -43,6 +88,7 @@ void names_close(struct names *names)
 	if (!names)
 		return;
 	json_decref(names->running);
+	free(names->rules);
 	free(names);
 }
 
@@ -51,16 +97,9 @@ json_t *names_running(const struct names *names)
 	return names ? names->running : NULL;
 }
 
-static const char *rule_name(const struct names *names, size_t index)
-{
-	const json_t *rules = json_object_get(names_running(names), "rules");
-
-	return json_string_value(json_object_get(json_array_get(rules, index), "name"));
-}
-
 const char *names_rule(const struct names *names, uint16_t id, char buf[8])
 {
-	const char *name = id ? rule_name(names, id - 1u) : "-";
+	const char *name = !id ? "-" : names && id < names->n_rules ? names->rules[id] : NULL;
 
 	if (name)
 		return name;
@@ -70,20 +109,18 @@ const char *names_rule(const struct names *names, uint16_t id, char buf[8])
 
 int names_rule_id(const struct names *names, const char *text)
 {
-	size_t n = json_array_size(json_object_get(names_running(names), "rules"));
-	const char *name, *digits = text + (*text == '#');
+	const char *digits = text + (*text == '#');
+	size_t n = names ? names->n_rules : 0;
 	unsigned long number;
 	char *end;
 
-	for (size_t i = 0; i < n; i++) {
-		name = rule_name(names, i);
-		if (name && !strcmp(name, text))
-			return (int)i + 1;
-	}
+	for (size_t i = 1; i < n; i++)
+		if (names->rules[i] && !strcmp(names->rules[i], text))
+			return (int)i;
 	if (*digits < '0' || *digits > '9')
 		return -ENOENT;
 	number = strtoul(digits, &end, 10);
-	if (*end || number > UINT16_MAX || (n && number > n))
+	if (*end || number > UINT16_MAX || (n && number >= n))
 		return -ENOENT;
 	return (int)number;
 }

@@ -24,7 +24,7 @@ void names_close(struct names *names);
 /* Borrowed: the whole file, or NULL. */
 struct json_t *names_running(const struct names *names);
 
-/* Name of a rule by its number from 1; "-" for 0, "#N" in buf when nothing is known. */
+/* Name of a rule by its number (rule.id), also of one that has gone; "-" for 0, "#N" in buf when nothing is known. */
 const char *names_rule(const struct names *names, uint16_t id, char buf[8]);
 
 /* Number of a rule by its name, or by a number ("3" or "#3"). -ENOENT: no such rule. */

@@ -12,6 +12,8 @@
 
 #define NL_BUF_BYTES	32768	/* a request or one datagram of an answer */
 
+#define NL_PROTOCOL	208	/* of natvi's own routes and routing rules; nobody's in rt_protos */
+
 struct nl {
 	struct mnl_socket *sock;
 	unsigned int portid, seq;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * verdict.c - tables made from the list in abi/verdict.h. Constant; safe from anywhere.
+ * verdict.c - tables made from the lists in abi/verdict.h and abi/event.h. Constant; safe from anywhere.
  */
 #include "lib/verdict.h"
 
@@ -37,4 +37,22 @@ const char *verdict_class_name(enum verdict_class class)
 	case VERDICT_CLASS_DROP: return "drop";
 	}
 	return "unknown";
+}
+
+static const struct {
+	const char *name, *text;
+} reasons[] = {
+#define X(e, n, t) [END_##e] = { n, t },
+	NATVI_END_REASONS(X)
+#undef X
+};
+
+const char *end_reason_name(unsigned int reason)
+{
+	return reason < END_COUNT ? reasons[reason].name : "unknown";
+}
+
+const char *end_reason_text(unsigned int reason)
+{
+	return reason < END_COUNT ? reasons[reason].text : "not in this version's list";
 }

@@ -3,12 +3,12 @@
 #
 # Install what natvi needs to build, to test itself, to be shown and to be measured: the packages
 # of deps.txt, or of the list that is named. Does nothing where all are there. Servers among them
-# (sshd, nginx) are only wanted as programs: those that this installs are neither started nor enabled.
+# (sshd, nginx, bird) are only wanted as programs: those that this installs are neither started nor enabled.
 set -euo pipefail
 
 list=${1:-$(dirname "$0")/deps.txt}
 policy=/usr/sbin/policy-rc.d
-units=(nginx.service ssh.service iperf3.service coturn.service)
+units=(nginx.service ssh.service iperf3.service coturn.service bird.service)
 
 # What the list names and dpkg does not call installed.
 missing()

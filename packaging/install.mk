@@ -18,7 +18,7 @@ MAN_TARGETS	= $(foreach m,$(INSTALL_MAN),$(mandir)/man$(subst .,,$(suffix $m))/$
 
 install: all
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir) $(DESTDIR)$(examplesdir) $(DESTDIR)$(unitdir) \
-		$(DESTDIR)$(completiondir) $(DESTDIR)$(sysconfdir)/natvi
+		$(DESTDIR)$(completiondir) $(DESTDIR)$(sysconfdir)/natvi $(DESTDIR)$(sysconfdir)/iproute2/rt_protos.d
 	$(INSTALL) -m 755 $(BUILD)/natvi $(DESTDIR)$(bindir)/natvi
 	$(INSTALL) -m 755 packaging/demo/natvi-demo $(DESTDIR)$(libexecdir)/natvi-demo
 	set -e; for m in $(INSTALL_MAN); do \
@@ -26,6 +26,7 @@ install: all
 		gzip -9nc $$m > $$d/$$(basename $$m).gz; chmod 644 $$d/$$(basename $$m).gz; done
 	$(INSTALL) -m 644 packaging/natvi.bash-completion $(DESTDIR)$(completiondir)/natvi
 	$(INSTALL) -m 644 $(INSTALL_EXAMPLES) $(DESTDIR)$(examplesdir)
+	$(INSTALL) -m 644 packaging/rt_protos.conf $(DESTDIR)$(sysconfdir)/iproute2/rt_protos.d/natvi.conf
 	sed 's,@bindir@,$(bindir),g; s,@sysconfdir@,$(sysconfdir),g' packaging/natvi.service \
 		> $(DESTDIR)$(unitdir)/natvi.service
 	chmod 644 $(DESTDIR)$(unitdir)/natvi.service
@@ -34,7 +35,7 @@ install: all
 # The administrator's own natvi.yaml stays.
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/natvi $(DESTDIR)$(completiondir)/natvi $(DESTDIR)$(unitdir)/natvi.service
-	rm -f $(DESTDIR)$(sysconfdir)/natvi/natvi.yaml.example $(addprefix $(DESTDIR),$(MAN_TARGETS))
+	rm -f $(DESTDIR)$(sysconfdir)/iproute2/rt_protos.d/natvi.conf $(DESTDIR)$(sysconfdir)/natvi/natvi.yaml.example $(addprefix $(DESTDIR),$(MAN_TARGETS))
 	rm -rf $(DESTDIR)$(libexecdir) $(DESTDIR)$(datadir)/natvi
 	-rmdir $(DESTDIR)$(sysconfdir)/natvi 2>/dev/null
 

@@ -20,6 +20,7 @@ class Bench:
         self.contender_names = {c.name for c in everyone}
         self.tool = Tool(os.path.join(build, "bench", "natvi-bench"))
         self.samples = {}
+        self.slow = self.packets = 0    # of natvi in steady state
         self.skipped = {}
         self.failed = {}
 
@@ -30,7 +31,10 @@ class Bench:
         self.samples.setdefault(key, []).append(value)
 
     def results(self):
-        return {k: statistics.median(v) for k, v in self.samples.items()}
+        figures = {k: statistics.median(v) for k, v in self.samples.items()}
+        if self.packets:
+            figures["slow_share"] = self.slow / self.packets
+        return figures
 
     def wants(self, name, names):
         """--only names scenarios, contenders, or both."""

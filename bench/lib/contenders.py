@@ -5,6 +5,8 @@ A contender lives from __enter__ to __exit__, with a topology of its own, so
 that all of them can be alive side by side and be measured in turn.
 """
 
+import contextlib
+
 from lib.natvi import Natvi
 from lib.shell import Failed, inside, run
 from lib.topology import POOL_FIRST, POOL_LAST, Topology
@@ -40,6 +42,11 @@ class Contender:
 
     def stop(self):
         pass
+
+    @contextlib.contextmanager
+    def steady(self):
+        """Around a measurement of established flows: natvi counts what takes its slow road."""
+        yield
 
     def load_flows(self, flows):
         """Before a new number of flows; most gateways learn from traffic."""
@@ -118,14 +125,28 @@ class NatviTc(Contender):
     name, label = "natvi_tc", "natvi, tc"
     translates = True
     xdp = "off"
+    decoys = 0
 
     def start(self):
-        self.natvi = Natvi(self.bench, self.topo, self.xdp, SESSIONS)
+        self.natvi = Natvi(self.bench, self.topo, self.xdp, SESSIONS, self.decoys)
         self.natvi.start()
+
+    @contextlib.contextmanager
+    def steady(self):
+        before = self.natvi.stats()
+        yield
+        after = self.natvi.stats()
+        self.bench.packets += sum(after.values()) - sum(before.values())
+        self.bench.slow += sum(after[v] - before[v] for v in after if v.startswith("slow-"))
 
     def stop(self):
         if hasattr(self, "natvi"):
             self.natvi.stop()
+
+
+class NatviRules(NatviTc):
+    name, label = "natvi_rules", "natvi, tc, 1,000 rules"
+    decoys = 1000
 
 
 class NatviXdp(NatviTc):

@@ -27,10 +27,21 @@ pools:
     ports: 1024-65535
 limits: {{sessions: {sessions}, mappings: {sessions}}}
 rules:
+{decoys}\
   - name: bench
     from: {{interface: lan0}}
     to: {{interface: wan0}}
     action: {{snat: bench}}
+"""
+
+
+# Agrees with every packet of the benchmark in all but its last look: the destination.
+DECOY = """\
+  - name: decoy-{n}
+    from: {{interface: lan0, source: [198.18.0.0/15]}}
+    to: {{interface: wan0, destination: [198.19.{high}.{low}], port: 20000-20063}}
+    proto: udp
+    action: drop
 """
 
 
@@ -44,14 +55,16 @@ def _die_with_parent():
 
 
 class Natvi:
-    def __init__(self, bench, topo, xdp, sessions):
+    def __init__(self, bench, topo, xdp, sessions, decoys=0):
+        """decoys: rules in front of the one that matches."""
         self.binary = os.path.abspath(os.path.join(bench.build, "natvi"))
         self.ns = topo.gateway
         # A name of an instance has at most 31 characters.
         self.instance = topo.name.replace("natvi-", "")
         self.pins = os.path.join(PINS, self.instance)
         self.base = os.path.join(bench.build, "bench", topo.name)
-        self.config = CONFIG.format(xdp=xdp, pool=POOL_NET, sessions=sessions)
+        self.config = CONFIG.format(xdp=xdp, pool=POOL_NET, sessions=sessions, decoys="".join(
+            DECOY.format(n=n, high=n >> 8, low=n & 255) for n in range(decoys)))
         self.process = None
 
     def start(self):
@@ -102,6 +115,12 @@ class Natvi:
         shutil.rmtree(self.pins, ignore_errors=True)
         for suffix in (".yaml", ".log"):
             os.unlink(self.base + suffix)
+
+    def stats(self):
+        """How packets ended so far, by the name of the verdict."""
+        said = json.loads(run(*inside(self.ns, self.binary, "show", "stats", "--json",
+                                      "--instance", self.instance)))
+        return {v["name"]: v["packets"] for v in said["verdicts"]}
 
     def memory_bytes(self):
         """Memory of all maps that are pinned or that pinned programs use."""

@@ -19,6 +19,7 @@ RATIOS = {
     "tcp_stream_vs_kernel": ("natvi_tc_tcp_1_gbit_s", "kernel_nat_tcp_1_gbit_s"),
     "tcp_16_streams_vs_kernel": ("natvi_tc_tcp_16_gbit_s",
                                  "kernel_nat_tcp_16_gbit_s"),
+    "hit_1000_rules_ratio": ("natvi_rules_hit_ns", "natvi_tc_hit_ns"),
     "lookup_vs_raw_1k": ("lookup_xdp_1k_pps", "raw_xdp_1k_pps"),
 }
 
@@ -32,6 +33,9 @@ TARGETS = {
     "newflow_99_9_full_vs_empty": (-1, 1.3),
     "newflow_vs_kernel": (+1, 1.7),
     "tcp_stream_vs_kernel": (+1, 1.0),
+    "newflow_1000_rules_us": (-1, 10),
+    "hit_1000_rules_ratio": (-1, 1.1),
+    "slow_share": (-1, 0.001),
     "bytes_per_session": (-1, 720),
 }
 
@@ -44,7 +48,7 @@ def add_ratios(figures):
 
 def write_json(figures, path):
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    rounded = {k: round(v, 4) if v < 1000 else round(v)
+    rounded = {k: float(f"{v:.4g}") if v < 1000 else round(v)
                for k, v in sorted(figures.items())}
     with open(path + ".tmp", "w") as f:
         json.dump(rounded, f, indent=1)
@@ -109,7 +113,7 @@ def _targets(figures):
         value = figures.get(key)
         said = ["-", "not measured"]
         if value is not None:
-            said = [f"{value:.2f}", "yes" if sign * (value - bound) >= 0 else "NO"]
+            said = [f"{value:.2f}" if value >= 0.01 or not value else f"{value:.1e}", "yes" if sign * (value - bound) >= 0 else "NO"]
         lines.append(_row([key, ("<= " if sign < 0 else ">= ") + f"{bound:g}"] + said))
     return lines
 

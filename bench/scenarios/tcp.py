@@ -42,9 +42,11 @@ def _gbit_s(ns, streams, seconds):
 
 def _streams(bench, alive, streams):
     seconds = QUICK_SECONDS if bench.quick else SECONDS
-    bench.in_turn(alive, bench.rounds, lambda c: bench.record(
-        f"{c.name}_tcp_{streams}_gbit_s",
-        _gbit_s(c.topo.inside, streams, seconds)), f"TCP, {streams} streams")
+
+    def measure(c):
+        with c.steady():
+            bench.record(f"{c.name}_tcp_{streams}_gbit_s", _gbit_s(c.topo.inside, streams, seconds))
+    bench.in_turn(alive, bench.rounds, measure, f"TCP, {streams} streams")
 
 
 def run(bench):

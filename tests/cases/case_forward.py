@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Static forwards, and hairpins: from inside to inside by an outside address."""
 from frames import advance, answers, case, drops, net, odd, passes, sends, state, sweep, tcp, udp
-from world import A, AD, APD, B, D, IFS, MASQ, P, S, S2, X, masquerade, pool
+from world import A, AD, APD, B, D, IFS, MASQ, P, S, S2, X, masquerade, pool, rules
 
 H = "198.18.0.10"       # a server inside
 WEB = '{proto: tcp, external: "%s:443", internal: "%s:8443"}' % (X, H)
@@ -12,6 +12,8 @@ AB = dict(but=[4000])
 def hairpin(src, dst, new_src, new_dst, verdict="new-forward", into="lan0", to="lan0", **where):
     return sends(into, udp(src, dst), to, udp(new_src, new_dst), verdict, **where)
 
+
+BY_WAY = "from: {interface: lan0}, %s"
 
 CASES = [
     case("forward", "from outside to the server, and back", FORWARD,
@@ -108,6 +110,15 @@ CASES = [
          sends("lan0", tcp(H + ":8443", X + ":5000", "SA"), "lan0", tcp(X + ":443", B + ":5000", "SA")),
          sends("lan0", tcp(B + ":5000", X + ":443", "A"), "lan0", tcp(X + ":5000", H + ":8443", "A")),
          state(sessions=1, mappings=1)),
+    case("hairpin-by-way", "rules for other ways out do not count, but that which translates there does; one for no way keeps the source",
+         rules(BY_WAY % "to: {interface: lan1}, action: reject", "from: {interface: lan0}, to: {interface: wan0}, action: masquerade",
+               forwards="[{proto: udp, external: \"203.0.113.1:8000\", internal: \"198.18.0.2:80\"}]"),
+         sends("lan0", udp(B + ":5000", X + ":8000"), "lan0", udp(X + ":5000", A + ":80"), "new-forward"),
+         sends("lan0", udp(A + ":80", X + ":5000"), "lan0", udp(X + ":8000", B + ":5000"))),
+    case("hairpin-accepted", "a host that a rule for all ways leaves as it is stays so", rules(
+        BY_WAY % "action: accept", "from: {interface: lan0}, to: {interface: wan0}, action: masquerade",
+        forwards="[{proto: udp, external: \"203.0.113.1:8000\", internal: \"198.18.0.2:80\"}]"),
+         sends("lan0", udp(B + ":5000", X + ":8000"), "lan0", udp(B + ":5000", A + ":80"), "new-forward")),
     case("hairpin-filtered", "filtering holds for hosts inside, too", masquerade(APD),
          sends("lan0", udp(A + ":4000", S + ":53"), "wan0", udp(X + ":4000", S + ":53"), "new-forward"),
          drops("lan0", udp(B + ":5000", X + ":4000"), "filtered"),
@@ -129,7 +140,8 @@ CASES = [
          hairpin(A + ":4000", P + ":4000", P + ":4000", A + ":4000"),
          hairpin(A + ":4000", P + ":4000", P + ":4000", A + ":4000", "forward"),
          state(sessions=2, mappings=1), advance(302), sweep(ended=2), state(sessions=0), advance(122), sweep(mappings_freed=1)),
-    case("forward-to-box", "a forward leads to other hosts, not to the box itself",
+    case("forward-to-box", "a forward to an address of the box itself: translated, its hop not counted, for the stack and its conntrack",
          masquerade(forwards='[{proto: tcp, external: "%s:443", internal: "198.18.0.1:8443"}]' % P),
-         answers("wan0", tcp(S + ":5000", P + ":443"), "no-route", 3, 0), state(sessions=0)),
+         passes("wan0", tcp(S + ":5000", P + ":443"), "slow-local", tcp(S + ":5000", "198.18.0.1:8443")), state(sessions=1),
+         passes("wan0", tcp(S + ":5000", P + ":443", "A", ttl=1), "slow-local", tcp(S + ":5000", "198.18.0.1:8443", "A", ttl=1))),
 ]

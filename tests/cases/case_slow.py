@@ -4,12 +4,14 @@ from scapy.layers.inet import IPOption_Router_Alert
 
 from frames import (Other, adopt, advance, arp, answers, case, drops, echo, icmp_error, interface, net, new_generation, other,
                     passes, route, sends, state, tcp, udp)
-from world import A, MASQ, NARROW, NOBODY, P, S, S2, X, masquerade, pool
+from world import A, IFS, MASQ, NARROW, NOBODY, P, S, S2, X, masquerade, pool
 
 OUT, OUT_X = udp(A + ":4000", S + ":53"), udp(X + ":4000", S + ":53")
 IN_X, IN = udp(S + ":53", X + ":4000"), udp(S + ":53", A + ":4000")
 MARK = 0x40000000
 ASKER, WAN_MAC = "02:00:00:00:01:03", "02:00:00:00:00:03"
+OUTSIDES = IFS + "rules: [{from: {interface: lan0, source: 198.18.0.8/29}, to: {interface: wan0}, action: {netmap: 203.0.113.64/29}}]\n" \
+    "forwards: [{proto: tcp, external: \"203.0.113.40:80\", internal: %s}, {proto: tcp, external: \"%s:80\", internal: %s}]\n" % (A, X, A)
 TUN = {
     "interfaces": [interface("lan0", 1, "198.18.0.1/16"), interface("lan1", 2, "198.19.0.1/16"),
                    interface("wan0", 3, "203.0.113.1/24", no_l2=True)],
@@ -78,10 +80,18 @@ CASES = [
          sends("wan0", arp(1, ASKER, S, "00:00:00:00:00:00", P), "wan0", arp(2, WAN_MAC, P, ASKER, S), "arp-sent"),
          sends("wan0", arp(1, ASKER, S, "ff:ff:ff:ff:ff:ff", "203.0.113.17"), "wan0", arp(2, WAN_MAC, "203.0.113.17", ASKER, S), "arp-sent"),
          state(sessions=0)),
+    case("arp-probe", "who wants to have a pool's address himself is told that it is taken", pool("203.0.113.16/31"),
+         sends("wan0", arp(1, ASKER, "0.0.0.0", "00:00:00:00:00:00", P), "wan0", arp(2, WAN_MAC, P, ASKER, "0.0.0.0"), "arp-sent"),
+         passes("wan0", arp(1, ASKER, "0.0.0.0", "00:00:00:00:00:00", X), "not-ipv4")),
+    case("arp-others", "natvi also has the outside addresses of forwards and netmaps, but for those that an interface has", OUTSIDES,
+         [sends("wan0", arp(1, ASKER, S, "00:00:00:00:00:00", address), "wan0", arp(2, WAN_MAC, address, ASKER, S), "arp-sent")
+          for address in ("203.0.113.40", "203.0.113.64", "203.0.113.71")],
+         [passes("wan0", arp(1, ASKER, S, "00:00:00:00:00:00", address), "not-ipv4")
+          for address in (X, "203.0.113.41", "203.0.113.63", "203.0.113.72")]),
     case("arp-kernel", "all other ARP is the kernel's", pool("203.0.113.16/31"),
          [passes("wan0", packet, "not-ipv4") for packet in [
              arp(1, ASKER, S, "00:00:00:00:00:00", X), arp(1, ASKER, S, "00:00:00:00:00:00", "203.0.113.18"),
-             arp(1, ASKER, "0.0.0.0", "00:00:00:00:00:00", P), arp(1, ASKER, P, "00:00:00:00:00:00", P),
+             arp(1, ASKER, P, "00:00:00:00:00:00", P),
              arp(2, ASKER, S, WAN_MAC, P), arp(1, ASKER, S, "00:00:00:00:00:00", P, hwtype=6),
              arp(1, ASKER, S, "00:00:00:00:00:00", P, ptype=0x86dd), arp(1, ASKER, S, "00:00:00:00:00:00", P, hwlen=8),
              arp(8, ASKER, S, "00:00:00:00:00:00", P)]],

@@ -269,6 +269,7 @@ class Step:
     mark: int = 0
     at: str = None          # on the XDP host: the hook that must have ended it
     gso: int = 0
+    given: int = 0          # mark that the packet comes in with
     where: tuple = ()       # (name, Port or Address) of what natvi chooses here
     number: int = 0
     wanted: tuple = ()      # of state and sweep
@@ -277,23 +278,23 @@ class Step:
     text: str = ""          # of reload
 
 
-def sends(into, packet, out, expect, verdict="forward", at=None, gso=0, any_checksum=False, **where):
-    """natvi sends it on, translated, TTL one less."""
+def sends(into, packet, out, expect, verdict="forward", at=None, gso=0, given=0, any_checksum=False, **where):
+    """natvi sends it on, translated, TTL one less. given: the mark that it comes in with."""
     if isinstance(expect, Packet):
         expect = expect.but(ttl=packet.ttl - 1)
-    return Step("packet", into, packet, "send", (verdict,), out, expect, at=at, gso=gso, where=tuple(where.items()),
+    return Step("packet", into, packet, "send", (verdict,), out, expect, at=at, gso=gso, given=given, where=tuple(where.items()),
                 any_checksum=any_checksum)
 
 
-def passes(into, packet, verdict, expect=None, mark=0, gso=0, **where):
-    """Left to the kernel: as it came in, or translated with its TTL untouched."""
+def passes(into, packet, verdict, expect=None, mark=0, gso=0, given=0, **where):
+    """Left to the kernel: as it came in, or translated with its TTL untouched. mark: of natvi's, beside the one given."""
     if isinstance(expect, Packet):
         expect = expect.but(ttl=packet.ttl)
-    return Step("packet", into, packet, "kernel", (verdict,), None, expect, mark=mark, gso=gso, where=tuple(where.items()))
+    return Step("packet", into, packet, "kernel", (verdict,), None, expect, mark=mark | given, gso=gso, given=given, where=tuple(where.items()))
 
 
-def drops(into, packet, verdict, gso=0):
-    return Step("packet", into, packet, "drop", (verdict,), gso=gso)
+def drops(into, packet, verdict, gso=0, given=0):
+    return Step("packet", into, packet, "drop", (verdict,), gso=gso, given=given)
 
 
 def fragments(into, packet, out, expect, *cuts, verdict="new-forward", later="forward", **but):
@@ -406,6 +407,8 @@ def interface(name, number, address_, **more):
 
 
 def route(prefix, interface_, mac=None, **more):
+    """more: mtu; and which packets it is for: iif (an interface), source (a prefix), tos, mark. Routes for the same packets are a
+    table, with a routing rule; tables are asked in the order of their first routes, those for all packets last."""
     return dict({"prefix": prefix, "interface": interface_, "mac": mac}, **more)
 
 

@@ -40,6 +40,17 @@ static const char *const configs[] = {
 	IFS FOUR(", pooling: arbitrary, port-selection: random, ports: [80, 4000-4003], filtering: {tcp: address-and-port-dependent, udp: "
 		 "address-dependent}") SHORT,
 	IFS FOUR(", port-selection: random, mapping: address-and-port-dependent, ports: [80, 4000-4003]"),
+	IFS "rules:\n- {to: {destination: 203.0.113.1, port: 80}, proto: tcp, action: {dnat: \"198.18.0.2:4000\"}}\n"
+	"- {from: {interface: lan0}, to: {destination: 192.0.2.10}, action: {snat: masquerade, dnat: 198.19.0.2}}\n"
+	"- {local: in, to: {destination: 198.18.0.1}, action: {dnat: 198.18.0.3}}\n- {dscp: [1, 2], action: drop}\n"
+	"- {" LAN ", action: masquerade}\n" SHORT,
+	IFS "rules:\n- {from: {interface: lan0, source: 198.18.0.2/31}, action: {netmap: 203.0.113.16/31}}\n"
+	"- {from: {source: 198.19.0.2}, action: {static: 203.0.113.18}}\n- {" LAN ", action: masquerade}\n" SHORT,
+	"zones: [{name: red, table: 100}]\ninterfaces: [lan0, {name: lan1, zone: red}, wan0]\nlimits: {sessions: 24, mappings: 20, icmp-rate: 20}\n"
+	"pools: [{name: p, addresses: 203.0.113.16/31}]\n"
+	"rules:\n- {from: {zone: red, source: 198.19.0.0/30}, action: {netmap: 203.0.113.4/30}}\n"
+	"- {from: {interface: wan0}, to: {destination: 203.0.113.17, port: 80}, proto: [tcp, udp], action: {dnat: \"198.19.0.2:4000\", zone: red}}\n"
+	"- {from: {interface: [lan0, lan1]}, to: {zone: global}, action: {snat: p}}\n" SHORT,
 };
 
 #define N_CONFIGS	(sizeof(configs) / sizeof(configs[0]))
@@ -57,13 +68,13 @@ static struct native_interface interfaces[] = {
 };
 
 static struct native_route routes[] = {
-	{ IP4(198, 18, 0, 0), 16, 1, 0, true, MAC(11) },
-	{ IP4(198, 19, 0, 0), 16, 2, 0, true, MAC(12) },
-	{ 0, 0, WAN, 0, true, MAC(13) },
-	{ IP4(192, 0, 2, 64), 27, WAN, 0, false, {} },
-	{ IP4(192, 0, 2, 128), 27, WAN, 600, true, MAC(14) },
-	{ IP4(198, 51, 100, 0), 24, 4, 0, true, MAC(15) },
-	{ IP4(192, 0, 2, 96), 27, 0, 0, false, {} },
+	{ {}, IP4(198, 18, 0, 0), 16, 1, 0, true, MAC(11) },
+	{ {}, IP4(198, 19, 0, 0), 16, 2, 0, true, MAC(12) },
+	{ {}, 0, 0, WAN, 0, true, MAC(13) },
+	{ {}, IP4(192, 0, 2, 64), 27, WAN, 0, false, {} },
+	{ {}, IP4(192, 0, 2, 128), 27, WAN, 600, true, MAC(14) },
+	{ {}, IP4(198, 51, 100, 0), 24, 4, 0, true, MAC(15) },
+	{ {}, IP4(192, 0, 2, 96), 27, 0, 0, false, {} },
 };
 
 static struct native_socket sockets[] = { { IPPROTO_TCP, 0, 80 }, { IPPROTO_UDP, 0, 4001 } };

@@ -15,7 +15,7 @@ SHELL = "/bin/dash"     # busybox's, and its nsenter, prefer its own ip to the r
 PROGRAMS = ("ip", "tc", "ethtool", "nsenter")
 DIRECTORIES = ("bin", "usr/bin", "usr/sbin", "sbin", "proc", "sys", "dev", "run", "tmp", "etc", "var")
 # Folders of /lib/modules/VERSION/kernel; whole, so that modules find what they depend on.
-MODULES = ("net", "drivers/net/veth*", "drivers/net/tun*", "drivers/net/dummy*", "drivers/virtio", "drivers/char/virtio*",
+MODULES = ("net", "drivers/net/veth*", "drivers/net/tun*", "drivers/net/dummy*", "drivers/net/vrf*", "drivers/virtio", "drivers/char/virtio*",
            "lib", "crypto", "arch/x86/crypto")
 
 
@@ -75,7 +75,7 @@ def make(unpacked, build, root, archive):
     add_program(root, build / "natvi", "usr/bin/natvi")
     add_program(root, build / "tests/case-runner", "usr/bin/case-runner")
     add_modules(root, unpacked)
-    for name in ("init", "smoke.sh"):
+    for name in ("init", "smoke.sh", "vrf.sh"):
         shutil.copy(HERE / name, root / name)
     (root / "init").chmod(0o755)
     pack(root, archive)

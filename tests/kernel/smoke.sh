@@ -13,6 +13,7 @@ INSIDE=198.18.0.10
 GATEWAY=198.18.0.1
 EXTERNAL=203.0.113.1
 SERVER=203.0.113.9
+REMOTE=198.51.100.1
 PORT=5000
 WORK=/tmp/smoke
 LOG=$WORK/natvi.log
@@ -151,6 +152,30 @@ xdp_at()
 	at gw ip link show dev "$1" | grep -q 'prog/xdp'
 }
 
+sees_policy()
+{
+	at gw natvi status --json | grep -q '"policy": true'
+}
+
+# $1: namespace; $2: side of the policy
+tunnel()
+{
+	at $1 ip xfrm state add src $EXTERNAL dst $SERVER proto esp spi 0x100 mode tunnel \
+		aead 'rfc4106(gcm(aes))' 0x5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a 128 &&
+	at $1 ip xfrm policy add src $EXTERNAL dst $REMOTE dir $2 tmpl src $EXTERNAL dst $SERVER proto esp mode tunnel
+}
+
+# A policy comes under a flow: what it selects, as translated, goes by it. The outside takes nothing else for REMOTE.
+encrypts()
+{
+	at out ip address add $REMOTE/32 dev lo && at gw ip route add $REMOTE via $SERVER && at in ping -c 2 -W 10 $REMOTE || return 1
+	at in ping -c 200 -i 0.2 $REMOTE >/dev/null &
+	pinging=$!
+	tunnel gw out && soon 10 sees_policy && tunnel out in && at in ping -c 3 -W 10 $REMOTE && kill $pinging &&
+	at out ip -s xfrm state && at out ip -s xfrm state | grep -A 2 'lifetime current' | grep -q '[1-9][0-9]*(packets)' &&
+	at gw ip xfrm policy flush && at gw ip xfrm state flush && at out ip xfrm policy flush && at out ip xfrm state flush
+}
+
 nothing_left()
 {
 	at gw natvi down || return 1
@@ -198,6 +223,7 @@ run()
 		check "TCP in" transfer out in
 		check "TCP out" transfer in out
 		check "show sessions" shows_sessions
+		if modprobe esp4; then check "IPsec" encrypts; else echo "SKIP $round: IPsec: this kernel has no ESP"; fi
 		check "natvi down" nothing_left
 	}
 	destroy
@@ -208,6 +234,7 @@ mkfifo $WORK/open
 exec 9<>$WORK/open
 dd if=/dev/urandom of=$WORK/sent bs=64k count=32 2>/dev/null
 daemon=
+modprobe xfrm_user
 
 run "NAT on tc" "" off off
 run "NAT on XDP" "" native native

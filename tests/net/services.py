@@ -19,7 +19,10 @@ http {
     log_format source '$remote_addr $request'; access_log %(dir)s/access.log source;
     client_body_temp_path %(dir)s/body; proxy_temp_path %(dir)s/proxy; fastcgi_temp_path %(dir)s/fastcgi;
     uwsgi_temp_path %(dir)s/uwsgi; scgi_temp_path %(dir)s/scgi;
-    server { listen %(port)d; root %(dir)s/www; dav_methods PUT; client_max_body_size 100m; }
+    server {
+        listen %(port)d; root %(dir)s/www; dav_methods PUT; client_max_body_size 100m;
+        location = /slow { limit_rate 3m; }
+    }
 }
 """
 

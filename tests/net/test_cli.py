@@ -74,7 +74,7 @@ def test_completion_knows_all_commands():
 
 
 @pytest.mark.parametrize("words, completed", [
-    (["show", ""], {"sessions", "mappings", "pools", "rules", "interfaces", "stats", "drops"}),
+    (["show", ""], {"sessions", "mappings", "pools", "rules", "interfaces", "zones", "stats", "drops"}),
     (["show", "sessions", "proto", "t"], {"tcp"}),
     (["show", "sessions", "state", "syn"], {"syn-sent", "syn-received"}),
     (["flush", "sessions", "d"], {"dst", "dport"}),
@@ -183,7 +183,7 @@ def test_status(busy):
     assert status["instance"] == busy.instance and status["source"].endswith(".yaml")
     assert status["heartbeat_age_s"] <= 5 and status["sessions"] == 2 and status["drops"] >= 1
     assert {i["name"]: (i["present"], i["up"], i["xdp"], i["tc_ingress"]) for i in status["interfaces"]} == {
-        "lan0": (True, True, "off", True), "wan0": (True, True, "off", True)}
+        "lan0": (True, True, "off", True), "wan0": (True, True, "off", True), "nvi0": (True, True, "off", False)}
     assert all({"tc_egress"} <= set(i) for i in status["interfaces"])
     assert len(re.findall(r"^[lw]an0 +up +off +in", text, re.M)) == 2
 
@@ -346,7 +346,7 @@ def test_mss_is_shown(net):
     configuration["interfaces"][0]["mss"] = 1300
     configuration["interfaces"][1]["mss"] = "auto"
     natvi = net.running(configuration)
-    assert {i["name"]: i["mss"] for i in natvi.show("interfaces")} == {"lan0": 1300, "wan0": "auto"}
+    assert {i["name"]: i["mss"] for i in natvi.show("interfaces")} == {"lan0": 1300, "wan0": "auto", "nvi0": "off"}
     assert re.search(r"^wan0 .* 1500 +auto ", natvi.cli("show", "interfaces").stdout, re.M)
 
 
@@ -370,7 +370,7 @@ def test_rule_of_an_interface_that_is_not_there(net):
 
 def test_interfaces(busy):
     interfaces = {i["name"]: i for i in busy.show("interfaces")}
-    assert set(interfaces) == {"lan0", "wan0"}
+    assert set(interfaces) == {"lan0", "wan0", "nvi0"}
     wan = interfaces["wan0"]
     assert {"ifindex", "vlan", "zone", "state", "addr", "mtu", "mss", "mac", "xdp", "tc_ingress", "tc_egress", "masquerade_pool"} <= set(wan)
     assert wan["addr"] == EXTERNAL and wan["mtu"] == 1500 and wan["state"] == "up" and wan["masquerade_pool"] != "-"
@@ -381,15 +381,15 @@ def test_interfaces(busy):
 def test_interfaces_from_elsewhere(busy):
     """Asked from another namespace: names and addresses are there, hooks cannot be seen."""
     shown = json.loads(plain("show", "interfaces", "--instance", busy.instance, "--json", check=True).stdout)["interfaces"]
-    assert {i["name"]: i["state"] for i in shown} == {"lan0": "elsewhere", "wan0": "elsewhere"}
+    assert {i["name"]: i["state"] for i in shown} == {"lan0": "elsewhere", "wan0": "elsewhere", "nvi0": "elsewhere"}
 
 
 def test_xdp_is_told_apart(lab):
     net = Topology(lab, "xdp")
     natvi = net.running()
     exchange(net.inside.udp(INSIDE), net.outside.udp(SERVER, 5000), (SERVER, 5000))
-    assert {i["name"]: i["xdp"] for i in natvi.show("interfaces")} == {"lan0": "native", "wan0": "native"}
-    assert [i["xdp"] for i in data(natvi, "status")["interfaces"]] == ["native", "native"]
+    assert {i["name"]: i["xdp"] for i in natvi.show("interfaces")} == {"lan0": "native", "wan0": "native", "nvi0": "off"}
+    assert sorted(i["xdp"] for i in data(natvi, "status")["interfaces"]) == ["native", "native", "off"]
     for _ in range(3):
         exchange(net.inside.udp(INSIDE, 4000), net.outside.udp(SERVER, 5001), (SERVER, 5001))
     assert {s["hook"] for s in natvi.sessions("sport", "4000")} == {"xdp"}

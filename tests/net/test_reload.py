@@ -36,6 +36,7 @@ def test_bad_reload_changes_nothing(tc):
 
 
 def test_addresses_that_leave_a_pool_end_their_sessions(tc):
+    """Where orphans are to be killed; tests/net/test_orphans.py has the others."""
     natvi = tc.running(config("tc", rules=[TO_POOL], pool={"addresses": ["192.0.2.1-192.0.2.2"]}))
     remote = tc.outside.udp(SERVER, 5000)
     clients, externals = [], []
@@ -47,7 +48,7 @@ def test_addresses_that_leave_a_pool_end_their_sessions(tc):
         used = ["192.0.2.1", "192.0.2.2"]
     gone = externals[0][0]
     kept = "192.0.2.1" if gone == "192.0.2.2" else "192.0.2.2"
-    natvi.reload(config("tc", rules=[TO_POOL], pool={"addresses": [kept]}))
+    natvi.reload(config("tc", rules=[TO_POOL], pool={"addresses": [kept]}, orphans="kill"))
     assert {s["reply"]["dst"] for s in natvi.sessions()} <= {kept}
     assert all(m["outside"]["addr"] == kept for m in natvi.show("mappings"))
     for client, external in zip(clients, externals):
@@ -116,21 +117,21 @@ def test_forwards_come_move_and_go(net):
     server, other = net.inside.udp(INSIDE, 7000), net.inside.udp(INSIDE2, 7000)
     client = net.outside.udp(SERVER, 4000)
     assert not answered(client, server, (EXTERNAL, 700))
-    natvi.reload(config(net.hook, forwards=[forward(EXTERNAL + ":700", INSIDE + ":7000")]))
+    natvi.reload(config(net.hook, orphans="kill", forwards=[forward(EXTERNAL + ":700", INSIDE + ":7000")]))
     assert asked(client, server, (EXTERNAL, 700))
-    restart(natvi, config(net.hook, forwards=[forward(EXTERNAL + ":700", INSIDE + ":7000")]))
+    restart(natvi, config(net.hook, orphans="kill", forwards=[forward(EXTERNAL + ":700", INSIDE + ":7000")]))
     assert asked(client, server, (EXTERNAL, 700))
-    natvi.reload(config(net.hook, forwards=[forward(EXTERNAL + ":700", INSIDE2 + ":7000")]))
+    natvi.reload(config(net.hook, orphans="kill", forwards=[forward(EXTERNAL + ":700", INSIDE2 + ":7000")]))
     assert asked(client, other, (EXTERNAL, 700))
-    natvi.reload(config(net.hook, forwards=[forward(EXTERNAL + ":700", INSIDE2 + ":7000"), forward(EXTERNAL + ":701", INSIDE2 + ":7000")]))
+    natvi.reload(config(net.hook, orphans="kill", forwards=[forward(EXTERNAL + ":700", INSIDE2 + ":7000"), forward(EXTERNAL + ":701", INSIDE2 + ":7000")]))
     second = net.outside.udp(SERVER, 4001)
     assert asked(second, other, (EXTERNAL, 701))
-    natvi.reload(config(net.hook, forwards=[forward(EXTERNAL + ":701", INSIDE2 + ":7000")]))
+    natvi.reload(config(net.hook, orphans="kill", forwards=[forward(EXTERNAL + ":701", INSIDE2 + ":7000")]))
     assert not answered(client, other, (EXTERNAL, 700))
     assert asked(second, other, (EXTERNAL, 701))
     natvi.cli("flush", "sessions")
     assert asked(second, other, (EXTERNAL, 701))
-    natvi.reload(config(net.hook))
+    natvi.reload(config(net.hook, orphans="kill"))
     assert not answered(second, other, (EXTERNAL, 701))
     assert natvi.show("mappings") == []
 

@@ -70,6 +70,15 @@ static int read_route(const json_t *from, const struct scene *scene, struct nati
 	const struct native_interface *out = scene_interface(scene, text_of(from, "interface"));
 
 	route->ifindex = out ? out->ifindex : 0;
+	const struct native_interface *iif = scene_interface(scene, text_of(from, "iif"));
+	const char *source = text_of(from, "source");
+	int ret = *source ? address_parse(source, &route->selector.source, &route->selector.source_len) : 0;
+
+	if (ret || (*text_of(from, "iif") && !iif))
+		return -EINVAL;
+	route->selector.iif = iif ? iif->ifindex : 0;
+	route->selector.mark = number_of(from, "mark", 0);
+	route->selector.tos = (uint8_t)number_of(from, "tos", 0);
 	route->mtu = number_of(from, "mtu", 0);
 	route->has_mac = mac_parse(text_of(from, "mac"), route->mac);
 	return address_parse(text_of(from, "prefix"), &route->prefix, &route->len);
@@ -104,12 +113,17 @@ static int read_net(const json_t *from, struct scene *scene, char *err)
 	json_array_foreach(routes, i, one)
 		if (read_route(one, scene, &net->routes[net->n_routes++]))
 			return -EINVAL;
+	for (i = 0; i < net->n_routes; i++) {
+		net->mark_routes |= net->routes[i].selector.mark;
+		net->tos_routes |= net->routes[i].selector.tos;
+	}
 	json_array_foreach(sockets, i, one)
 		if (read_socket(one, &net->sockets[net->n_sockets++]))
 			return -EINVAL;
 	net->local_lo = json_is_array(ports) ? (uint16_t)json_integer_value(json_array_get(ports, 0)) : 32768;
 	net->local_hi = json_is_array(ports) ? (uint16_t)json_integer_value(json_array_get(ports, 1)) : 60999;
 	net->mark_slow = json_is_true(json_object_get(from, "mark_slow"));
+	net->one_route = json_is_true(json_object_get(from, "one_route"));
 	net->policy = json_is_true(json_object_get(from, "policy"));
 	return 0;
 }

@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "daemon/bits.h"
+#include "daemon/caps.h"
 #include "daemon/forwards.h"
 #include "daemon/mappings.h"
 #include "daemon/plan.h"
@@ -38,7 +39,7 @@
 #define SEED		0x6e61747669ULL
 
 static const char *const map_names[TABLE_MAPS] = {
-	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "addrs", "portbits", "flows", "mappings",
+	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "zones", "addrs", "portbits", "flows", "mappings",
 	"fragments", "ids",
 };
 
@@ -51,6 +52,7 @@ static const struct plan *plan;		/* the one in force */
 static struct slots slots;
 static struct links links;
 static struct pool_place places[NATVI_MAX_POOLS];
+static char zone_names[NATVI_MAX_ZONES][NATVI_NAME_LEN];
 static struct port shadow[NATVI_MAX_PORTS];
 static struct native_net made;		/* of the namespace; interfaces and routes only */
 static int cpu_fd, sources_fd, n_cpus;
@@ -385,27 +387,31 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 	int ret;
 
 	ret = plan_build(next, &(struct plan_input){
-		.config = scene->config, .places = places, .links = &links,
+		.config = scene->config, .places = places, .zones = zone_names, .links = &links,
 		.local_lo = scene->net.local_lo, .local_hi = scene->net.local_hi,
-		.policy = scene->net.policy, .mark_slow = scene->net.mark_slow,
+		.policy = scene->net.policy, .mark_slow = scene->net.mark_slow, .one_route = scene->net.one_route,
+		.mark_routes = scene->net.mark_routes,
 	}, &slots, err, RUNNER_ERR_LEN);
 	if (ret)
 		return ret;
 	for (size_t i = 0; i < next->n_ports; i++)
 		next->ports[i].flags |= xdp ? PORT_XDP_OUT : 0;
-	bits_take(&tables, next, &slots);
+	bits_take(&tables, next, &slots, 0);
 	ret = write_addrs(&tables, was, next);
 	if (!ret)
+		ret = write_zones(&tables, was, next);
+	if (ret >= 0)
 		ret = write_half(&tables, was, next);
 	if (ret >= 0)
-		ret = forwards_apply(&tables, next);
+		ret = forwards_apply(&tables, next, ORPHANS_KEEP);
 	if (!ret)
 		ret = write_ports(&tables, shadow, next->ports, next->n_ports);
 	if (ret >= 0 && was)
 		ret = remove_addrs(&tables, was, next);
 	if (ret >= 0 && was)
-		ret = bits_release(&tables, was, next);
+		ret = bits_release(&tables, was, next, 0);
 	memcpy(places, next->places, sizeof(places));
+	memcpy(zone_names, next->zone_names, sizeof(zone_names));
 	plan = next;
 	reloaded = was;
 	if (!was)
@@ -420,9 +426,14 @@ static int bpf_begin(const struct scene *scene, char *err)
 
 	words[0] = 0;
 	memset(places, 0, sizeof(places));
+	memset(zone_names, 0, sizeof(zone_names));
 	memset(shadow, 0, sizeof(shadow));
 	empty_tables(scene->config);
 	case_s = second(0);
+	if (scene->net.mark_routes && !kernel_honours_mark()) {
+		snprintf(err, RUNNER_ERR_LEN, "this kernel's look-up takes no mark (6.10)");
+		return -EOPNOTSUPP;
+	}
 	ret = make_network((struct scene *)scene, err);	/* takes the kernel's interface numbers */
 	if (ret)
 		return ret;
@@ -434,6 +445,7 @@ static int bpf_begin(const struct scene *scene, char *err)
 	if (!ret)
 		ret = slots_init(&slots, SLOTS);
 	ret = ret ? fail(err, ret, "the network cannot be read") : put_plan(scene, NULL, err);
+	tables_set(&tables, flags, scene->net.tos_routes ? CONTROL_TOS : 0);
 	if (!ret && *scene->park) {
 		tables_set(&tables, park_ifindex, if_nametoindex(scene->park));
 		ret = bpf_heartbeat(err);
@@ -497,9 +509,9 @@ static enum native_action tc_action(uint32_t retval)
 }
 
 static int run_tc(enum table_prog prog, const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size,
-		  struct outcome *out, char *err)
+		  uint32_t mark, struct outcome *out, char *err)
 {
-	struct __sk_buff ctx_in = { .ifindex = in->ifindex, .ingress_ifindex = in->ifindex }, ctx_out = {};
+	struct __sk_buff ctx_in = { .ifindex = in->ifindex, .ingress_ifindex = in->ifindex, .mark = mark }, ctx_out = {};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len, .data_out = out_frame,
 		    .data_size_out = sizeof(out_frame), .ctx_in = &ctx_in, .ctx_size_in = sizeof(ctx_in), .ctx_out = &ctx_out,
 		    .ctx_size_out = sizeof(ctx_out));
@@ -563,8 +575,8 @@ static int counted(const struct counters *before, struct outcome *out, char *err
 	return ret;
 }
 
-static int bpf_packet(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, struct outcome *out,
-		      char *err)
+static int bpf_packet(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, uint32_t mark,
+		      struct outcome *out, char *err)
 {
 	struct counters before;
 	bool passed = true;
@@ -577,7 +589,7 @@ static int bpf_packet(const struct native_interface *in, const uint8_t *frame, s
 	if (!ret && xdp)
 		ret = run_xdp(in, frame, len, out, &passed, err);
 	if (!ret && passed)
-		ret = run_tc(PROG_TC_INGRESS, in, frame, len, gso_size, out, err);
+		ret = run_tc(PROG_TC_INGRESS, in, frame, len, gso_size, mark, out, err);
 	return ret ? ret : counted(&before, out, err);
 }
 
@@ -591,7 +603,7 @@ static int bpf_parked(const struct native_interface *tap, const uint8_t *frame, 
 	if (!ret)
 		ret = read_counters(&before, err);
 	if (!ret)
-		ret = run_tc(PROG_TC_PARKED, tap, frame, len, 0, out, err);
+		ret = run_tc(PROG_TC_PARKED, tap, frame, len, 0, 0, out, err);
 	return ret ? ret : counted(&before, out, err);
 }
 

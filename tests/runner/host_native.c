@@ -31,6 +31,7 @@ static int native_begin(const struct scene *scene, char *err)
 	if (ret)
 		return ret;
 	native->control.heartbeat_s = now_s;
+	native->control.flags = scene->net.tos_routes ? CONTROL_TOS : 0;
 	native->control.park_ifindex = tap ? tap->ifindex : 0;
 	claimed_before = view_claimed(&(struct view){ .control = &native->control, .portbits = native->portbits });
 	return 0;
@@ -63,7 +64,7 @@ static int take(const struct native_result *r, const struct counters *before, st
 	return 0;
 }
 
-static int native_packet(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size,
+static int native_packet(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, uint32_t mark,
 			 struct outcome *out, char *err)
 {
 	struct counters before = *native_counters(native);
@@ -73,6 +74,7 @@ static int native_packet(const struct native_interface *in, const uint8_t *frame
 		snprintf(err, RUNNER_ERR_LEN, "the native host has no GSO packets");
 		return -EOPNOTSUPP;
 	}
+	native_mark(native, mark);
 	r = native_run(native, in->ifindex, frame, len, now_s);
 	return take(&r, &before, out, err);
 }

@@ -4,7 +4,7 @@
  * one JSON object a line, and answers each with one. tests/cases/run.py is at the other end.
  *
  *   {"op": "begin", "config": YAML, "net": {...}}     a fresh datapath; answers with the interfaces' numbers
- *   {"op": "packet", "in": NAME, "hex": FRAME, "gso": BYTES}
+ *   {"op": "packet", "in": NAME, "hex": FRAME, "gso": BYTES, "mark": NUMBER}
  *   {"op": "parked", "in": NAME, "hex": FRAME}        the daemon writes a frame back into its tap
  *   {"op": "heartbeat"}                               the daemon's sign of life
  *   {"op": "reload", "config": YAML}
@@ -14,7 +14,7 @@
  *   {"op": "state"}                                   tables; "broken" says what must not be
  *   {"op": "end"}
  *
- * An answer with "error" names what went wrong; with "skip" as well, this host cannot run here.
+ * An answer with "error" names what went wrong; with "skip" as well, this host cannot run here, or not this case.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -98,7 +98,8 @@ static json_t *do_packet(const json_t *request, bool parked, char *err)
 		return NULL;
 	}
 	if (parked ? host->parked(in, frame, len, &out, err) :
-	    host->packet(in, frame, len, (uint32_t)json_integer_value(json_object_get(request, "gso")), &out, err))
+	    host->packet(in, frame, len, (uint32_t)json_integer_value(json_object_get(request, "gso")),
+			 (uint32_t)json_integer_value(json_object_get(request, "mark")), &out, err))
 		return NULL;
 	return outcome_json(&out);
 }
@@ -205,7 +206,7 @@ static json_t *answer(const json_t *request, char *err)
 		ret = scene_read(request, &scene, err);
 		if (!ret)
 			ret = host->begin(&scene, err);
-		return ret ? NULL : numbers_json();
+		return ret == -EOPNOTSUPP ? json_pack("{s:s, s:b}", "error", err, "skip", 1) : ret ? NULL : numbers_json();
 	} else if (!strcmp(op, "heartbeat")) {
 		ret = host->heartbeat(err);
 	} else if (!strcmp(op, "reload")) {

@@ -55,17 +55,41 @@ static const char *name_of(const struct native_net *net, uint32_t ifindex)
 	return NULL;
 }
 
+#define FIRST_TABLE	1000	/* of routes with a selector; its rule has that priority, too */
+
+static void put_rule(FILE *ip, const struct native_net *net, size_t table)
+{
+	const struct native_selector *s = &net->routes[table].selector;
+	char text[ADDR_TEXT_LEN];
+
+	fprintf(ip, "rule add priority %zu table %zu", FIRST_TABLE + table, FIRST_TABLE + table);
+	if (s->iif)
+		fprintf(ip, " iif %s", name_of(net, s->iif));
+	if (s->source_len)
+		fprintf(ip, " from %s/%u", addr_print4(s->source & addr_mask4(s->source_len), text), s->source_len);
+	if (s->mark)
+		fprintf(ip, " fwmark %#x", s->mark);
+	if (s->tos)
+		fprintf(ip, " tos %#x", s->tos);
+	fprintf(ip, "\n");
+}
+
 static void put_route(FILE *ip, const struct native_net *net, size_t number)
 {
 	const struct native_route *route = &net->routes[number];
 	const char *name = name_of(net, route->ifindex);
 	uint32_t mask = route->len ? ~0u << (32 - route->len) : 0;
-	char text[ADDR_TEXT_LEN];
+	size_t table = native_table(net, route);
+	char text[ADDR_TEXT_LEN], in_table[32] = "";
 	const uint8_t *m = route->mac;
 
+	if (table == number)
+		put_rule(ip, net, table);
+	if (table != SIZE_MAX)
+		snprintf(in_table, sizeof(in_table), " table %zu", FIRST_TABLE + table);
 	addr_print4(route->prefix & mask, text);
 	if (!name) {
-		fprintf(ip, "route add unreachable %s/%u\n", text, route->len);
+		fprintf(ip, "route add unreachable %s/%u%s\n", text, route->len, in_table);
 		return;
 	}
 	if (route->has_mac)
@@ -74,7 +98,7 @@ static void put_route(FILE *ip, const struct native_net *net, size_t number)
 	fprintf(ip, "route add %s/%u via 169.254.1.%zu dev %s onlink", text, route->len, number + 1, name);
 	if (route->mtu)
 		fprintf(ip, " mtu lock %u", route->mtu);
-	fprintf(ip, "\n");
+	fprintf(ip, "%s\n", in_table);
 }
 
 static int run_ip(const struct native_net *net, char *err)

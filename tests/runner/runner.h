@@ -56,7 +56,7 @@ struct host {
 	const char *name;
 	int (*open)(char *err);
 	int (*begin)(const struct scene *scene, char *err);
-	int (*packet)(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size,
+	int (*packet)(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, uint32_t mark,
 		      struct outcome *out, char *err);
 	int (*parked)(const struct native_interface *tap, const uint8_t *frame, size_t len, struct outcome *out, char *err);
 	int (*heartbeat)(char *err);

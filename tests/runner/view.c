@@ -173,7 +173,7 @@ static const char *unhold(const struct view *view, const struct flow *f, const s
 		key.proto = cold->flags & COLD_DST_SHARED ? 0 : f->key.proto;
 		key.addr = f->new_dst;
 		key.port = f->new_dport;
-		key.zone = cold->peer_zone;
+		key.zone = cold->route_zone;
 		key.pool = cold->dst_pool;
 		e = find_entry(view, &key);
 		if (!e || e->value.refs-- == 0)
@@ -225,7 +225,9 @@ static bool port_is_set(const struct view *view, uint32_t slot, uint8_t proto, u
 
 static const char *check_inside(const struct view *view, const struct entry *e)
 {
-	struct mapping_key back = { .addr = e->value.addr, .port = e->value.port, .proto = e->key.proto, .kind = MAPPING_OUTSIDE };
+	struct mapping_key back = {
+		.addr = e->value.addr, .port = e->value.port, .zone = e->value.zone, .proto = e->key.proto, .kind = MAPPING_OUTSIDE,
+	};
 	const struct entry *other = find_entry(view, &back);
 
 	if (!other)

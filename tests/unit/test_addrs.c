@@ -15,11 +15,12 @@
 #include "abi/mapping.h"
 #include "daemon/addrs.h"
 
-#define A 0xc0000201u	/* 192.0.2.1 */
+#define A slot_face(0xc0000201, 0)	/* 192.0.2.1; the next one is the same address in another zone */
 
 static void slots_are_given_and_kept(void **state)
 {
-	uint32_t first[] = { A, A + 1, A + 5 }, second[] = { A + 1, A + 2, A + 5 }, got[3], again[3], missing;
+	uint64_t first[] = { A, A + 1, A + 5 }, second[] = { A + 1, A + 2, A + 5 };
+	uint32_t got[3], again[3], missing;
 	struct slots slots;
 
 	assert_int_equal(slots_init(&slots, 4), 0);
@@ -46,18 +47,20 @@ static void slots_are_given_and_kept(void **state)
 
 static void slots_run_out(void **state)
 {
-	uint32_t addrs[] = { A, A + 1, A + 2, A + 3 }, got[4], missing;
+	uint64_t faces[] = { A, A + 1, A + 2, A + 3 };
+	uint32_t got[4], missing;
 	struct slots slots;
 
 	assert_int_equal(slots_init(&slots, 2), 0);
-	assert_int_equal(slots_assign(&slots, addrs, 4, got, &missing), -ENOSPC);
+	assert_int_equal(slots_assign(&slots, faces, 4, got, &missing), -ENOSPC);
 	assert_int_equal(missing, 2);
 	slots_free(&slots);
 }
 
 static void slots_come_back_from_tables(void **state)
 {
-	uint32_t addrs[] = { A, A + 1 }, got[2], missing;
+	uint64_t faces[] = { A, A + 1 };
+	uint32_t got[2], missing;
 	struct slots slots;
 
 	assert_int_equal(slots_init(&slots, 3), 0);
@@ -65,7 +68,7 @@ static void slots_come_back_from_tables(void **state)
 	assert_int_equal(slots_adopt(&slots, A + 1, 2), 0);
 	assert_int_equal(slots_adopt(&slots, A, 2), -EEXIST);
 	assert_int_equal(slots_adopt(&slots, A, 3), -ERANGE);
-	assert_int_equal(slots_assign(&slots, addrs, 2, got, &missing), 0);
+	assert_int_equal(slots_assign(&slots, faces, 2, got, &missing), 0);
 	assert_int_equal(got[1], 2);
 	assert_int_not_equal(got[0], 2);
 	slots_free(&slots);

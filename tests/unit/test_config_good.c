@@ -4,56 +4,12 @@
  * one-line form, the JSON form (which reads back as itself), the examples, and the time it takes.
  * Run from the repository's root, where examples/ is.
  */
-#include <errno.h>
 #include <glob.h>
-#include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-
-#include <cmocka.h>
-#include <jansson.h>
 
 #include "abi/flow.h"
 #include "abi/mapping.h"
-#include "lib/config.h"
-
-#define A(a, b, c, d)	((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
-#define IFS		"interfaces: [lan0, wan0]\n"
-
-static struct config *read_good(const char *text)
-{
-	struct cfg_errors errors;
-	struct config *config;
-	int err = config_read_text(text, strlen(text), "test.yaml", &config, &errors);
-
-	cfg_errors_print(NULL, "test.yaml", &errors, stderr);
-	assert_int_equal(err, 0);
-	assert_non_null(config);
-	assert_int_equal(errors.n, 0);
-	cfg_errors_free(&errors);
-	return config;
-}
-
-/* JSON of a configuration, read as YAML, gives the same JSON. Returns it. */
-static json_t *round_trip(const struct config *config)
-{
-	json_t *first = config_to_json(config), *second;
-	char *text = json_dumps(first, JSON_INDENT(1));
-	struct config *again;
-
-	assert_non_null(first);
-	again = read_good(text);
-	second = config_to_json(again);
-	assert_true(json_equal(first, second));
-	json_decref(second);
-	config_free(again);
-	free(text);
-	return first;
-}
+#include "tests/unit/config_text.h"
 
 static void test_defaults(void **state)
 {
@@ -252,14 +208,14 @@ static void test_rules(void **state)
 	assert_int_equal(r[0].to.ports[2].hi, 8010);
 	assert_int_equal(r[0].n_protos, 2);
 	assert_int_equal(r[0].protos[1], IPPROTO_UDP);
-	assert_int_equal(r[0].action, ACTION_SNAT);
+	assert_int_equal(r[0].action, ACTION_TRANSLATE);
 	assert_false(r[0].masquerade);
 	assert_string_equal(r[0].pool, "public");
 	assert_int_equal(config_rule_entries(&r[0]), 2 * 2 * 1 * 1 * 1 * 3 * 2);
 	assert_string_equal(r[1].name, "rule-2");
 	assert_int_equal(config_rule_entries(&r[1]), 1);
 	for (int i = 2; i < 4; i++) {
-		assert_int_equal(r[i].action, ACTION_SNAT);
+		assert_int_equal(r[i].action, ACTION_TRANSLATE);
 		assert_true(r[i].masquerade);
 		assert_string_equal(r[i].pool, "");
 	}
@@ -371,7 +327,7 @@ static void test_args(void **state)
 	assert_int_equal(c->n_interfaces, 4);
 	assert_int_equal(c->n_rules, 2);
 	assert_string_equal(c->rules[0].name, "masquerade");
-	assert_int_equal(c->rules[0].action, ACTION_SNAT);
+	assert_int_equal(c->rules[0].action, ACTION_TRANSLATE);
 	assert_true(c->rules[0].masquerade);
 	assert_int_equal(c->rules[0].from.n_interfaces, 2);
 	assert_string_equal(c->rules[0].from.interfaces[0], "lan0");
@@ -476,15 +432,19 @@ static void test_examples(void **state)
 /* What the fuzzer starts from is meant to reach behind every key. */
 static void test_all_keys(void **state)
 {
-	struct cfg_errors errors;
-	struct config *config;
-	int err = config_read_file("tests/fuzz/corpus_config/all-keys.yaml", &config, &errors);
+	static const char *const files[] = { "tests/fuzz/corpus_config/all-keys.yaml", "tests/fuzz/corpus_config/zones.yaml" };
 
-	cfg_errors_print(config, "all-keys.yaml", &errors, stderr);
-	assert_int_equal(err, 0);
-	json_decref(round_trip(config));
-	cfg_errors_free(&errors);
-	config_free(config);
+	for (size_t i = 0; i < 2; i++) {
+		struct cfg_errors errors;
+		struct config *config;
+		int err = config_read_file(files[i], &config, &errors);
+
+		cfg_errors_print(config, files[i], &errors, stderr);
+		assert_int_equal(err, 0);
+		json_decref(round_trip(config));
+		cfg_errors_free(&errors);
+		config_free(config);
+	}
 }
 
 /* The complete configurations that the manual shows. */
@@ -508,7 +468,7 @@ static void test_manual(void **state)
 		in |= !strncmp(line, ".Bd -literal", 12);
 	}
 	fclose(page);
-	assert_int_equal(n, 3);
+	assert_int_equal(n, 6);
 }
 
 static void test_sizes(void **state)
@@ -523,7 +483,7 @@ static void test_sizes(void **state)
 
 	assert_int_equal(config_masquerade_ways(c), 1);
 	assert_int_equal(config_static_ports(c), 200);
-	assert_int_equal(config_memory_bytes(c), flows + ports + natvi_mapping_buckets_for(entries) * 1024);
+	assert_int_equal(config_memory_bytes(c), flows + ports + natvi_mapping_buckets_for(entries) * 1024 + 256 * (48 + 24 + 8));
 	config_free(c);
 	c = read_good(IFS "rules: [{action: masquerade}]\n");
 	assert_int_equal(config_masquerade_ways(c), 2);

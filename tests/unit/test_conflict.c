@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* links: daemon/conflict.c daemon/plan.c daemon/plan_rules.c daemon/addrs.c daemon/links.c */
+/* links: daemon/conflict.c daemon/plan.c daemon/plan_addrs.c daemon/plan_rules.c daemon/plan_zones.c daemon/addrs.c daemon/links.c */
 /*
  * test_conflict.c - addresses of interfaces that contradict a configuration, and those that only look so.
  */
@@ -170,9 +170,48 @@ static void protocols_shared_or_not(void **state)
 	fine("interfaces: [lan0, wan0]\npools: [{name: p, addresses: 203.0.113.0/29, protocols: shared}]\n", in);
 }
 
+#define ZONED	"zones: [{name: red, table: 100}, {name: blue, table: 200}]\n" \
+		"interfaces: [{name: lan0, zone: red}, {name: dmz0, zone: blue}, wan0, {name: wan1, zone: red}]\n"
+#define ZONED_OUT(to) ZONED "rules: [{name: out, from: {zone: [red, blue]}, to: {" to "}, action: masquerade}]\n"
+#define SITES(net) ZONED "rules: [{name: sites, from: {zone: red, source: 198.18.0.0/24}, to: {destination: 198.51.100.0/24},\n" \
+		"  action: {netmap: " net ", dnat: 198.18.0.0/24, zone: blue}}]\n"
+
+/* What is in another zone is somewhere else. */
+static void subnets_in_zones(void **state)
+{
+	fine(ZONED_OUT("zone: global"), "lan0 198.18.0.1/24 wan0 198.18.0.2/24");
+	fine(ZONED_OUT("zone: global"), "lan0 198.18.0.1/24 dmz0 198.18.0.1/24 wan0 203.0.113.1/24");
+	fine(ZONED_OUT("interface: wan0"), "lan0 198.18.0.1/24 wan0 198.18.0.2/24");
+	fine(SITES("192.0.2.0/24"), "lan0 198.18.0.1/24 dmz0 198.18.0.1/24");
+	refused(ZONED "rules: [{name: out, from: {interface: lan0}, to: {interface: wan1}, action: masquerade}]\n",
+		"lan0 198.18.0.1/24 wan1 198.18.0.2/24", "rule out leads from lan0 (subnet 198.18.0.0/24) to wan1 (subnet 198.18.0.0/24)");
+}
+
+static void translated_space_inside(void **state)
+{
+	const char *plain = IFS "rules: [{name: map, from: {interface: lan0, source: 198.18.0.0/24}, to: {interface: wan0}, action: {netmap: %s}}]\n";
+	char yaml[512];
+
+	snprintf(yaml, sizeof(yaml), plain, "198.18.1.0/24");
+	refused(yaml, "lan0 198.18.0.1/16 wan0 203.0.113.1/24",
+		"test.yaml:2: rule map translates to 198.18.1.0/24, which overlaps 198.18.0.0/16, the subnet of lan0 that it comes from: ");
+	refused(yaml, "lan0 198.18.1.1/30 wan0 203.0.113.1/24", "which overlaps 198.18.1.0/30, the subnet of lan0");
+	fine(yaml, "lan0 198.18.0.1/24 wan0 203.0.113.1/24");
+	fine(yaml, "lan0 198.18.0.1/24 wan0 198.18.1.1/24");	/* a subnet that it leads to is the usual place */
+	/* only blue sees it: red's own hosts may have these addresses */
+	fine(SITES("192.0.2.0/24"), "lan0 192.0.2.1/24");
+	/* who sees a pool */
+	refused(ZONED "pools: [{name: p, addresses: 192.0.2.0/28}]\n"
+		"rules: [{name: out, from: {zone: red}, to: {zone: global}, action: {snat: p}}]\n", "lan0 192.0.2.1/28", "has all of 192.0.2.0/28");
+	fine(ZONED "pools: [{name: p, addresses: 192.0.2.0/28, zone: global}]\n"
+	     "rules: [{name: out, from: {zone: red}, to: {zone: global}, action: {snat: p}}]\n", "lan0 192.0.2.1/28");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(subnets_in_zones),
+		cmocka_unit_test(translated_space_inside),
 		cmocka_unit_test(subnets_that_overlap),
 		cmocka_unit_test(subnets_apart),
 		cmocka_unit_test(sides),

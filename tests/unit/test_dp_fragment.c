@@ -32,8 +32,8 @@ static struct native_interface interfaces[] = {
 };
 
 static struct native_route routes[] = {
-	{ IP4(198, 18, 0, 0), 15, LAN, 0, true, { 2, 0, 0, 0, 0, 11 } },
-	{ 0, 0, 2, 0, true, { 2, 0, 0, 0, 0, 12 } },
+	{ {}, IP4(198, 18, 0, 0), 15, LAN, 0, true, { 2, 0, 0, 0, 0, 11 } },
+	{ {}, 0, 0, 2, 0, true, { 2, 0, 0, 0, 0, 12 } },
 };
 
 static struct native *box;

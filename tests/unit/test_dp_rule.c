@@ -22,7 +22,6 @@
 static struct native box;
 static struct cpu cpu;
 static struct pkt packet = { .cpu = &cpu, .control = &box.control, .m = &cpu.meta };
-static struct settings settings;
 
 static int setup(void **state)
 {
@@ -77,6 +76,23 @@ static void test_prefix(void **state)
 		}
 }
 
+static void test_prefix_replace(void **state)
+{
+	union addr a, net, was;
+
+	for (unsigned int len = 0; len <= 128; len++)
+		for (int i = 0; i < 50; i++) {
+			for (int k = 0; k < 16; k++) {
+				was.byte[k] = (uint8_t)rand();
+				net.byte[k] = (uint8_t)rand();
+			}
+			a = was;
+			prefix_replace(&a, &net, len);
+			for (unsigned int k = 0; k < 128; k++)
+				assert_int_equal(bit(&a, k), bit(k < len ? &net : &was, k));
+		}
+}
+
 /* Rules of few different values, so that many match. */
 
 static uint16_t few_ports(void)
@@ -112,15 +128,39 @@ static void random_rule(struct rule *r, uint16_t id)
 	}
 	if (rand() % 5 == 0)
 		r->sport_lo = few_ports();
+	r->traffic = 1 + rand() % 31;
+	r->flags = rand() % 16;
+	r->in_zone = rand() % 3 ? ZONE_ANY : (uint16_t)(rand() % 2);
+	r->out_zone = rand() % 3 ? ZONE_ANY : (uint16_t)(rand() % 2);
+	r->dscp = rand() % 3 ? 0 : 0x10003ULL << rand() % 32;
+	r->mark_mask = rand() % 3 ? 0 : 0xf0;
+	r->mark = 0x10 * (rand() % 3);
 	r->id = id;
 }
 
-static bool naive_match(const struct rule *r, const struct meta *m, uint32_t out)
+struct wanted {
+	struct route way;
+	uint32_t traffic, not_flags;
+	bool any_way;
+};
+
+/* Hairpin: a rule for some way out holds for every one if it translates the source, else for none. */
+static bool naive_way(const struct rule *r, const struct wanted *w)
+{
+	if (!r->out_ifindex && r->out_zone == ZONE_ANY)
+		return true;
+	if (w->any_way)
+		return r->flags & (RULE_SNAT | RULE_SRC_NET);
+	return (!r->out_ifindex || r->out_ifindex == w->way.oif) && (r->out_zone == ZONE_ANY || r->out_zone == w->way.zone);
+}
+
+static bool naive_match(const struct rule *r, const struct meta *m, const struct wanted *w)
 {
 	uint16_t sport = ntohs(m->key.sport), dport = ntohs(m->key.dport);
 
-	return (!r->in_ifindex || r->in_ifindex == m->ifindex) &&
-	       (!r->out_ifindex || r->out_ifindex == out || out == OUT_ANY) && (!r->proto || r->proto == m->key.proto) &&
+	return (!r->in_ifindex || r->in_ifindex == m->ifindex) && naive_way(r, w) &&
+	       (r->in_zone == ZONE_ANY || r->in_zone == m->key.zone) && (r->traffic & w->traffic) && !(r->flags & w->not_flags) &&
+	       (m->mark & r->mark_mask) == (r->mark & r->mark_mask) && (!r->dscp || (r->dscp & 1ULL << m->tos / 4)) && (!r->proto || r->proto == m->key.proto) &&
 	       sport >= r->sport_lo && sport <= r->sport_hi && dport >= r->dport_lo && dport <= r->dport_hi &&
 	       naive_prefix(&m->key.src, &r->src, r->src_len) && naive_prefix(&m->key.dst, &r->dst, r->dst_len);
 }
@@ -133,6 +173,9 @@ static void random_packet(struct meta *m)
 	m->key.sport = htons(few_ports());
 	m->key.dport = htons(few_ports());
 	m->key.proto = rand() % 2 ? 6 : 17;
+	m->key.zone = rand() % 2;
+	m->mark = 0x10 * (rand() % 3) + rand() % 3;
+	m->tos = (uint8_t)rand();
 }
 
 static void test_first_match(void **state)
@@ -140,7 +183,8 @@ static void test_first_match(void **state)
 	int hits = 0, misses = 0;
 
 	for (int round = 0; round < ROUNDS; round++) {
-		uint32_t out = rand() % 8 ? 1 + (uint32_t)rand() % 2 : OUT_ANY, base, n;
+		struct wanted w = { .traffic = 1u << rand() % 5, .not_flags = rand() % 4 ? 0 : RULE_DNAT, .any_way = rand() % 8 == 0 };
+		uint32_t base, n;
 		const struct rule *want = NULL, *got;
 
 		box.control.active = rand() % 2;
@@ -150,16 +194,18 @@ static void test_first_match(void **state)
 				random_rule(&box.rules[i], 1 + i);
 				random_rule(&box.rules[NATVI_MAX_RULES + i], 1001 + i);
 			}
-		n = settings.n_rules = rand() % 30;
+		w.way.oif = 1 + (uint32_t)rand() % 2;
+		w.way.zone = rand() % 2;
+		n = box.settings[box.control.active].n_rules = rand() % 100;
 		random_packet(&cpu.meta);
 		for (uint32_t i = 0; i < n && !want; i++)
-			if (naive_match(&box.rules[base + i], &cpu.meta, out))
+			if (naive_match(&box.rules[base + i], &cpu.meta, &w))
 				want = &box.rules[base + i];
-		got = rule_match(&packet, &settings, out);
+		got = rule_match(&packet, w.traffic, w.any_way ? NULL : &w.way, w.not_flags);
 		assert_ptr_equal(got, want);
 		*(want ? &hits : &misses) += 1;
 	}
-	assert_true(hits > ROUNDS / 10 && misses > ROUNDS / 10);
+	assert_true(hits > ROUNDS / 20 && misses > ROUNDS / 10);
 }
 
 /* All of a full list is looked at, and nothing behind it. */
@@ -171,21 +217,24 @@ static void test_whole_list(void **state)
 	}
 	random_packet(&cpu.meta);
 	box.control.active = 0;
-	settings.n_rules = NATVI_MAX_RULES;
-	assert_null(rule_match(&packet, &settings, 1));
+	box.settings[0].n_rules = NATVI_MAX_RULES;
+	assert_null(rule_match(&packet, RULE_THROUGH, NULL, 0));
 	memset(&box.rules[NATVI_MAX_RULES], 0, sizeof(struct rule));	/* the other half's first matches all */
 	box.rules[NATVI_MAX_RULES].sport_hi = box.rules[NATVI_MAX_RULES].dport_hi = 65535;
-	assert_null(rule_match(&packet, &settings, 1));
+	box.rules[NATVI_MAX_RULES].in_zone = box.rules[NATVI_MAX_RULES].out_zone = ZONE_ANY;
+	box.rules[NATVI_MAX_RULES].traffic = RULE_THROUGH;
+	assert_null(rule_match(&packet, RULE_THROUGH, NULL, 0));
 	box.rules[NATVI_MAX_RULES - 1] = box.rules[NATVI_MAX_RULES];
-	assert_ptr_equal(rule_match(&packet, &settings, 1), &box.rules[NATVI_MAX_RULES - 1]);
-	settings.n_rules--;
-	assert_null(rule_match(&packet, &settings, 1));
+	assert_ptr_equal(rule_match(&packet, RULE_THROUGH, NULL, 0), &box.rules[NATVI_MAX_RULES - 1]);
+	box.settings[0].n_rules--;
+	assert_null(rule_match(&packet, RULE_THROUGH, NULL, 0));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_prefix, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_prefix_replace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_match, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_whole_list, setup, teardown),
 	};

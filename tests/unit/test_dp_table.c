@@ -356,8 +356,8 @@ static void test_session(void **state)
 	assert_int_equal(b->flow[slot].last_seen_s, NOW_S);
 	b = handle_bucket(table_find(&reply), &slot);
 	assert_false(b->flow[slot].flags & FLOW_ORIG);
-	assert_int_equal(session_end(table_find(&reply), cpu), 0);	/* by either direction */
-	assert_int_equal(session_end(handle, cpu), -ENOENT_);
+	assert_int_equal(session_end(table_find(&reply), cpu, END_FLUSHED), 0);	/* by either direction */
+	assert_int_equal(session_end(handle, cpu, END_FLUSHED), -ENOENT_);
 	assert_int_equal(box.usage.sessions, 0);
 	assert_int_equal(LIVE(), 0);
 }
@@ -406,8 +406,8 @@ static void test_session_one_key(void **state)
 	cpu->draft.reply = cpu->draft.orig;
 	assert_true(session_insert(cpu) < 0);
 	assert_int_equal(box.usage.sessions, 1);
-	assert_int_equal(session_end(handle, cpu), 0);
-	assert_int_equal(session_end(handle, cpu), -ENOENT_);
+	assert_int_equal(session_end(handle, cpu, END_FLUSHED), 0);
+	assert_int_equal(session_end(handle, cpu, END_FLUSHED), -ENOENT_);
 	assert_int_equal(LIVE(), 0);
 	assert_int_equal(box.usage.sessions, 0);
 }
@@ -491,7 +491,7 @@ static void make_mapping(uint16_t port)
 
 	draft(port);
 	mapping_inside_key(&d->key, &d->orig.src, d->orig.sport, 0, IPPROTO_UDP, 0);
-	mapping_outside_key(&d->back, &d->out.src, htons(port), IPPROTO_UDP);
+	mapping_outside_key(&d->back, &d->out.src, htons(port), 0, IPPROTO_UDP);
 	memset(&d->value, 0, sizeof(d->value));
 	d->value.addr = d->out.src;
 	d->value.port = htons(port);

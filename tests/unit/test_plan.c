@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* links: daemon/plan.c daemon/plan_rules.c daemon/addrs.c daemon/links.c */
+/* links: daemon/plan.c daemon/plan_addrs.c daemon/plan_rules.c daemon/plan_zones.c daemon/addrs.c daemon/links.c */
 /* What the maps are to hold for a configuration and a set of interfaces. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -95,7 +95,7 @@ static void masquerading(void **state)
 	assert_int_equal(f.plan.rules[0].id, 1);
 	assert_int_equal(f.plan.rules[1].in_ifindex, IFINDEX_ABSENT);
 
-	addr = plan_find_addr(&f.plan, 0xcb007101);
+	addr = plan_find_addr(&f.plan, 0xcb007101, 0);
 	assert_non_null(addr);
 	assert_int_not_equal(addr->slot, SLOT_NONE);
 	plan_taken(&f.plan, addr, PORTBITS_TCP, &taken);
@@ -104,10 +104,10 @@ static void masquerading(void **state)
 	plan_taken(&f.plan, addr, PORTBITS_ICMP, &taken);
 	assert_false(portset_has(&taken, 0) || portset_has(&taken, 40000));
 
-	addr = plan_find_addr(&f.plan, 0xc6120001);
+	addr = plan_find_addr(&f.plan, 0xc6120001, 0);
 	assert_int_equal(addr->flags, ADDR_LOCAL);
 	assert_int_equal(addr->slot, SLOT_NONE);
-	assert_null(plan_find_addr(&f.plan, 0x01020304));
+	assert_null(plan_find_addr(&f.plan, 0x01020304, 0));
 	done(&f);
 }
 
@@ -157,7 +157,7 @@ static void forwards_take_their_ports(void **state)
 
 	assert_int_equal(build(&f, yaml, no_places), 0);
 	assert_int_equal(f.plan.n_statics, 3);
-	addr = plan_find_addr(&f.plan, 0xcb007101);
+	addr = plan_find_addr(&f.plan, 0xcb007101, 0);
 	assert_int_equal(addr->flags, ADDR_LOCAL | ADDR_POOL | ADDR_FORWARD);
 	plan_taken(&f.plan, addr, PORTBITS_TCP, &taken);
 	assert_true(portset_has(&taken, 443));
@@ -246,11 +246,11 @@ static void addresses_without_ports_give_no_identifiers(void **state)
 	struct fixture f;
 
 	assert_int_equal(build(&f, yaml, no_places), 0);
-	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000201), PORTBITS_ICMP, &taken);
+	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000201, 0), PORTBITS_ICMP, &taken);
 	assert_true(portset_has(&taken, 0) && portset_has(&taken, 5000) && portset_has(&taken, 65535));
-	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000202), PORTBITS_ICMP, &taken);
+	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000202, 0), PORTBITS_ICMP, &taken);
 	assert_false(portset_has(&taken, 0) || portset_has(&taken, 5000));
-	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000203), PORTBITS_ICMP, &taken);
+	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000203, 0), PORTBITS_ICMP, &taken);
 	assert_false(portset_has(&taken, 5000));
 	done(&f);
 }
@@ -272,13 +272,13 @@ static void shared_pools_withhold_from_both(void **state)
 
 	assert_int_equal(build(&f, yaml, no_places), 0);
 	for (int proto = PORTBITS_TCP; proto <= PORTBITS_UDP; proto++) {
-		plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000201), (enum portbits_proto)proto, &taken);
+		plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000201, 0), (enum portbits_proto)proto, &taken);
 		assert_true(portset_has(&taken, 5000) && portset_has(&taken, 6000) && portset_has(&taken, 1023));
 		assert_false(portset_has(&taken, 5001) || portset_has(&taken, 1024));
 	}
-	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000201), PORTBITS_ICMP, &taken);
+	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000201, 0), PORTBITS_ICMP, &taken);
 	assert_false(portset_has(&taken, 5000) || portset_has(&taken, 6000));
-	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000202), PORTBITS_UDP, &taken);
+	plan_taken(&f.plan, plan_find_addr(&f.plan, 0xc0000202, 0), PORTBITS_UDP, &taken);
 	assert_false(portset_has(&taken, 5000));
 	done(&f);
 }
@@ -301,9 +301,9 @@ static void an_address_shares_or_not(void **state)
 		assert_int_equal(build(&f, text, no_places), 0);
 		assert_string_equal(f.plan.pools[1].name, "wan0");
 		assert_int_equal(f.plan.pools[1].n_addrs, (i & 1) == i >> 1);
-		assert_true((config_sharing_conflict(f.config, 0xcb007101) == NULL) == ((i & 1) == i >> 1));
-		assert_null(config_sharing_conflict(f.config, 0xcb007109));
-		assert_int_equal(plan_find_addr(&f.plan, 0xcb007101)->pool, 0);
+		assert_true((config_sharing_conflict(f.config, 0xcb007101, "") == NULL) == ((i & 1) == i >> 1));
+		assert_null(config_sharing_conflict(f.config, 0xcb007109, ""));
+		assert_int_equal(plan_find_addr(&f.plan, 0xcb007101, 0)->pool, 0);
 		done(&f);
 	}
 }

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * trace.h - what the files of `natvi trace` share: a packet, what the datapath asked about it, and what became of it.
+ *
+ * Life: one struct trace for one packet. Nothing of the gateway is changed: tables are copied (host/native.h), the
+ * kernel is asked by a test run (bpf/ask.bpf.c) and by netlink.
+ */
+#ifndef NATVI_CLI_TRACE_H
+#define NATVI_CLI_TRACE_H
+
+#include "cli/show.h"
+#include "host/native.h"
+#include "lib/packet.h"
+
+#define TRACE_LOOKUPS	8	/* of routes; a packet makes three at most */
+#define TRACE_RULES	4
+#define TRACE_SOCKETS	8
+
+/* One look-up of a route. */
+struct trace_lookup {
+	struct native_question question;
+	uint32_t result;		/* enum route_result */
+	uint32_t oif, mtu;
+	uint32_t gateway;		/* host byte order; 0: the destination is on the link */
+	uint8_t dmac[6], smac[6];
+	uint32_t table;			/* 0: not known */
+	uint8_t type;			/* RTN_*; RTN_UNSPEC: not known */
+	const char *neighbour;		/* state, or NULL */
+	size_t n_rules;			/* rules that had matched before */
+};
+
+struct trace_socket {
+	struct tuple tuple;
+	bool takes;
+};
+
+struct asker;
+
+struct trace {
+	struct show show;		/* the instance */
+	int fragments, fragment_sources;	/* maps; -1: not open */
+	struct asker *asker;
+
+	struct packet packet;		/* as understood */
+	bool is_ip;			/* packet says what is in the frame */
+	bool cut;			/* the capture holds only a part of it */
+	struct native_arrival arrival;
+	const struct port_hooks *port;	/* NULL: the interface is none of natvi's */
+	uint8_t *frame;			/* as it comes in at XDP */
+	size_t len;
+	uint32_t now_s;
+
+	struct trace_lookup lookups[TRACE_LOOKUPS];
+	size_t n_lookups;
+	struct rule rules[TRACE_RULES];	/* entries that matched */
+	bool applied[TRACE_RULES];	/* not: it was held against the packet for its hairpin, and is none for it */
+	size_t n_rules;
+	bool asked_rules;
+	struct trace_socket sockets[TRACE_SOCKETS];
+	size_t n_sockets;
+
+	bool at_xdp;			/* it would end at XDP, if a program is there */
+	struct native_result result;	/* in the end; of what has crossed nvi0, at its far end */
+	bool crossed;
+	enum verdict cross_verdict;	/* before it crossed */
+	struct packet cross;		/* on nvi0 */
+	struct native_seen view;
+	struct packet out;		/* as it leaves, or the ICMP error that goes back */
+	bool out_is_ip;
+	bool has_session, strange;	/* a flow has its key; strange: but it is another conversation */
+	struct native_session session;
+	bool has_mapping, mapping_new;	/* the source's */
+	struct mapping_key mapping_key;
+	struct mapping mapping;
+	bool has_target, target_static;	/* the destination's: a mapping led inside */
+	bool has_addr;
+	struct addr_info addr;		/* of the destination */
+};
+
+/* The tables of the instance and the answers of the kernel; trace is arg. */
+struct native_source trace_source(struct trace *trace);
+
+/* Asks the kernel in the caller's namespace. NULL: err says why not. */
+struct asker *asker_open(char *err, size_t err_len);
+void asker_close(struct asker *asker);
+
+/* One look-up as the datapath makes it, and what else is known of the route. 0 or a negative errno. */
+int asker_route(struct asker *asker, const struct native_question *question, struct trace_lookup *out);
+int asker_socket(struct asker *asker, uint32_t ifindex, const struct tuple *tuple, bool *takes);
+
+/* Link-layer address that the kernel has for addr (host byte order) on an interface; false: none. */
+bool asker_neighbour(struct asker *asker, uint32_t ifindex, uint32_t addr, uint8_t mac[6], const char **state);
+
+/* A frame out of a capture, as trace->frame. Exit code; what is wrong has been said. */
+int trace_read_pcap(struct trace *trace, const char *path, long number);
+
+void trace_print(const struct trace *trace);
+int trace_print_json(const struct trace *trace);	/* exit code */
+
+/* Words for both. */
+enum trace_flow { TRACE_NO_FLOW, TRACE_MISS, TRACE_EXPIRED, TRACE_STRANGE, TRACE_HIT };
+enum trace_flow trace_flow(const struct trace *trace);
+const char *trace_hook(const struct trace *trace);		/* where it ends: "xdp" or "tc" */
+bool trace_is_second(const struct trace *trace, const struct trace_lookup *lookup);	/* look-up 2 */
+bool trace_waits(const struct trace *trace);			/* the packet goes to the daemon for a while */
+
+#endif
