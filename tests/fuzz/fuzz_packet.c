@@ -251,6 +251,12 @@ static bool is_inside(uint32_t addr)
 	return addr >> 17 == IP4(198, 18, 0, 0) >> 17;
 }
 
+/* A host inside; what answers to an address of the box itself, by a rule, is seen by that. */
+static bool is_inside_host(uint32_t addr)
+{
+	return is_inside(addr) && addr != interfaces[0].addr && addr != interfaces[1].addr;
+}
+
 static bool is_translated(enum verdict v)
 {
 	return v == VERDICT_FORWARD || v == VERDICT_NEW_FORWARD || (v >= VERDICT_SLOW_NEIGHBOUR && v <= VERDICT_SLOW_LOCAL);
@@ -287,9 +293,9 @@ static void check_translated(const struct native_result *r, const uint8_t *in, s
 		die("an L4 checksum has become wrong", r);
 	if (out[8] != ip[8] - (r->action == NATIVE_SEND))
 		die("another TTL", r);
-	if (!may_leave && r->action == NATIVE_SEND && r->out_ifindex == WAN && is_inside(get32(out + 12)))
+	if (!may_leave && r->action == NATIVE_SEND && r->out_ifindex == WAN && is_inside_host(get32(out + 12)))
 		die("an inside source leaves by the outside port", r);
-	if (!may_leave && r->action == NATIVE_KERNEL && is_inside(get32(out + 12)) && !is_inside(get32(out + 16)))
+	if (!may_leave && r->action == NATIVE_KERNEL && is_inside_host(get32(out + 12)) && !is_inside(get32(out + 16)))
 		die("an inside source goes outside by the slow road", r);
 	if (r->action == NATIVE_SEND && (r->out_ifindex == 4 || memcmp(r->frame + 6, interfaces[r->out_ifindex - 1].mac, 6)))
 		die("sent by another interface than its link-layer address says", r);
