@@ -70,7 +70,7 @@ DP bool box_claim(struct pkt *p, const struct pool *pool)
 /* Another port of p's own address, draft->face, because NAT has given its own away. False: there is none. */
 DP bool box_move(struct pkt *p, const struct pool *pool)
 {
-	int port = pool->mapping == MAPPING_EI ? face_port(p, pool) : -1;
+	int port = pool->mapping == MAPPING_EI ? face_port(p->ctx, pool->flags) : -1;
 
 	return port >= 0 && !mapping_make(p, pool, port, 0);
 }

@@ -80,10 +80,12 @@ DP void port_free(struct portbits *b, __u32 port)
  * The first word at or after w, going round within [lo, NATVI_PORT_WORDS) or below lo,
  * that the summary does not call full; -1 if there is none. Classes are whole words.
  */
-DP int word_search(struct portbits *b, __u32 w, __u32 lo, __u32 hi)
+ENV_GLOBAL int word_search(const struct portbits *b, __u32 w, __u32 lo, __u32 hi)
 {
 	__u64 mask = ~0ULL << (w & 63);
 
+	if (!b || lo > NATVI_PORT_WORDS || hi > NATVI_PORT_WORDS)
+		return -1;
 	for (__u32 i = 0; i < NATVI_PORT_SUMMARY + 1; i++) {
 		__u32 s = (w >> 6) + i, first;
 		__u64 open;

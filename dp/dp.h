@@ -21,17 +21,6 @@
 #include "parse.h"
 #include "port.h"
 
-/* Scratch space and the daemon's word; without them there is no natvi. */
-DP bool pkt_begin(struct pkt *p)
-{
-	p->cpu = env_cpu(0);
-	p->control = env_control();
-	if (!p->cpu || !p->control)
-		return false;
-	p->m = &p->cpu->meta;
-	return true;
-}
-
 /*
  * Stages off the hot path, each verified apart from the rest: what they know of the packet is what
  * struct meta says, and what the caller goes on with he has to look up anew. A table that is not

@@ -81,6 +81,17 @@ DP void settle(void)
 	asm volatile("" ::: "memory");
 }
 
+/* Scratch space and the daemon's word; without them there is no natvi. */
+DP bool pkt_begin(struct pkt *p)
+{
+	p->cpu = env_cpu(0);
+	p->control = env_control();
+	if (!p->cpu || !p->control)
+		return false;
+	p->m = &p->cpu->meta;
+	return true;
+}
+
 /* Ends of a packet. Each one counts, so a verdict and its counter cannot part. */
 
 DP void pkt_count(struct pkt *p, enum verdict v)

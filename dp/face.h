@@ -138,18 +138,25 @@ DP bool port_share(struct pkt *p, const struct pool_addr *pa, __u32 port)
 	return false;
 }
 
-/* A port of the face that no mapping, no reservation and no local socket has; or -1. */
-DP int face_port(struct pkt *p, const struct pool *pool)
+/* A port of the face that no mapping, no reservation and no local socket has; or -1. pool_flags: of its pool. Verified apart. */
+ENV_GLOBAL int face_port(ENV_CONTEXT *ctx, __u32 pool_flags)
 {
-	__u32 want = __builtin_bswap16(p->m->key.sport);
-	const struct pool_addr *face = &p->cpu->draft.face;
-	__u8 proto = p->cpu->draft.map_proto;
-	int bits = proto ? portbits_proto(proto) : PORTBITS_TCP;
+	struct pkt packet = { .ctx = ctx }, *p = &packet;
+	const struct pool_addr *face;
+	__u32 want;
+	__u8 proto;
+	int bits;
 
+	if (!pkt_begin(p))
+		return -1;
+	face = &p->cpu->draft.face;
+	want = __builtin_bswap16(p->m->key.sport);
+	proto = p->cpu->draft.map_proto;
+	bits = proto ? portbits_proto(proto) : PORTBITS_TCP;
 	if (bits < 0)
 		return -1;
-	for (__u32 i = 0; i < NATVI_FACE_TRIES; i++) {
-		int port = port_claim(face->slot, bits, want, i == 0 && !(pool->flags & POOL_RANDOM));
+	for (__u64 i = 0; i < NATVI_FACE_TRIES; i++) {	/* a stack slot of its own: the verifier has to know it */
+		int port = port_claim(face->slot, bits, want, i == 0 && !(pool_flags & POOL_RANDOM));
 		struct portbits *b;
 
 		if (port < 0)
@@ -254,7 +261,7 @@ DP int face_find(struct pkt *p, const struct pool *pool, bool paired, enum verdi
 
 	*why = VERDICT_NO_PORT;
 	if (paired && host_face(p)) {
-		port = face_port(p, pool);
+		port = face_port(p->ctx, pool->flags);
 		if (port < 0)
 			host_release(p);
 		return port;
@@ -265,7 +272,7 @@ DP int face_find(struct pkt *p, const struct pool *pool, bool paired, enum verdi
 		if (!pa)
 			return -1;
 		draft->face = *pa;
-		port = face_port(p, pool);
+		port = face_port(p->ctx, pool->flags);
 	}
 	err = port < 0 || !paired ? 0 : host_begin(p);
 	if (!err)

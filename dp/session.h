@@ -144,7 +144,7 @@ ENV_GLOBAL int session_publish(struct cpu *cpu, __u64 orig, __u64 reply)
  * Insert the session of cpu->draft. Handle of the original flow, or -EREPLY (its reply key is
  * taken), -EEXIST (the original key is: another CPU was first), -ENOSPC (full).
  */
-DP __s64 session_insert(struct cpu *cpu)
+ENV_GLOBAL __s64 session_insert(struct cpu *cpu)
 {
 	const struct control *c = env_control();
 	struct usage *u = env_usage();
