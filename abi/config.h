@@ -84,6 +84,7 @@ NATVI_ASSERT_SIZE(struct usage, 64);
 #define SETTINGS_SYN_SILENT	0x80	/* ... or is dropped without a word; neither: the kernel's where the address is the box's */
 #define SETTINGS_TO_KNOWN	0x100	/* some rule speaks of packets to addresses of the box or of pools (RULE_TO_BOX, RULE_TO_POOL) */
 #define SETTINGS_FROM_BOX	0x200	/* some rule speaks of what the box itself sends (RULE_FROM_BOX) */
+#define SETTINGS_TO_BOX		0x400	/* some rule speaks of what comes in for the box itself (RULE_TO_BOX) */
 
 struct settings {
 	__u32 flags;		/* SETTINGS_* */

@@ -269,6 +269,8 @@ static uint32_t rule_flags(const struct plan *plan, const struct config *config)
 	for (i = 0; i < plan->n_rules; i++) {
 		if (plan->rules[i].traffic & (RULE_TO_BOX | RULE_TO_POOL))
 			flags |= SETTINGS_TO_KNOWN;
+		if (plan->rules[i].traffic & RULE_TO_BOX)
+			flags |= SETTINGS_TO_BOX;
 		if (plan->rules[i].traffic & RULE_FROM_BOX)
 			flags |= SETTINGS_FROM_BOX;
 	}

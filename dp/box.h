@@ -189,6 +189,19 @@ DP enum stage box_plain(struct pkt *p, const struct addr_info *info)
 }
 
 /*
+ * Must the answer find a session, because rules speak of what comes in for the box? They are for the beginnings of
+ * conversations. The second packet of a handshake is none of ours to remember: a flood of SYNs would fill the table.
+ */
+DP bool box_is_answered(struct pkt *p, const struct addr_info *info)
+{
+	const struct settings *set = env_settings(p->control->active);
+
+	if (!info || !set || !(set->flags & SETTINGS_TO_BOX))
+		return false;
+	return p->m->key.proto != IPPROTO_TCP || (p->m->tcp_flags & (SEEN_SYN | SEEN_ACK)) != (SEEN_SYN | SEEN_ACK);
+}
+
+/*
  * Who is not translated, or by a pool that its own address is of, keeps that. NEXT: the packet changes, and establish()
  * makes its session.
  */
@@ -196,12 +209,14 @@ DP enum stage box_source(struct pkt *p)
 {
 	struct draft *draft = &p->cpu->draft;
 	const struct addr_info *info = addr_find(p, &p->m->key.src);
+	bool kept;
 
 	if (draft->pool == POOL_NONE ? draft->out.src.word[3] != p->m->key.src.word[3] : !info || info->pool != draft->pool)
 		return NEXT;
-	if (!box_keep(p, info))
-		return tuple_same(&draft->out, &draft->orig) ? kernel(p, VERDICT_HOST_OUT) : NEXT;
-	return tuple_same(&draft->out, &draft->orig) ? box_plain(p, info) : NEXT;
+	kept = box_keep(p, info);
+	if (!tuple_same(&draft->out, &draft->orig))
+		return NEXT;
+	return kept || box_is_answered(p, info) ? box_plain(p, info) : kernel(p, VERDICT_HOST_OUT);
 }
 
 /* A packet that is translated */

@@ -146,6 +146,33 @@ def test_ports_that_nat_never_gives(tc):
     assert natvi.counter("box-out") >= 1 and not natvi.sessions()
 
 
+def test_answers_are_no_beginnings_for_local_in(net):
+    """A box that lets nothing in from outside still gets the answers to what it asks, by ports that NAT has and has not."""
+    shut = config(net.hook, rules=[{"name": "shut", "local": "in", "from": {"interface": "wan0"}, "action": "drop"}, MASQUERADE, REFUSE])
+    listener = net.outside.tcp_listen(SERVER, 5000)
+    service = net.gateway.tcp_listen(EXTERNAL, 45000)
+    natvi = net.running()
+    before = connect(net.outside, SERVER, 0, (EXTERNAL, 45000))
+    before_own = service.accept()[0]
+    natvi.reload(shut)
+    before_own.sendall(b"the box goes on")
+    assert before.recv(100) == b"the box goes on"
+    talk(before, before_own)
+    remote = net.outside.udp(SERVER, 5000)
+    for port in (4000, 40000):
+        assert exchange(net.gateway.udp(EXTERNAL, port), remote, (SERVER, 5000)) == (EXTERNAL, port)
+        own = connect(net.gateway, EXTERNAL, port, (SERVER, 5000))
+        talk(own, listener.accept()[0])
+    net.gateway.run("ping", "-c", 1, "-W", 2, SERVER)
+    dropped = natvi.counter("rule-drop")
+    assert net.outside.run("ping", "-c", 1, "-W", 1, EXTERNAL, check=False).returncode
+    late = net.outside.tcp(SERVER, 0)
+    late.settimeout(1)
+    with pytest.raises(TimeoutError):
+        late.connect((EXTERNAL, 45000))
+    assert natvi.counter("rule-drop") >= dropped + 2
+
+
 def test_ping_with_an_identifier_in_use(tc):
     """The box and an inside host ping one server with the same identifier, the box second; all answers arrive."""
     tc.running()
