@@ -35,6 +35,7 @@
  *   ids         ARRAY [1] struct ids
  *   cpu         PERCPU_ARRAY [2] struct cpu               0: packets, 1: SYSCALL programs
  *   events      RINGBUF struct event
+ *   requests    RINGBUF struct event                      what the datapath asks of the daemon, kinds REQUEST_*
  */
 
 enum mapping_mode { MAPPING_EI = 0, MAPPING_APD = 1 };	/* RFC 4787 section 4.1 */
@@ -65,6 +66,8 @@ struct control {
 NATVI_ASSERT_SIZE(struct control, 128);
 
 #define CONTROL_TOS	0x01	/* routing rules ask for the TOS: a flow whose TOS changes looks its route up again */
+#define CONTROL_ACCEL	0x02	/* connections of the kernel's conntrack are learned and sent on, IPv6 too */
+#define CONTROL_NO_NAT	0x04	/* there is nothing to translate: what has no flow is the kernel's, whatever it is */
 
 /* Counted up and down atomically by the datapath; a cache line of its own. */
 struct usage {
@@ -85,6 +88,7 @@ NATVI_ASSERT_SIZE(struct usage, 64);
 #define SETTINGS_TO_KNOWN	0x100	/* some rule speaks of packets to addresses of the box or of pools (RULE_TO_BOX, RULE_TO_POOL) */
 #define SETTINGS_FROM_BOX	0x200	/* some rule speaks of what the box itself sends (RULE_FROM_BOX) */
 #define SETTINGS_TO_BOX		0x400	/* some rule speaks of what comes in for the box itself (RULE_TO_BOX) */
+#define SETTINGS_EXCLUDE	0x800	/* some entry says what is not accelerated (RULE_EXCLUDE) */
 
 struct settings {
 	__u32 flags;		/* SETTINGS_* */
@@ -100,8 +104,10 @@ struct settings {
 	__u16 pad;
 	__u32 icmp_rate;	/* own ICMP errors a second and CPU; default 1000 */
 	__u32 slow_mark;	/* bit that marks slow-road packets */
+	__u32 ct_tcp_s;		/* the kernel's own time-outs of established TCP connections and of UDP streams */
+	__u32 ct_udp_s;
 };
-NATVI_ASSERT_SIZE(struct settings, 36);
+NATVI_ASSERT_SIZE(struct settings, 44);
 
 enum rule_action {
 	ACTION_TRANSLATE = 0,	/* as rule.flags say */
@@ -126,6 +132,8 @@ enum rule_action {
 #define RULE_TO_POOL	0x04	/* what comes in for a translated address that no interface owns */
 #define RULE_FROM_BOX	0x08	/* what the box itself sends */
 #define RULE_TO_NET	0x10	/* what comes in for the translated address of a netmap */
+
+#define RULE_EXCLUDE	0x20	/* connections of the kernel's that are not accelerated, by their first packet */
 
 #define ZONE_ANY	0xffffu
 

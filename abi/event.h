@@ -17,6 +17,8 @@ enum event_kind {
 	EVENT_SESSION_END = 2,
 	EVENT_EXHAUSTED = 3,	/* at most one a second and CPU */
 	EVENT_PORT_HELD = 4,	/* a socket of the box listens where a mapping leads inside; orig: from the inside end to the outside one */
+	REQUEST_LIBERAL = 5,	/* in requests: conntrack is not to check the windows of this TCP connection; orig and reply are its
+				   tuples, rule is its conntrack zone */
 };
 
 /*

@@ -10,7 +10,7 @@
 #define NATVI_ABI_LIMITS_H
 
 /* Moved with every change of a struct or of a meaning in abi/. */
-#define NATVI_ABI_VERSION	2
+#define NATVI_ABI_VERSION	3
 
 #define NATVI_MAX_PORTS		1024	/* enabled interfaces; a power of two */
 #define NATVI_PORT_PROBES	8	/* slots looked at for one interface */
@@ -49,6 +49,9 @@
 
 #define NATVI_ICMP_QUOTE_BYTES	128	/* most of the offending packet that an own ICMP error quotes */
 #define NATVI_MIN_MTU		68	/* RFC 791 */
+
+#define NATVI_ACCEL_IDLE_S	30	/* an accelerated session without packets is forgotten; its connection is the kernel's */
+#define NATVI_ACCEL_ASKED	256	/* connections that the daemon was asked about in this second, for each CPU; a power of two */
 
 #define NATVI_NAME_LEN		32	/* names of pools, rules, instances, with the NUL */
 

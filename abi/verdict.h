@@ -62,6 +62,8 @@
 	X(NVI,			SEND,	"nvi",			"sent on after it crossed nvi0") \
 	X(NVI_KERNEL,		KERNEL,	"nvi-kernel",		"crossed nvi0; the kernel routes it from there") \
 	X(NVI_LOOP,		DROP,	"nvi-loop",		"translated, and its route leads to nvi0 again") \
+	X(ACCELERATED,		SEND,	"accelerated",		"of a connection that the kernel's conntrack knows, sent on in the kernel's place") \
+	X(ACCEL_KERNEL,		KERNEL,	"accel-kernel",		"of an accelerated connection; the kernel forwards it: the first one of each second, and all that is out of the common") \
 	X(INTERNAL,		DROP,	"internal",		"a table that must exist was not there; please report it")
 
 enum verdict {

@@ -250,6 +250,11 @@ int config_from_args(char *const *interfaces, size_t n_interfaces, char *const *
 	return parse_finish(&p, out);
 }
 
+bool config_translates(const struct config *config)
+{
+	return config->n_rules || config->n_pools || config->n_forwards;
+}
+
 /* Sizes */
 
 static size_t multiply(size_t a, size_t b)

@@ -166,6 +166,9 @@ struct config {
 	uint32_t icmp_rate;		/* limits.icmp_rate, own ICMP errors a second and CPU; default 1000 */
 	enum cfg_unsolicited unsolicited;	/* tcp.unsolicited */
 	enum cfg_orphans orphans;
+	bool accelerate;		/* connections of the kernel's conntrack, too */
+	struct cfg_rule *excludes;	/* accelerate.exclude: what is not; only the matches of these count */
+	size_t n_excludes;
 	bool exhaust_host;		/* exhaustion: host-unreachable; else administratively-prohibited (default) */
 };
 
@@ -210,6 +213,9 @@ void cfg_errors_print(const struct config *config, const char *name, const struc
 
 /* Number of entries that rule becomes in the datapath: lists multiplied out, a netmap's way back included. */
 size_t config_rule_entries(const struct cfg_rule *rule);
+
+/* Is there anything to translate? Without rules, pools and forwards natvi only accelerates. */
+bool config_translates(const struct config *config);
 
 /* Number of addresses over all pools. */
 size_t config_pool_addresses(const struct config *config);
