@@ -44,6 +44,8 @@
 #define FLOW_WIRE	0x40	/* link-layer learning */
 #define FLOW_NEW_ID	0x80	/* the source is shared: datagrams that may be cut get another id (RFC 6864 section 5.3.1) */
 
+#define FLOW_KERNELS	(FLOW_KERNEL | FLOW_ACCEL)	/* its connection and translation are the kernel's, not natvi's */
+
 /* tcp_seen: TCP flags of this direction so far */
 #define SEEN_FIN	0x01
 #define SEEN_SYN	0x02

@@ -15,6 +15,7 @@
 #include "maps.h"
 
 #define AF_INET_	2
+#define AF_INET6_	10
 
 /*
  * Nanoseconds to seconds without a division: 2^20 ns times 2^35 * 2^20 / 10^9. Off by less than
@@ -106,6 +107,11 @@ DP const struct addr_info *env_addr(const struct addr_key *k)
 DP void env_loop(__u32 n, long (*fn)(__u32, void *), void *arg)
 {
 	bpf_loop(n, fn, arg, 0);
+}
+
+DP long env_request(const struct event *e)
+{
+	return bpf_ringbuf_output(&requests, (void *)e, sizeof(*e), 0);
 }
 
 /* Negative: the ring is full, the event is lost. */

@@ -66,8 +66,15 @@ DP int env_kernel(struct pkt *p)
 	return TC_ACT_UNSPEC;
 }
 
+/* What natvi itself sends on tells its egress by this. */
+#define TC_INDEX_SENT	0x4e56
+
 DP int env_redirect(struct pkt *p, __u32 ifindex)
 {
+	struct __sk_buff *skb = p->ctx;
+
+	if (p->control->flags & CONTROL_ACCEL)
+		skb->tc_index = TC_INDEX_SENT;
 	return bpf_redirect(ifindex, 0);
 }
 
@@ -154,6 +161,15 @@ DP void env_unmark(struct pkt *p, __u32 mark)
 	struct __sk_buff *skb = p->ctx;
 
 	skb->mark &= ~mark;
+}
+
+/* The sign is taken off: a gateway behind a veth is not meant. */
+DP bool env_is_forwarded(struct __sk_buff *skb)
+{
+	if (skb->tc_index != TC_INDEX_SENT)
+		return skb->ingress_ifindex;
+	skb->tc_index = 0;
+	return false;
 }
 
 DP bool env_is_passing(const struct __sk_buff *skb)
@@ -278,9 +294,16 @@ DP void env_route(struct pkt *p, __u32 in, const struct tuple *t, struct route *
 	fib->dport = t->dport;
 	fib->tot_len = 1;	/* asks for the route's MTU */
 	fib->ifindex = in;
-	fib->tos = p->m->tos & TOS_DSCP;
-	fib->ipv4_src = t->src.word[3];
-	fib->ipv4_dst = t->dst.word[3];
+	if (addr_is_v4(&t->dst)) {
+		fib->tos = p->m->tos & TOS_DSCP;
+		fib->ipv4_src = t->src.word[3];
+		fib->ipv4_dst = t->dst.word[3];
+	} else {
+		fib->family = AF_INET6_;
+		fib->flowinfo = __builtin_bswap32((__u32)(p->m->tos & TOS_DSCP) << 20);
+		__builtin_memcpy(fib->ipv6_src, &t->src, sizeof(fib->ipv6_src));
+		__builtin_memcpy(fib->ipv6_dst, &t->dst, sizeof(fib->ipv6_dst));
+	}
 	r->oif = 0;
 	r->mtu = 0;
 	if (mark)

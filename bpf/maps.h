@@ -63,4 +63,9 @@ struct {
 	__uint(max_entries, 1 << 20);
 } events __weak SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 17);
+} requests __weak SEC(".maps");
+
 #endif

@@ -18,6 +18,8 @@
 #include "lib/instance.h"
 #include "lib/log.h"
 
+#define ACCEL_PROG	"natvi_tc_accel"
+
 /* natvi's own place. Filters with smaller numbers see packets before it does. */
 #define TC_PRIO		1000
 #define TC_PRIO_TRIES	100
@@ -40,6 +42,12 @@ int attach_begin(struct attach *attach, const char *instance, struct nl *nl)
 	return pins_read(&attach->pins);
 }
 
+int attach_refresh(struct attach *attach)
+{
+	pins_free(&attach->pins);
+	return pins_read(&attach->pins);
+}
+
 void attach_end(struct attach *attach)
 {
 	pins_free(&attach->pins);
@@ -59,6 +67,7 @@ void attach_settled(struct attach *attach, const struct tables *tables)
 
 struct place {
 	const struct attach *attach;
+	bool accel;			/* natvi's second place at egress */
 	bool ours;			/* found at prio and handle */
 	uint16_t prio;
 	uint32_t handle;
@@ -68,20 +77,26 @@ struct place {
 	struct tc_filter orphan;	/* natvi's by its name, nobody's by its id */
 };
 
+static bool is_accel(const struct tc_filter *filter)
+{
+	return !strcmp(filter->prog_name, ACCEL_PROG);
+}
+
 static int look_at_filter(const struct tc_filter *filter, void *arg)
 {
 	struct place *place = arg;
 	const char *owner = pins_owner(&place->attach->pins, filter->prog_id);
+	bool own = owner && !strcmp(owner, place->attach->instance);
 
-	if (owner && !strcmp(owner, place->attach->instance)) {
+	if (own && is_accel(filter) == place->accel) {
 		place->ours = true;
 		place->prio = filter->prio;
 		place->handle = filter->handle;
 		return 0;
 	}
-	if (owner)
+	if (owner && !own)
 		snprintf(place->other, sizeof(place->other), "%s", owner);
-	else if (!strncmp(filter->prog_name, "natvi_tc_", 9))
+	else if (!owner && !strncmp(filter->prog_name, "natvi_tc_", 9))
 		place->orphan = *filter;
 	if (filter->prio >= TC_PRIO && place->n_taken < TC_PRIO_TRIES)
 		place->taken[place->n_taken++] = filter->prio;
@@ -119,10 +134,10 @@ static int conflict(const struct place *place, const struct link *link, char *er
 	return 0;
 }
 
-static int put_filter(struct attach *attach, const struct link *link, enum tc_hook hook, int fd, bool *replaced,
+static int put_filter(struct attach *attach, const struct link *link, enum tc_hook hook, int fd, bool accel, bool *replaced,
 		      char *err, size_t err_len)
 {
-	struct place place = { .attach = attach };
+	struct place place = { .attach = attach, .accel = accel };
 	int ret = tc_each_filter(attach->nl, link->ifindex, hook, look_at_filter, &place);
 
 	if (!ret)
@@ -164,15 +179,28 @@ static int make_clsact(struct attach *attach, const struct link *link, bool *mad
 	return ret;
 }
 
+/* What an earlier configuration has put there. */
+static int drop_accel(struct attach *attach, const struct link *link)
+{
+	struct place place = { .attach = attach, .accel = true };
+	int ret = tc_each_filter(attach->nl, link->ifindex, TC_HOOK_EGRESS, look_at_filter, &place);
+
+	return ret || !place.ours ? ret : tc_filter_delete(link->ifindex, TC_HOOK_EGRESS, place.prio, place.handle);
+}
+
 static int attach_tc(struct attach *attach, const struct tables *tables, const struct link *link, struct attached *out,
 		     char *err, size_t err_len)
 {
 	int ret = make_clsact(attach, link, &out->made_clsact, err, err_len);
 
 	if (!ret)
-		ret = put_filter(attach, link, TC_HOOK_INGRESS, tables->prog[PROG_TC_INGRESS], &out->replaced, err, err_len);
+		ret = put_filter(attach, link, TC_HOOK_INGRESS, tables->prog[PROG_TC_INGRESS], false, &out->replaced, err, err_len);
 	if (!ret && tables->prog[PROG_TC_EGRESS] >= 0)
-		ret = put_filter(attach, link, TC_HOOK_EGRESS, tables->prog[PROG_TC_EGRESS], &out->replaced, err, err_len);
+		ret = put_filter(attach, link, TC_HOOK_EGRESS, tables->prog[PROG_TC_EGRESS], false, &out->replaced, err, err_len);
+	if (!ret && attach->accel)	/* behind that one: it learns from what is only passing */
+		ret = put_filter(attach, link, TC_HOOK_EGRESS, tables->prog[PROG_TC_ACCEL], true, &out->replaced, err, err_len);
+	else if (!ret)
+		ret = drop_accel(attach, link);
 	return ret;
 }
 
@@ -303,7 +331,7 @@ static int attach_end_of(struct attach *attach, const char *name, uint32_t ifind
 
 	snprintf(link.name, sizeof(link.name), "%s", name);
 	ret = make_clsact(attach, &link, &made, err, err_len);
-	return ret ? ret : put_filter(attach, &link, hook, fd, &replaced, err, err_len);
+	return ret ? ret : put_filter(attach, &link, hook, fd, false, &replaced, err, err_len);
 }
 
 int attach_nvi(struct attach *attach, const struct tables *tables, const struct nvi *nvi, char *err, size_t err_len)
@@ -373,7 +401,7 @@ bool attach_complete(struct attach *attach, const struct tables *tables, const s
 {
 	struct own_filters own;
 
-	return list_filters(attach, link, &own) || own.n >= 1 + (size_t)(tables->prog[PROG_TC_EGRESS] >= 0);
+	return list_filters(attach, link, &own) || own.n >= 1 + (size_t)(tables->prog[PROG_TC_EGRESS] >= 0) + attach->accel;
 }
 
 bool attach_nvi_complete(struct attach *attach, const struct nvi *nvi)

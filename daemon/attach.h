@@ -22,6 +22,7 @@ struct attach {
 	const char *instance;
 	struct nl *nl;
 	struct pins pins;		/* see attach_refresh() */
+	bool accel;			/* what learns connections of the kernel's, too */
 	int former_xdp;			/* descriptor of the program that the last daemon attached; -1: none */
 };
 
@@ -35,6 +36,9 @@ struct attached {
 
 int attach_begin(struct attach *attach, const char *instance, struct nl *nl);
 void attach_end(struct attach *attach);
+
+/* Programs were pinned since. Returns 0 or a negative errno. */
+int attach_refresh(struct attach *attach);
 
 /* All ports run the programs of tables now: those are what a later change replaces. */
 void attach_settled(struct attach *attach, const struct tables *tables);

@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/accel.h"
 #include "daemon/announce.h"
 #include "daemon/caps.h"
 #include "daemon/clashes.h"
@@ -159,7 +160,7 @@ static void leave_existing(struct daemon *d)
 {
 	struct links links;
 
-	if (d->tables->reused || links_read(&d->nl, &links))
+	if (d->tables->reused || !config_translates(d->config) || links_read(&d->nl, &links))
 		return;
 	if (adopt_existing(d->tables, &links) <= 0)
 		handover_end(d->instance);
@@ -173,7 +174,7 @@ static int enforce(struct daemon *d)
 	int ret;
 
 	ret = watch_open(d);
-	if (!ret)
+	if (!ret && config_translates(config))
 		ret = engine_guard(d);
 	if (ret)
 		return ret;
@@ -300,6 +301,7 @@ static void end(struct daemon *d)
 	park_close(d);
 	sweep_stop(d);
 	watch_close(d, d->release);
+	accel_close(d);
 	announce_close(d);
 	routes_close(d);
 	guard_free(d);

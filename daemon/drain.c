@@ -174,7 +174,7 @@ static bool session_astray(const struct session *session, void *arg, uint32_t *r
 	const struct daemon *d = arg;
 	const struct port *port;
 
-	if (!(session->cold.flags & (COLD_SRC_MAPPED | COLD_REMOTE)) || (session->orig.flags & FLOW_KERNEL))
+	if (!(session->cold.flags & (COLD_SRC_MAPPED | COLD_REMOTE)) || (session->orig.flags & FLOW_KERNELS))
 		return false;
 	port = masquerade_down(d, session->cold.pool);
 	return port && session->orig.oif && session->orig.oif != port->ifindex;

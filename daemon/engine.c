@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/accel.h"
 #include "daemon/announce.h"
 #include "daemon/bits.h"
 #include "daemon/conflict.h"
@@ -36,6 +37,7 @@
 #include "daemon/zone_rules.h"
 #include "lib/addr.h"
 #include "lib/log.h"
+#include "lib/sysctl.h"
 
 /* All that a change makes new, until it is in force. */
 struct change {
@@ -166,6 +168,7 @@ static int build(struct change *c)
 	if (err)
 		return err;
 	read_port_range(&input.local_lo, &input.local_hi);
+	accel_timeouts(&input.ct_tcp_s, &input.ct_udp_s);
 	if (!c->asked) {
 		input.former = c->d->former;
 		input.n_former = c->d->n_former;
@@ -258,6 +261,37 @@ static void undo_attach(struct change *c)
 	}
 }
 
+/* What has to be so before packets come: who learns of them, and that nothing is translated where nothing is to be. */
+static int begin_modes(struct change *c)
+{
+	struct daemon *d = c->d;
+	int err = accel_follow(d, c->config->accelerate || (d->config && d->config->accelerate), c->err, c->err_len);
+
+	if (!err && d->accel)
+		err = attach_refresh(&d->attach);
+	if (err)
+		return err;
+	d->attach.accel = c->config->accelerate;
+	if (!config_translates(c->config) && !d->has_plan && !d->tables->reused)
+		tables_flags(d->tables, 0, CONTROL_NO_NAT);
+	return 0;
+}
+
+/* And after that, when the rules are in force. */
+static void end_modes(struct change *c)
+{
+	char err[256];
+
+	tables_flags(c->d->tables, CONTROL_NO_NAT | CONTROL_ACCEL, (config_translates(c->config) ? 0 : CONTROL_NO_NAT) |
+		     (c->config->accelerate ? CONTROL_ACCEL : 0));
+	accel_follow(c->d, c->config->accelerate, err, sizeof(err));
+}
+
+static bool accelerates(const struct daemon *d)
+{
+	return d->config && d->config->accelerate;
+}
+
 static int attach_all(struct change *c)
 {
 	const struct config *config = c->config;
@@ -279,6 +313,8 @@ static int attach_all(struct change *c)
 		before = was_served(c->d, s->name, s->ifindex, s->asked);
 		if (before)
 			*s = *before;
+		if (accelerates(c->d) != config->accelerate)
+			s->up = false;	/* its programs are others now */
 		if (!link && (c->asked || !before || before->ifindex))
 			log_info("%s: is not there yet; waiting for it", s->name);
 		if (link && nvi_owns(c->d, link->ifindex)) {
@@ -482,6 +518,15 @@ static void discard(struct change *c)
 	free(c->former);
 }
 
+/* natvi's nftables table is for what natvi translates. */
+static void guard_follow(struct change *c)
+{
+	if (config_translates(c->config))
+		guard_set(c->d, NULL, 0, c->served, c->config->n_interfaces);
+	else
+		guard_drop(c->d);
+}
+
 int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_len)
 {
 	struct change c = { .d = d, .config = next ? next : d->config, .asked = next, .err = err, .err_len = err_len };
@@ -492,24 +537,30 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		places_refresh(d);
 	ret = build(&c);
 	if (!ret)
+		ret = begin_modes(&c);
+	if (!ret)
 		ret = attach_all(&c);
 	if (!ret) {
 		settle_ports(&c);
 		tell_zones(&c);
-		if (d->has_plan)
+		if (d->has_plan && config_translates(c.config))
 			guard_set(d, d->served, d->n_served, c.served, c.config->n_interfaces);
 		ret = enforce(&c);
 	}
 	if (ret) {
-		if (d->has_plan)
+		if (d->has_plan && config_translates(d->config))
 			guard_set(d, NULL, 0, d->served, d->n_served);
 		undo_attach(&c);
 		discard(&c);
 		return ret;
 	}
-	guard_set(d, NULL, 0, c.served, c.config->n_interfaces);
+	end_modes(&c);
+	guard_follow(&c);
 	zone_rules_clean(&d->nl, d->instance, c.config, &c.plan);
-	switches_set(d->instance, c.plan.ports, c.plan.n_ports);
+	if (config_translates(c.config))
+		switches_set(d->instance, c.plan.ports, c.plan.n_ports);
+	else
+		sysctl_restore(d->instance, "");
 	detach_rest(&c);
 	release_bits(&c);
 	commit(&c, next);

@@ -110,7 +110,7 @@ static bool uses_leftover(const struct session *session, void *arg, uint32_t *re
 	const struct leftovers *left = arg;
 	struct mapping_key key = { .proto = session->orig.key.proto, .kind = MAPPING_OUTSIDE };
 
-	if ((session->orig.flags & FLOW_KERNEL) || (*reason == KILL_RELEASE && (session->cold.flags & COLD_RELEASED)))
+	if ((session->orig.flags & FLOW_KERNELS) || (*reason == KILL_RELEASE && (session->cold.flags & COLD_RELEASED)))
 		return false;
 	key.addr = session->orig.key.dst;
 	key.port = session->orig.key.dport;
@@ -172,7 +172,7 @@ static bool holds_mapping(const struct session *session, void *arg, uint32_t *re
 	const struct mapping_key *inside = arg;
 	const struct flow *orig = &session->orig;
 
-	if (orig->flags & FLOW_KERNEL)
+	if (orig->flags & FLOW_KERNELS)
 		return false;
 	if ((session->cold.flags & COLD_SRC_MAPPED) && session->cold.pool == (__u8)inside->pool && orig->key.zone == inside->zone &&
 	    held_proto(session, COLD_SRC_SHARED) == inside->proto &&

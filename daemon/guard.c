@@ -127,6 +127,14 @@ void guard_restore(struct daemon *d)
 		log_warn("natvi's nftables table was removed; it is there again");
 }
 
+void guard_drop(struct daemon *d)
+{
+	if (d->guard || nft_table_present(d->instance))
+		nft_table_remove(d->instance);
+	guard_free(d);
+	d->mark_slow = false;
+}
+
 void guard_free(struct daemon *d)
 {
 	guard_end(d->guard);

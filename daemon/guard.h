@@ -22,6 +22,9 @@ void guard_set(struct daemon *d, const struct served *before, size_t n_before, c
 /* Make the table again if somebody has removed it. */
 void guard_restore(struct daemon *d);
 
+/* No table: nothing is translated. */
+void guard_drop(struct daemon *d);
+
 void guard_free(struct daemon *d);
 
 #endif

@@ -67,7 +67,7 @@ static bool worth_it(const struct session *session)
 {
 	const struct flow *orig = &session->orig;
 
-	if (orig->flags & FLOW_KERNEL)
+	if (orig->flags & FLOW_KERNELS)
 		return false;
 	if ((session->cold.flags & COLD_BOX) && addr_equal(&orig->new_src, &orig->key.src) && orig->new_sport == orig->key.sport)
 		return false;	/* conntrack knows it as it is */
@@ -188,6 +188,10 @@ int handover(const char *instance)
 	if (ret) {
 		log_warn("sessions cannot be handed to the kernel: %s", err);
 		return ret;
+	}
+	if (maps->control.flags & CONTROL_NO_NAT) {
+		maps_close(maps);
+		return 0;
 	}
 	ret = make_table(maps, instance);
 	h.handle = ret ? NULL : nfct_open(CONNTRACK, 0);

@@ -32,6 +32,7 @@
 #include "lib/instance.h"
 #include "lib/log.h"
 #include "natvi.skel.h"
+#include "natvi_accel.skel.h"
 
 #define SLOT_HEADROOM		8u	/* outside addresses that a reload or a DHCP server may add */
 #define STATIC_HEADROOM		1024u	/* forwarded ports that a reload may add */
@@ -41,12 +42,12 @@
 
 static const char *const map_names[TABLE_MAPS] = {
 	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "zones", "addrs", "portbits", "flows", "mappings",
-	"fragments", "ids",
+	"fragments", "ids", "requests",
 };
 
 static const char *const prog_names[TABLE_PROGS] = {
 	"natvi_tc_ingress", "natvi_tc_egress", "natvi_xdp", "natvi_sweep", "natvi_kill", "natvi_unmap",
-	"natvi_adopt", "natvi_mapping", "natvi_tc_parked", "natvi_event", "natvi_tc_nvi_out", "natvi_tc_nvi_in",
+	"natvi_adopt", "natvi_mapping", "natvi_tc_parked", "natvi_event", "natvi_tc_nvi_out", "natvi_tc_nvi_in", "natvi_tc_accel",
 };
 
 /* The file system */
@@ -455,13 +456,13 @@ static void program_pin_name(char *name, size_t len, const struct bpf_program *p
 	snprintf(name, len, PIN_PROG_PREFIX "%s%s", bpf_program__name(prog), suffix);
 }
 
-static int pin_programs(struct tables *tables)
+static int pin_programs(const struct tables *tables, const struct bpf_object *object)
 {
 	char path[INSTANCE_PATH_LEN], old[INSTANCE_PATH_LEN], name[64];
 	struct bpf_program *prog;
 	int err;
 
-	bpf_object__for_each_program(prog, tables->skel->obj) {
+	bpf_object__for_each_program(prog, object) {
 		program_pin_name(name, sizeof(name), prog, PIN_OLD_SUFFIX);
 		instance_pin_path(old, tables->instance, name);
 		program_pin_name(name, sizeof(name), prog, PIN_NEW_SUFFIX);
@@ -474,18 +475,18 @@ static int pin_programs(struct tables *tables)
 	return 0;
 }
 
-int tables_settle(struct tables *tables)
+static int settle(const struct tables *tables, const struct bpf_object *object)
 {
 	char from[INSTANCE_PATH_LEN], to[INSTANCE_PATH_LEN], name[64];
 	struct bpf_program *prog;
 	int err = 0;
 
-	bpf_object__for_each_program(prog, tables->skel->obj) {
+	bpf_object__for_each_program(prog, object) {
 		program_pin_name(name, sizeof(name), prog, PIN_NEW_SUFFIX);
 		instance_pin_path(from, tables->instance, name);
 		program_pin_name(name, sizeof(name), prog, "");
 		instance_pin_path(to, tables->instance, name);
-		if (rename(from, to)) {
+		if (rename(from, to) && errno != ENOENT) {
 			err = -errno;
 			log_err("cannot rename %s: %s", from, strerror(-err));
 		}
@@ -496,11 +497,65 @@ int tables_settle(struct tables *tables)
 	return err;
 }
 
+int tables_settle(struct tables *tables)
+{
+	int err = settle(tables, tables->skel->obj);
+
+	return tables->accel && !err ? settle(tables, tables->accel->obj) : err;
+}
+
 void tables_undo(struct tables *tables)
 {
 	/* With tables that were there before, some ports may run the new programs already: both sets stay known. */
 	if (!tables->reused)
 		pins_remove(tables->instance);
+}
+
+/* Its maps are those that are there already. */
+static int share_maps(struct tables *tables)
+{
+	struct bpf_map *map, *own;
+	int err = 0;
+
+	bpf_object__for_each_map(map, tables->accel->obj) {
+		own = bpf_map__is_internal(map) ? NULL : bpf_object__find_map_by_name(tables->skel->obj, bpf_map__name(map));
+		if (own && !err)
+			err = bpf_map__reuse_fd(map, bpf_map__fd(own));
+	}
+	return err;
+}
+
+int tables_accel(struct tables *tables, char *err, size_t err_len)
+{
+	int ret;
+
+	if (tables->accel)
+		return 0;
+	load_log_len = 0;
+	tables->accel = natvi_accel__open();
+	ret = tables->accel ? share_maps(tables) : -errno;
+	if (!ret)
+		ret = natvi_accel__load(tables->accel);
+	if (!ret)
+		ret = pin_programs(tables, tables->accel->obj);
+	if (!ret) {
+		tables->prog[PROG_TC_ACCEL] = bpf_program__fd(tables->accel->progs.natvi_tc_accel);
+		return 0;
+	}
+	natvi_accel__destroy(tables->accel);
+	tables->accel = NULL;
+	log_debug("%s", load_log);
+	snprintf(err, err_len, "accelerate: this kernel cannot be asked for its connections (%s): it needs nf_conntrack (`modprobe "
+		 "nf_conntrack`) with BTF, 6.1 or later; without `accelerate` all else works", strerror(-ret));
+	return ret;
+}
+
+void tables_flags(struct tables *tables, uint32_t clear, uint32_t set)
+{
+	uint32_t flags = (tables->control->flags & ~clear) | set;
+
+	if (flags != tables->control->flags)
+		tables_set(tables, flags, flags);
 }
 
 static int prepare(struct tables *tables, const struct config *config)
@@ -516,7 +571,7 @@ static int prepare(struct tables *tables, const struct config *config)
 	if (!err)
 		err = pin_maps(tables);
 	if (!err)
-		err = pin_programs(tables);
+		err = pin_programs(tables, tables->skel->obj);
 	if (err)
 		return err;
 	err = maps_open(&tables->maps, tables->instance, err_text, sizeof(err_text));
@@ -579,6 +634,8 @@ void tables_close(struct tables *tables)
 		munmap(tables->portbits, tables->portbits_bytes);
 	if (tables->control)
 		munmap(tables->control, sizeof(*tables->control));
+	if (tables->accel)
+		natvi_accel__destroy(tables->accel);
 	if (tables->skel)
 		natvi_bpf__destroy(tables->skel);
 	free(tables);

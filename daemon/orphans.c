@@ -146,7 +146,7 @@ static bool is_orphan(const struct session *session, void *arg, uint32_t *reason
 {
 	const struct settling *s = arg;
 
-	if ((session->orig.flags & FLOW_KERNEL) || (*reason == KILL_RELEASE && (session->cold.flags & COLD_RELEASED)))
+	if ((session->orig.flags & FLOW_KERNELS) || (*reason == KILL_RELEASE && (session->cold.flags & COLD_RELEASED)))
 		return false;
 	return (session->cold.rule && !s->rules[session->cold.rule]) || on_former(s->d, session);
 }

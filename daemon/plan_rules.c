@@ -309,6 +309,8 @@ static void fill_settings(struct plan *plan, const struct plan_input *input)
 	s->rest_s = t->rest_s;
 	s->icmp_rate = config->icmp_rate;
 	s->slow_mark = SLOW_MARK;
+	s->ct_tcp_s = input->ct_tcp_s;
+	s->ct_udp_s = input->ct_udp_s;
 }
 
 static bool has_ethernet(const struct link *link)

@@ -94,7 +94,7 @@ int mappings_drop(const struct tables *tables, mapping_pick pick, void *arg, int
 
 bool session_outside(const struct session *session, union addr *addr, __be16 *port)
 {
-	if (session->orig.flags & FLOW_KERNEL)
+	if (session->orig.flags & FLOW_KERNELS)
 		return false;
 	if (session->cold.flags & (COLD_SRC_MAPPED | COLD_REMOTE)) {
 		*addr = session->orig.new_src;

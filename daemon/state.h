@@ -33,6 +33,7 @@ struct served {
 	char zone[256];			/* what is wrong with its zone; said once */
 };
 
+struct accel;
 struct announce;
 struct clashes;
 struct guard;
@@ -93,6 +94,7 @@ struct daemon {
 	struct guard *guard;		/* what natvi's nftables table says */
 	struct routes *routes;		/* to outside addresses, by nvi0 */
 	struct announce *announce;	/* of outside addresses, by ARP */
+	struct accel *accel;		/* NULL: connections of the kernel's are not accelerated */
 };
 
 /* engine.c */

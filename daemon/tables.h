@@ -18,21 +18,23 @@
 #include "lib/config.h"
 #include "lib/maps.h"
 
+struct natvi_accel;
 struct natvi_bpf;
 
 enum table_map {
 	TABLE_CONTROL, TABLE_USAGE, TABLE_SETTINGS, TABLE_RULES, TABLE_POOLS, TABLE_POOL_ADDRS, TABLE_PORTS,
-	TABLE_ZONES, TABLE_ADDRS, TABLE_PORTBITS, TABLE_FLOWS, TABLE_MAPPINGS, TABLE_FRAGMENTS, TABLE_IDS, TABLE_MAPS
+	TABLE_ZONES, TABLE_ADDRS, TABLE_PORTBITS, TABLE_FLOWS, TABLE_MAPPINGS, TABLE_FRAGMENTS, TABLE_IDS, TABLE_REQUESTS, TABLE_MAPS
 };
 
 enum table_prog {
 	PROG_TC_INGRESS, PROG_TC_EGRESS, PROG_XDP, PROG_SWEEP, PROG_KILL, PROG_UNMAP, PROG_ADOPT, PROG_MAPPING,
-	PROG_TC_PARKED, PROG_EVENT, PROG_TC_NVI_OUT, PROG_TC_NVI_IN, TABLE_PROGS
+	PROG_TC_PARKED, PROG_EVENT, PROG_TC_NVI_OUT, PROG_TC_NVI_IN, PROG_TC_ACCEL, TABLE_PROGS
 };
 
 struct tables {
 	char instance[NATVI_NAME_LEN];
 	struct natvi_bpf *skel;
+	struct natvi_accel *accel;	/* NULL: not loaded */
 	int map[TABLE_MAPS];		/* descriptors */
 	int prog[TABLE_PROGS];		/* -1: the object has no such program */
 	struct control *control;	/* in memory, shared; write with tables_set() */
@@ -56,6 +58,12 @@ struct tables {
  * saying why.
  */
 int tables_open(struct tables **out, const char *instance, const struct config *config);
+
+/* Load what learns connections of the kernel's, and pin it; once. 0, or a negative errno and why in err. */
+int tables_accel(struct tables *tables, char *err, size_t err_len);
+
+/* Set and clear bits of control.flags (CONTROL_*). */
+void tables_flags(struct tables *tables, uint32_t clear, uint32_t set);
 
 /* All ports run the new programs: their pins take the place of the former ones. */
 int tables_settle(struct tables *tables);

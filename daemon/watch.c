@@ -144,7 +144,7 @@ static bool read_policy(struct watch *w, bool rules, bool policies)
 		w->mark_rules = !kernel_honours_mark() && seen.marks;
 		w->d->mark_routes = kernel_honours_mark() && seen.marks;
 		w->d->one_route = !seen.own;
-		tables_set(w->d->tables, flags, (w->d->tables->control->flags & ~CONTROL_TOS) | (seen.tos ? CONTROL_TOS : 0));
+		tables_flags(w->d->tables, CONTROL_TOS, seen.tos ? CONTROL_TOS : 0);
 	}
 	if (policies)
 		w->ipsec = read_ipsec();

@@ -52,33 +52,13 @@ DP enum stage nat_miss(struct pkt *p)
 {
 	if (env_hits_only(p))
 		return punt(p);
+	if (is_v6(p) || (p->control->flags & CONTROL_NO_NAT))
+		return kernel(p, is_v6(p) ? VERDICT_NOT_IPV4 : VERDICT_NO_RULE);
 	if (decide_apart(p->ctx) != NEXT || establish_apart(p->ctx) != NEXT)
 		return DONE;
 	env_pointers(p);
 	p->bucket = handle_bucket(p->m->handle, &p->m->slot);
 	return p->bucket ? NEXT : drop(p, VERDICT_INTERNAL);
-}
-
-/* All of a new packet's struct meta that parse() does not set; the hook fills in the rest. */
-DP bool dp_begin(struct pkt *p)
-{
-	if (!pkt_begin(p))
-		return false;
-	p->m->now_s = env_now_s();
-	p->m->action = env_drop(p);
-	p->m->flags = 0;
-	p->m->tcp_flags = 0;
-	p->m->icmp_type = 0;
-	p->m->mss = 0;
-	p->m->peer_mtu = 0;
-	p->m->error_type = 0;
-	p->m->key.sport = 0;
-	p->m->key.dport = 0;
-	p->m->key.pad = 0;
-	env_begin(p);
-	env_pointers(p);
-	p->m->len = p->m->wire_len;
-	return true;
 }
 
 /* Has natvi been at work on it already, and counted it? It comes in anew for the kernel's sake. */
@@ -94,6 +74,8 @@ DP enum stage dp_translate(struct pkt *p)
 {
 	enum verdict done = VERDICT_FORWARD;
 
+	if ((p->m->flags & (PKT_FRAGMENT | PKT_ICMP_ERROR)) && (p->control->flags & CONTROL_NO_NAT))
+		return kernel(p, VERDICT_NO_RULE);
 	if (unlikely(p->m->flags & PKT_FRAGMENT) && fragment(p) == DONE)
 		return DONE;
 	if (p->m->flags & PKT_ICMP_ERROR)
@@ -134,7 +116,7 @@ DP int dp_end(struct pkt *p)
 {
 	if (env_hits_only(p))
 		return p->m->action;
-	if (unlikely(p->m->flags & PKT_FIRST))
+	if (unlikely(p->m->flags & PKT_FIRST) && !(p->control->flags & CONTROL_NO_NAT))
 		fragment_done(p);
 	if (unlikely(p->m->error_type))
 		icmp_answer_apart(p->ctx);
@@ -211,6 +193,8 @@ DP int dp_egress(ENV_CONTEXT *ctx)
 	if (likely(env_is_passing(ctx)) || !dp_begin(p))
 		return env_kernel(p);
 	p->m->action = env_kernel(p);
+	if (p->control->flags & CONTROL_NO_NAT)
+		return env_kernel(p);
 	set = env_settings(p->control->active);
 	if (!set)
 		return env_kernel(p);

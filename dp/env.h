@@ -39,7 +39,7 @@
  *   void env_pointers(struct pkt *)			sets data and data_end
  *   bool env_hits_only(const struct pkt *)		true: a miss is left to the next hook
  *   int env_punt / env_drop / env_kernel(struct pkt *)	actions
- *   int env_redirect(struct pkt *, __u32 ifindex)	send the frame as it is out of there
+ *   int env_redirect(struct pkt *, __u32 ifindex)	send the frame as it is out of there; natvi's egress lets it pass
  *   int env_enter(struct pkt *, __u32 ifindex)		have it come in there
  *   int env_resolve(struct pkt *, __u32 ifindex)		send it out of there by the kernel's routes, which
  *							finds the neighbour; moves the packet
@@ -52,6 +52,7 @@
  *   void env_mark_slow(p, mark)				mark for natvi's nftables table, and for natvi's other hooks
  *   void env_unmark(p, mark)				the mark has done its work
  *   bool env_is_passing(ENV_CONTEXT *)			at egress: it has come in somewhere and bears no mark of anybody's
+ *   bool env_is_forwarded(ENV_CONTEXT *)		at egress: it has come in somewhere, and the kernel sends it on, not natvi
  *   int env_load(p, off, to, len)			copy bytes out of the packet; 0 or negative
  *   int env_store(p, off, from, len)			moves the packet; no checksum is changed
  *   int env_sum(p, off, len)				folded one's complement sum of these bytes; negative: not there
@@ -64,7 +65,11 @@
  *							FIB look-up, input interface in, the packet's
  *							TOS, and its mark where that is asked for
  *   bool env_socket(p, const struct tuple *)		a socket of the box would take this tuple
- *   void env_event(struct pkt *, const struct event *)	may be lost
+ *   Only for dp/accel.h:
+ *   bool env_ct(p, const struct tuple *, struct ct *)	the connection of conntrack's that has this tuple, one way or the other
+ *   void env_ct_refresh(p, const struct tuple *, __u32 s)	it lives for so long from now on
+ *   long env_event(const struct event *)		may be lost; negative: it is
+ *   long env_request(const struct event *)		the daemon is asked for something; likewise
  */
 #ifndef NATVI_DP_ENV_H
 #define NATVI_DP_ENV_H
@@ -90,6 +95,34 @@ DP bool pkt_begin(struct pkt *p)
 		return false;
 	p->m = &p->cpu->meta;
 	return true;
+}
+
+/* All of a new packet's struct meta that parse() does not set; the hook fills in the rest. */
+DP bool dp_begin(struct pkt *p)
+{
+	if (!pkt_begin(p))
+		return false;
+	p->m->now_s = env_now_s();
+	p->m->action = env_drop(p);
+	p->m->flags = 0;
+	p->m->tcp_flags = 0;
+	p->m->icmp_type = 0;
+	p->m->mss = 0;
+	p->m->peer_mtu = 0;
+	p->m->error_type = 0;
+	p->m->key.sport = 0;
+	p->m->key.dport = 0;
+	p->m->key.pad = 0;
+	env_begin(p);
+	env_pointers(p);
+	p->m->len = p->m->wire_len;
+	return true;
+}
+
+/* Has the daemon been heard of lately? */
+DP bool daemon_lives(const struct pkt *p)
+{
+	return (__s32)(p->m->now_s - p->control->heartbeat_s) <= NATVI_HEARTBEAT_S;
 }
 
 /* Ends of a packet. Each one counts, so a verdict and its counter cannot part. */

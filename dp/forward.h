@@ -171,12 +171,34 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, enum verdict *slow
 	return NEXT;
 }
 
+/*
+ * A connection of the kernel's: it has let a packet of this direction through within this second (dp/accel.h), so that
+ * it may go on so.
+ */
+DP bool accel_holds(const struct pkt *p, const struct flow *f)
+{
+	return likely(!(f->flags & FLOW_ACCEL)) || f->last_seen_s == p->m->now_s;
+}
+
+/* Left to the kernel, whose connection it is; what begins or ends one ends the session. */
+DP enum stage accel_leave(struct pkt *p)
+{
+	__s64 handle;
+
+	if (p->m->tcp_flags & (SEEN_SYN | SEEN_FIN | SEEN_RST)) {
+		handle = table_find(&p->m->key);
+		if (handle >= 0)
+			session_end(handle, p->cpu, END_CLOSED);
+	}
+	return kernel(p, VERDICT_ACCEL_KERNEL);
+}
+
 /* Can f take p as it is, with one look? */
 DP bool forward_is_common(const struct pkt *p, const struct flow *f)
 {
 	return route_holds(p, f, p->bucket, p->m->slot) && p->m->seg_len <= f->mtu && p->m->ttl > 1 &&
 	       !(p->m->flags & (PKT_OPTIONS | PKT_FRAGMENT)) && !(f->flags & (FLOW_SLOW | FLOW_KERNEL)) &&
-	       (!env_hits_only(p) || (f->flags & FLOW_XDP)) &&
+	       (!env_hits_only(p) || (f->flags & FLOW_XDP)) && accel_holds(p, f) &&
 	       (p->m->key.proto != IPPROTO_TCP || !tcp_news(p, f));
 }
 
@@ -213,6 +235,8 @@ DP enum stage forward(struct pkt *p, enum verdict done)
 	if (unlikely(!forward_is_common(p, f))) {
 		if (env_hits_only(p))
 			return punt(p);
+		if (f->flags & FLOW_ACCEL)
+			return accel_leave(p);
 		if (forward_uncommon(p, f, &slow) == DONE)
 			return DONE;
 	}
@@ -226,7 +250,7 @@ DP enum stage forward(struct pkt *p, enum verdict done)
 		return drop(p, VERDICT_TRUNCATED);
 	if (env_hits_only(p))
 		p->cpu->counters.xdp_hits++;
-	return sent(p, done, env_redirect(p, f->oif));
+	return sent(p, f->flags & FLOW_ACCEL ? VERDICT_ACCELERATED : done, env_redirect(p, f->oif));
 }
 
 /*

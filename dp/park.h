@@ -30,7 +30,7 @@ DP bool park_open(const struct pkt *p)
 {
 	const struct control *c = p->control;
 
-	return c->park_ifindex && (__s32)(p->m->now_s - c->heartbeat_s) <= NATVI_HEARTBEAT_S;
+	return c->park_ifindex && daemon_lives(p);
 }
 
 DP bool park_allowed(struct pkt *p)

@@ -21,15 +21,6 @@ struct vlan_header {
 #define IP_MORE_BIT	__builtin_bswap16(0x2000)
 #define IP_DF_BIT	__builtin_bswap16(0x4000)
 
-#define V4_PREFIX	__builtin_bswap32(0x0000ffff)	/* ::ffff:0:0/96, third word */
-
-DP void addr_from_v4(union addr *a, __be32 v4)
-{
-	a->quad[0] = 0;
-	a->word[2] = V4_PREFIX;
-	a->word[3] = v4;
-}
-
 DP bool is_vlan(__be16 proto)
 {
 	return proto == __builtin_bswap16(ETH_P_8021Q) || proto == __builtin_bswap16(ETH_P_8021AD);
@@ -136,14 +127,14 @@ DP enum stage parse_l4(struct pkt *p, void *l4, __u32 room)
 }
 
 /* Lengths of the packet on the wire: a GSO packet counts by its largest segment. */
-DP void parse_lengths(struct pkt *p, struct iphdr *ip, __u32 head_bytes)
+DP void parse_lengths(struct pkt *p, void *ip, __u32 head_bytes)
 {
 	p->m->seg_len = p->m->len;
 	if (!p->m->gso_size)
 		return;
 	p->m->flags |= PKT_GSO;
-	if (ip->protocol == IPPROTO_TCP) {
-		struct tcphdr *tcp = (void *)ip + head_bytes;
+	if (p->m->key.proto == IPPROTO_TCP) {
+		struct tcphdr *tcp = ip + head_bytes;
 
 		if ((void *)(tcp + 1) <= p->data_end)
 			p->m->seg_len = head_bytes + tcp->doff * 4 + p->m->gso_size;
@@ -208,6 +199,46 @@ DP enum stage parse_ipv4(struct pkt *p)
 	return parse_l4(p, (void *)ip + head_bytes, p->m->len - head_bytes);
 }
 
+DP bool is_v6(const struct pkt *p)
+{
+	return p->m->eth_proto == __builtin_bswap16(ETH_P_IPV6);
+}
+
+/*
+ * IPv6 is only looked at for connections of the kernel's: a protocol that is none of TCP and UDP, which extension headers
+ * are too, has no flow.
+ */
+DP enum stage parse_ipv6(struct pkt *p)
+{
+	struct ipv6hdr *ip = p->data + p->m->l3;
+	__u32 present;
+
+	if ((void *)(ip + 1) > p->data_end)
+		return drop(p, VERDICT_TRUNCATED);
+	present = p->m->wire_len - p->m->l3;
+	p->m->len = __builtin_bswap16(ip->payload_len) + sizeof(*ip);
+	if (!ip->payload_len && p->m->gso_size)
+		p->m->len = present;
+	if (ip->version != 6)
+		return drop(p, VERDICT_BAD_HEADER);
+	if (p->m->len > present)
+		return drop(p, VERDICT_TRUNCATED);
+	p->m->ttl = ip->hop_limit;
+	p->m->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+	__builtin_memcpy(&p->m->key.src, &ip->saddr, sizeof(p->m->key.src));
+	__builtin_memcpy(&p->m->key.dst, &ip->daddr, sizeof(p->m->key.dst));
+	p->m->key.proto = ip->nexthdr;
+	p->m->l4 = p->m->l3 + sizeof(*ip);
+	p->m->flags |= PKT_DF;
+	parse_lengths(p, ip, sizeof(*ip));
+	if (ip->nexthdr == IPPROTO_TCP)
+		return parse_tcp(p, ip + 1, p->m->len - sizeof(*ip));
+	if (ip->nexthdr == IPPROTO_UDP)
+		return parse_udp(p, ip + 1, p->m->len - sizeof(*ip));
+	p->m->flags |= PKT_NO_PORTS;
+	return NEXT;
+}
+
 /* Multicast, broadcast, loopback and "this network" are the stack's own business. */
 DP bool is_kernels_v4(__be32 src, __be32 dst)
 {
@@ -233,6 +264,8 @@ DP enum stage parse(struct pkt *p, bool l2)
 		return kernel(p, VERDICT_NOT_ENABLED);
 	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
 		return NEXT;
+	if (is_v6(p) && (p->control->flags & CONTROL_ACCEL))
+		return parse_ipv6(p);
 	if (p->m->eth_proto != __builtin_bswap16(ETH_P_IP))
 		return kernel(p, VERDICT_NOT_IPV4);
 	return parse_ipv4(p);

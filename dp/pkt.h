@@ -13,8 +13,10 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
+#include <stdbool.h>
 
 #include "abi/config.h"
 #include "abi/event.h"
@@ -62,6 +64,20 @@ enum icmp_code {
 
 /* Keeps the compiler from knowing x: bounds stay checked, arithmetic stays free of branches. */
 #define OPAQUE(x)	asm volatile("" : "+r"(x))
+
+#define V4_PREFIX	__builtin_bswap32(0x0000ffff)	/* ::ffff:0:0/96, third word */
+
+DP void addr_from_v4(union addr *a, __be32 v4)
+{
+	a->quad[0] = 0;
+	a->word[2] = V4_PREFIX;
+	a->word[3] = v4;
+}
+
+DP bool addr_is_v4(const union addr *a)
+{
+	return !a->quad[0] && a->word[2] == V4_PREFIX;
+}
 
 /* A stage either lets the packet go on to the next one, or it was the last. */
 enum stage { NEXT, DONE };
@@ -157,6 +173,20 @@ struct route {
 	__u16 zone;		/* of the way out */
 };
 
+#define CT_REPLY	0x01	/* the tuple that was asked for is the reply's */
+#define CT_STEADY	0x02	/* both sides have been heard, and neither has begun to close */
+#define CT_LIBERAL	0x04	/* its windows are not checked, or it has none */
+#define CT_KERNELS	0x08	/* a helper, changed sequence numbers, a time-out of its own: the kernel has to see every packet */
+
+/* What the kernel's conntrack knows of a connection. */
+struct ct {
+	struct tuple orig;	/* zone: not natvi's, 0 */
+	struct tuple reply;
+	__u32 mark;
+	__u16 zone;		/* conntrack's */
+	__u16 flags;		/* CT_* */
+};
+
 /* A session on its way into the table. */
 struct draft {
 	struct tuple orig;	/* as the first packet came in */
@@ -197,6 +227,8 @@ struct cpu {
 	struct addr_key addr_key;	/* being looked up; its padding is never written */
 	struct tuple fragment_key;
 	struct fragment fragment;
+	struct ct ct;		/* being learned */
+	__u32 asked[NATVI_ACCEL_ASKED];	/* hash of a connection and the second in which the daemon was asked about it */
 	__u64 query[8];		/* of the host's look-ups */
 	__u8 piece[NATVI_ICMP_QUOTE_BYTES];	/* of a packet, to be summed up */
 	__u8 quote[NATVI_ICMP_QUOTE_BYTES];

@@ -8,6 +8,7 @@
 
 #include "csum.h"
 #include "env.h"
+#include "parse.h"
 
 DP bool rewrite_l2(struct pkt *p, const struct flow *f)
 {
@@ -20,11 +21,27 @@ DP bool rewrite_l2(struct pkt *p, const struct flow *f)
 	return true;
 }
 
+/* Its header has no checksum. */
+DP bool rewrite_ipv6(struct pkt *p, const struct flow *f, bool hop)
+{
+	struct ipv6hdr *ip = p->data + p->m->l3;
+
+	if ((void *)(ip + 1) > p->data_end)
+		return false;
+	__builtin_memcpy(&ip->saddr, &f->new_src, sizeof(ip->saddr));
+	__builtin_memcpy(&ip->daddr, &f->new_dst, sizeof(ip->daddr));
+	if (hop)
+		ip->hop_limit--;
+	return true;
+}
+
 /* ttl_delta: CSUM_TTL_DELTA to count this hop, 0 where the kernel will. */
 DP bool rewrite_l3(struct pkt *p, const struct flow *f, __u16 ttl_delta)
 {
 	struct iphdr *ip = p->data + p->m->l3;
 
+	if (unlikely(is_v6(p)))
+		return rewrite_ipv6(p, f, ttl_delta);
 	if ((void *)(ip + 1) > p->data_end)
 		return false;
 	ip->saddr = f->new_src.word[3];

@@ -44,7 +44,7 @@ DP void flow_begin_orig(struct flow *f, const struct draft *draft, __u32 now_s)
 	if (from->proto != IPPROTO_ICMP)	/* there both are the one identifier */
 		f->port_delta = csum_add(f->port_delta, csum_delta16(from->dport, to->dport));
 	f->port_delta = csum_plain(f->port_delta);
-	if (from->src.word[3] != to->src.word[3])
+	if (from->src.word[3] != to->src.word[3] && !(draft->flow_flags & FLOW_ACCEL))
 		f->flags |= FLOW_NEW_ID;
 }
 
@@ -58,7 +58,7 @@ DP void flow_begin_reply(struct flow *f, const struct draft *draft, const struct
 	f->new_dport = draft->orig.sport;
 	f->addr_delta = csum_plain(~orig->addr_delta);
 	f->port_delta = csum_plain(~orig->port_delta);
-	if (f->key.src.word[3] != f->new_src.word[3])
+	if (f->key.src.word[3] != f->new_src.word[3] && !(draft->flow_flags & FLOW_ACCEL))
 		f->flags |= FLOW_NEW_ID;
 }
 
