@@ -37,7 +37,12 @@ static void print_ok(const char *name, const struct config *c)
 		       plural(addrs, "address", "addresses"));
 	printf("%zu %s (%zu %s), ", c->n_rules, plural(c->n_rules, "rule", "rules"), entries,
 	       plural(entries, "entry", "entries"));
-	printf("%zu %s; ", c->n_forwards, plural(c->n_forwards, "forward", "forwards"));
+	printf("%zu %s", c->n_forwards, plural(c->n_forwards, "forward", "forwards"));
+	if (c->accelerate)
+		printf(", accelerates");
+	if (c->n_excludes)
+		printf(" with %zu %s", c->n_excludes, plural(c->n_excludes, "exclusion", "exclusions"));
+	printf("; ");
 	printf("tables will take %llu MiB\n", (unsigned long long)(config_memory_bytes(c) + (1 << 20) - 1) >> 20);
 }
 
@@ -82,11 +87,12 @@ static void print_notes(const char *name, json_t *list)
 
 static json_t *ok_json(const char *name, const struct config *c)
 {
-	return json_pack("{sb ss so s{sI sI sI sI sI sI sI} so}", "ok", 1, "file", name, "notes", notes(c), "summary",
+	return json_pack("{sb ss so s{sI sI sI sI sI sI sI sb sI} so}", "ok", 1, "file", name, "notes", notes(c), "summary",
 			 "interfaces", (json_int_t)c->n_interfaces, "pools", (json_int_t)c->n_pools,
 			 "pool_addresses", (json_int_t)config_pool_addresses(c), "rules", (json_int_t)c->n_rules,
 			 "rule_entries", (json_int_t)rule_entries(c), "forwards", (json_int_t)c->n_forwards,
-			 "memory_bytes", (json_int_t)config_memory_bytes(c), "config", config_to_json(c));
+			 "memory_bytes", (json_int_t)config_memory_bytes(c), "accelerate", c->accelerate,
+			 "exclusions", (json_int_t)c->n_excludes, "config", config_to_json(c));
 }
 
 static json_t *errors_json(const char *name, const struct cfg_errors *errors)

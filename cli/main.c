@@ -13,10 +13,11 @@
 #define SHOW_USAGE	"sessions|mappings|pools|rules|interfaces|stats|drops [FILTER...] [--limit N] [--json]"
 
 const struct cli_command cli_commands[] = {
-	{ "run", cmd_run, "[-c FILE] | IFACE... --masquerade IFACE [--log error|warn|info|debug]",
+	{ "run", cmd_run, "[-c FILE] | IFACE... [--masquerade IFACE] [--accelerate] [--log error|warn|info|debug]",
 	  "the daemon: attach, translate, serve",
 	  "-c FILE             configuration; default /etc/natvi/natvi.yaml\n"
 	  "--masquerade IFACE  without a file: what leaves by IFACE takes its address; several with commas\n"
+	  "--accelerate        without a file: connections that the kernel forwards are sent on at the hook\n"
 	  "--log LEVEL         how much it says\n" },
 	{ "check", cmd_check, "FILE [--json]", "validate a configuration, and say what would be right", NULL },
 	{ "reload", cmd_reload, "[FILE] [--confirm SECONDS]", "put a configuration in force; sessions live on",

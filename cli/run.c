@@ -23,6 +23,7 @@ struct run_words {
 	const char *file;
 	char *masquerade[MAX_MASQUERADE];
 	size_t n_masquerade;
+	bool accelerate;
 	char **interfaces;
 	size_t n_interfaces;
 };
@@ -32,6 +33,7 @@ static const struct option long_options[] = {
 	{ "instance", required_argument, NULL, 'i' },
 	{ "log", required_argument, NULL, 'l' },
 	{ "masquerade", required_argument, NULL, 'm' },
+	{ "accelerate", no_argument, NULL, 'a' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -72,11 +74,32 @@ static int take_option(struct run_words *w, int opt, char **argv)
 		return CLI_OK;
 	case 'm':
 		return take_masquerade(w, optarg);
+	case 'a':
+		w->accelerate = true;
+		return CLI_OK;
 	case ':':
 		return cli_error(CLI_USAGE, "run: %s needs a value", argv[optind - 1]);
 	default:
 		return cli_error(CLI_USAGE, "run: it does not know %s; `natvi help run` lists what it does", argv[optind - 1]);
 	}
+}
+
+/* A file, or interfaces and what is to be done with them. */
+static int check_words(struct run_words *w)
+{
+	if (w->file && w->accelerate)
+		return cli_error(CLI_USAGE, "run: with a file (-c) it is the file that says so: accelerate: true");
+	if (w->file && (w->n_interfaces || w->n_masquerade))
+		return cli_error(CLI_USAGE, "run: a file (-c), or interfaces on the command line; not both");
+	if (!w->n_interfaces && (w->n_masquerade || w->accelerate))
+		return cli_error(CLI_USAGE, "run: name all interfaces that natvi is to serve: natvi run lan0 wan0 %s",
+				 w->accelerate ? "--accelerate" : "--masquerade wan0");
+	if (w->n_interfaces && !w->n_masquerade && !w->accelerate)
+		return cli_error(CLI_USAGE, "run: say which interface leads outside: natvi run lan0 wan0 --masquerade wan0; or that the "
+				 "kernel's connections are to be sent on: --accelerate");
+	if (!w->file && !w->n_interfaces)
+		w->file = DEFAULT_FILE;
+	return CLI_OK;
 }
 
 static int parse(int argc, char **argv, struct run_words *w)
@@ -98,16 +121,7 @@ static int parse(int argc, char **argv, struct run_words *w)
 	}
 	w->interfaces = argv + optind;
 	w->n_interfaces = (size_t)(argc - optind);
-	if (w->file && (w->n_interfaces || w->n_masquerade))
-		return cli_error(CLI_USAGE, "run: a file (-c), or interfaces on the command line; not both");
-	if (w->n_masquerade && !w->n_interfaces)
-		return cli_error(CLI_USAGE, "run: name all interfaces that natvi is to serve: "
-				 "natvi run lan0 wan0 --masquerade wan0");
-	if (w->n_interfaces && !w->n_masquerade)
-		return cli_error(CLI_USAGE, "run: say which interface leads outside: natvi run lan0 wan0 --masquerade wan0");
-	if (!w->file && !w->n_interfaces)
-		w->file = DEFAULT_FILE;
-	return CLI_OK;
+	return check_words(w);
 }
 
 int cmd_run(int argc, char **argv)
@@ -128,7 +142,8 @@ int cmd_run(int argc, char **argv)
 	if (w.file)
 		ret = config_read_file(w.file, &config, &errors);
 	else
-		ret = config_from_args(w.interfaces, w.n_interfaces, w.masquerade, w.n_masquerade, &config, &errors);
+		ret = config_from_args(w.interfaces, w.n_interfaces, w.masquerade, w.n_masquerade, w.accelerate,
+				       &config, &errors);
 	if (ret) {
 		cfg_errors_print(NULL, w.file ? w.file : "command line", &errors, stderr);
 		cfg_errors_free(&errors);

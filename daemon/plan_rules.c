@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * plan_rules.c - see plan_rules.h. A rule's lists are multiplied out: one entry of the datapath
- * for each combination, in the configuration's order.
+ * for each combination, in the configuration's order; then those of the exclusions from acceleration.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -117,9 +117,10 @@ static uint16_t rule_id(const struct plan_input *input, size_t number)
 	return input->rule_ids ? input->rule_ids[number] : (uint16_t)(number + 1);
 }
 
-static void fill_rule(struct rule *out, const struct plan *plan, const struct plan_input *input, size_t number, size_t combination)
+/* What a packet must be like, of one combination of a rule's lists; all else is 0. */
+static void fill_match(struct rule *out, const struct plan *plan, const struct plan_input *input, const struct cfg_rule *rule,
+		       size_t combination)
 {
-	const struct cfg_rule *rule = &input->config->rules[number];
 	const struct cfg_match *from = &rule->from, *to = &rule->to;
 
 	memset(out, 0, sizeof(*out));
@@ -132,14 +133,31 @@ static void fill_rule(struct rule *out, const struct plan *plan, const struct pl
 	set_ports(&out->sport_lo, &out->sport_hi, from, digit(&combination, from->n_ports));
 	set_ports(&out->dport_lo, &out->dport_hi, to, digit(&combination, to->n_ports));
 	out->proto = rule->n_protos ? rule->protos[digit(&combination, rule->n_protos)] : 0;
-	out->action = (uint8_t)rule->action;
-	out->traffic = traffic_of(rule);
 	out->dscp = rule->dscp;
 	out->mark = rule->mark;
 	out->mark_mask = rule->mark_mask;
+}
+
+static void fill_rule(struct rule *out, const struct plan *plan, const struct plan_input *input, size_t number, size_t combination)
+{
+	const struct cfg_rule *rule = &input->config->rules[number];
+
+	fill_match(out, plan, input, rule, combination);
+	out->action = (uint8_t)rule->action;
+	out->traffic = traffic_of(rule);
 	set_source(out, plan, input, rule);
 	set_destination(out, plan, rule);
 	out->id = rule_id(input, number);
+}
+
+/* An exclusion has no number: sessions do not come of it. */
+static void fill_exclude(struct rule *out, const struct plan *plan, const struct plan_input *input, size_t number, size_t combination)
+{
+	fill_match(out, plan, input, &input->config->excludes[number], combination);
+	out->action = ACTION_KERNEL;
+	out->traffic = RULE_EXCLUDE;
+	out->pool = POOL_MASQUERADE;
+	out->new_zone = ZONE_ANY;
 }
 
 static size_t combinations(const struct cfg_rule *rule)
@@ -225,13 +243,22 @@ static size_t back_combinations(const struct cfg_rule *rule)
 	       at_least_1(rule->n_protos);
 }
 
-static int add_rules(struct plan *plan, const struct plan_input *input, char *err, size_t err_len)
+static size_t entries(const struct config *config)
 {
-	const struct config *config = input->config;
-	size_t total = 0, i, c;
+	size_t total = 0, i;
 
 	for (i = 0; i < config->n_rules; i++)
 		total += combinations(&config->rules[i]) + back_combinations(&config->rules[i]);
+	for (i = 0; i < config->n_excludes; i++)
+		total += combinations(&config->excludes[i]);
+	return total;
+}
+
+static int add_rules(struct plan *plan, const struct plan_input *input, char *err, size_t err_len)
+{
+	const struct config *config = input->config;
+	size_t total = entries(config), i, c;
+
 	if (total > NATVI_MAX_RULES) {
 		snprintf(err, err_len, "the rules make %zu entries when their lists are multiplied out; the limit is %d",
 			 total, NATVI_MAX_RULES);
@@ -248,6 +275,9 @@ static int add_rules(struct plan *plan, const struct plan_input *input, char *er
 		for (c = 0; c < back_combinations(&config->rules[i]); c++)
 			fill_back(&plan->rules[plan->n_rules++], plan, input, i, c);
 	}
+	for (i = 0; i < config->n_excludes; i++)
+		for (c = 0; c < combinations(&config->excludes[i]); c++)
+			fill_exclude(&plan->rules[plan->n_rules++], plan, input, i, c);
 	return 0;
 }
 
@@ -273,6 +303,8 @@ static uint32_t rule_flags(const struct plan *plan, const struct config *config)
 			flags |= SETTINGS_TO_BOX;
 		if (plan->rules[i].traffic & RULE_FROM_BOX)
 			flags |= SETTINGS_FROM_BOX;
+		if (plan->rules[i].traffic & RULE_EXCLUDE)
+			flags |= SETTINGS_EXCLUDE;
 	}
 	return flags;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * config.c - see config.h: where a configuration comes from, and its end. The steps in between are
- * in config_yaml.c (text to tree), config_parse.c and its like for zones, rules, actions and forwards
+ * in config_yaml.c (text to tree), config_parse.c and its like for zones, rules, actions, forwards and acceleration
  * (tree to struct), and config_check.c and config_space.c (the struct as a whole).
  */
 #include <errno.h>
@@ -37,6 +37,16 @@ static void match_free(struct cfg_match *match)
 	free(match->ports);
 }
 
+static void rules_free(struct cfg_rule *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		match_free(&rules[i].from);
+		match_free(&rules[i].to);
+		free(rules[i].protos);
+	}
+	free(rules);
+}
+
 void config_free(struct config *config)
 {
 	if (!config)
@@ -45,15 +55,11 @@ void config_free(struct config *config)
 		free(config->pools[i].addrs);
 		free(config->pools[i].ports);
 	}
-	for (size_t i = 0; i < config->n_rules; i++) {
-		match_free(&config->rules[i].from);
-		match_free(&config->rules[i].to);
-		free(config->rules[i].protos);
-	}
+	rules_free(config->rules, config->n_rules);
+	rules_free(config->excludes, config->n_excludes);
 	free(config->zones);
 	free(config->interfaces);
 	free(config->pools);
-	free(config->rules);
 	free(config->forwards);
 	free(config->masquerade.ports);
 	free(config->source);
@@ -223,7 +229,7 @@ static void args_rules(struct cfg_parse *p, char *const *masquerade, size_t n_ma
 }
 
 int config_from_args(char *const *interfaces, size_t n_interfaces, char *const *masquerade, size_t n_masquerade,
-		     struct config **out, struct cfg_errors *errors)
+		     bool accelerate, struct config **out, struct cfg_errors *errors)
 {
 	struct cfg_parse p = { .errors = errors };
 
@@ -232,6 +238,7 @@ int config_from_args(char *const *interfaces, size_t n_interfaces, char *const *
 	p.config = config_new("command line");
 	if (!p.config)
 		return -ENOMEM;
+	p.config->accelerate = accelerate;
 	args_interfaces(&p, interfaces, n_interfaces);
 	for (size_t i = 0; i < n_masquerade; i++) {
 		char quoted[CFG_QUOTE_LEN];
@@ -242,9 +249,10 @@ int config_from_args(char *const *interfaces, size_t n_interfaces, char *const *
 		if (args_has(masquerade, i, masquerade[i]))
 			cfg_fail(&p, 0, "`--masquerade %s` is given twice", cfg_quote(masquerade[i], quoted));
 	}
-	if (!n_masquerade)
-		cfg_fail(&p, 0, "nothing to translate; add `--masquerade IFACE`, the interface towards the outside");
-	else if (!errors->n)
+	if (!n_masquerade && !accelerate)
+		cfg_fail(&p, 0, "nothing to translate; add `--masquerade IFACE`, the interface towards the outside, or "
+			 "`--accelerate` for what the kernel forwards");
+	else if (n_masquerade && !errors->n)
 		args_rules(&p, masquerade, n_masquerade);
 	cfg_check(&p);
 	return parse_finish(&p, out);

@@ -199,10 +199,10 @@ int config_read_text(const char *text, size_t len, const char *name, struct conf
 /*
  * The one-line form: interfaces to enable, and the ones to masquerade by (each must be among the
  * first). Makes: masquerade from every other interface to these; new flows that come in by them
- * and are not for the box: drop. Same returns as config_read_file().
+ * and are not for the box: drop. None are needed with accelerate. Same returns as config_read_file().
  */
 int config_from_args(char *const *interfaces, size_t n_interfaces, char *const *masquerade, size_t n_masquerade,
-		     struct config **out, struct cfg_errors *errors);
+		     bool accelerate, struct config **out, struct cfg_errors *errors);
 
 /* NULL is fine. */
 void config_free(struct config *config);

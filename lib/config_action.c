@@ -198,11 +198,17 @@ static void check_ports(struct cfg_parse *p, const struct cfg_rule *rule, const 
 			 what, addr_print_proto(other, name));
 }
 
-static void check_match(struct cfg_parse *p, const struct cfg_rule *rule, const struct cfg_match *match, const char *key)
+static void check_side(struct cfg_parse *p, int line, const char *what, const struct cfg_match *match, const char *key)
 {
 	if (match->n_interfaces && match->n_zones)
-		cfg_fail(p, rule->line, "rule %s has `interface` and `zone` in `%s`; an interface is in one zone, so keep one of the two",
-			 rule->name, key);
+		cfg_fail(p, line, "%s has `interface` and `zone` in `%s`; an interface is in one zone, so keep one of the two",
+			 what, key);
+}
+
+void cfg_check_match(struct cfg_parse *p, const struct cfg_rule *rule, const char *what)
+{
+	check_side(p, rule->line, what, &rule->from, "from");
+	check_side(p, rule->line, what, &rule->to, "to");
 }
 
 static bool names_place(const struct cfg_match *match)
@@ -305,12 +311,14 @@ static void check_dnat(struct cfg_parse *p, const struct cfg_rule *rule)
 
 void cfg_check_rule(struct cfg_parse *p, const struct cfg_rule *rule)
 {
+	char what[NATVI_NAME_LEN + 8];
+
 	if (rule->from.n_ports || rule->to.n_ports)
 		check_ports(p, rule, "matches");
 	else if (rule->dnat_ports.lo)
 		check_ports(p, rule, "translates");
-	check_match(p, rule, &rule->from, "from");
-	check_match(p, rule, &rule->to, "to");
+	snprintf(what, sizeof(what), "rule %s", rule->name);
+	cfg_check_match(p, rule, what);
 	check_local(p, rule);
 	if (rule->netmap)
 		check_netmap(p, rule);

@@ -152,22 +152,40 @@ static void check_pools(struct cfg_parse *p)
 
 /* Rules */
 
+/* Add the entries of a rule or exclusion; the first one that is too much is told. what: "rule office". */
+static void count_entries(struct cfg_parse *p, const struct cfg_rule *rule, const char *what, size_t *total)
+{
+	size_t entries = config_rule_entries(rule), before = *total;
+
+	/* Saturates: config_rule_entries() does too. */
+	*total = entries > SIZE_MAX - before ? SIZE_MAX : before + entries;
+	if (before <= NATVI_MAX_RULES && *total > NATVI_MAX_RULES)
+		cfg_fail(p, rule->line, "%s becomes %zu entries when its lists are multiplied out, which makes more than the %d "
+			 "that all rules may have; use wider prefixes or fewer lists in one rule", what, entries, NATVI_MAX_RULES);
+}
+
+static void check_entries(struct cfg_parse *p)
+{
+	const struct config *c = p->config;
+	char what[NATVI_NAME_LEN + 8];
+	size_t total = 0;
+
+	for (size_t i = 0; i < c->n_rules; i++) {
+		snprintf(what, sizeof(what), "rule %s", c->rules[i].name);
+		count_entries(p, &c->rules[i], what, &total);
+	}
+	for (size_t i = 0; i < c->n_excludes; i++) {
+		snprintf(what, sizeof(what), "exclusion %zu", i + 1);
+		count_entries(p, &c->excludes[i], what, &total);
+	}
+}
+
 static void check_rules(struct cfg_parse *p)
 {
 	const struct config *c = p->config;
-	size_t total = 0, ways = config_masquerade_ways(c), addrs = config_pool_addresses(c);
+	size_t ways = config_masquerade_ways(c), addrs = config_pool_addresses(c);
 
-	for (size_t i = 0; i < c->n_rules; i++) {
-		size_t entries = config_rule_entries(&c->rules[i]), before = total;
-
-		/* Saturates: config_rule_entries() does too. */
-		total = entries > SIZE_MAX - total ? SIZE_MAX : total + entries;
-		if (before <= NATVI_MAX_RULES && total > NATVI_MAX_RULES)
-			cfg_fail(p, c->rules[i].line, "rule %s becomes %zu entries when its lists are "
-				 "multiplied out, which makes more than the %d that all rules may have; use "
-				 "wider prefixes or fewer lists in one rule",
-				 c->rules[i].name, entries, NATVI_MAX_RULES);
-	}
+	check_entries(p);
 	if (c->n_pools <= NATVI_MAX_POOLS && ways + c->n_pools > NATVI_MAX_POOLS)
 		cfg_fail(p, 0, "masquerading by %zu interfaces beside %zu pools; %d fit together; name the "
 			 "interfaces to masquerade by in the rule's `to: {interface: ...}`",

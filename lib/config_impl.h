@@ -191,13 +191,20 @@ void cfg_check_zones(struct cfg_parse *p);
 /* config_rule.c */
 extern const char *const cfg_local_words[];	/* by enum cfg_local, from 1 */
 cfg_reader cfg_read_rules;
+/* Keys that rules and exclusions have in common; to: a struct cfg_rule. */
+cfg_reader cfg_read_from_any, cfg_read_to, cfg_read_protos, cfg_read_dscps, cfg_read_mark;
 bool cfg_proto(struct cfg_parse *p, const struct node *value, uint8_t *proto);
 
 /* config_action.c */
 extern const char *const cfg_action_words[];	/* by enum rule_action; translate stands for the block of keys */
 cfg_reader cfg_read_action;
+/* An interface is in one zone. what: "rule office". */
+void cfg_check_match(struct cfg_parse *p, const struct cfg_rule *rule, const char *what);
 /* What does not fit together in one rule. */
 void cfg_check_rule(struct cfg_parse *p, const struct cfg_rule *rule);
+
+/* config_accel.c */
+cfg_reader cfg_read_accelerate;
 
 /* config_forward.c */
 #define CFG_HOST_LEN	64

@@ -164,17 +164,23 @@ static json_t *action_json(const struct cfg_rule *rule)
 	return object;
 }
 
-static json_t *rule_json(const struct cfg_rule *rule)
+static void add_matches(json_t *object, const struct cfg_rule *rule)
 {
-	json_t *object = json_pack("{ss so so}", "name", rule->name, "from", match_json(&rule->from, "source"),
-				   "to", match_json(&rule->to, "destination"));
-
+	json_object_set_new(object, "from", match_json(&rule->from, "source"));
+	json_object_set_new(object, "to", match_json(&rule->to, "destination"));
 	if (rule->n_protos)
 		json_object_set_new(object, "proto", protos_json(rule->protos, rule->n_protos));
 	if (rule->dscp)
 		json_object_set_new(object, "dscp", dscp_json(rule->dscp));
 	if (rule->mark_mask)
 		json_object_set_new(object, "mark", mark_json(rule->mark, rule->mark_mask));
+}
+
+static json_t *rule_json(const struct cfg_rule *rule)
+{
+	json_t *object = json_pack("{ss}", "name", rule->name);
+
+	add_matches(object, rule);
 	if (rule->local)
 		json_object_set_new(object, "local", json_string(cfg_local_words[rule->local - 1]));
 	json_object_set_new(object, "action", action_json(rule));
@@ -212,6 +218,21 @@ static json_t *masquerade_json(const struct cfg_masquerade *m)
 	return object;
 }
 
+static json_t *accelerate_json(const struct config *c)
+{
+	json_t *list, *object;
+
+	if (!c->accelerate || !c->n_excludes)
+		return json_boolean(c->accelerate);
+	list = json_array();
+	for (size_t i = 0; i < c->n_excludes; i++) {
+		object = json_object();
+		add_matches(object, &c->excludes[i]);
+		json_array_append_new(list, object);
+	}
+	return json_pack("{so}", "exclude", list);
+}
+
 json_t *config_to_json(const struct config *c)
 {
 	json_t *interfaces = json_array(), *pools = json_array(), *rules = json_array(), *forwards = json_array();
@@ -227,11 +248,12 @@ json_t *config_to_json(const struct config *c)
 		json_array_append_new(rules, rule_json(&c->rules[i]));
 	for (size_t i = 0; i < c->n_forwards; i++)
 		json_array_append_new(forwards, forward_json(&c->forwards[i]));
-	return json_pack("{so so so so so s{ss} s{sI sI sI} ss ss so so}", "interfaces", interfaces, "zones", zones, "pools", pools,
+	return json_pack("{so so so so so s{ss} s{sI sI sI} ss ss so so so}", "interfaces", interfaces, "zones", zones, "pools", pools,
 			 "masquerade", masquerade_json(&c->masquerade), "timeouts", timeouts_json(&c->timeouts),
 			 "tcp", "unsolicited", cfg_unsolicited_words[c->unsolicited],
 			 "limits", "sessions", (json_int_t)c->max_sessions, "mappings", (json_int_t)c->max_mappings,
 			 "icmp-rate", (json_int_t)c->icmp_rate,
 			 "on-exhaustion", c->exhaust_host ? "host-unreachable" : "admin-prohibited",
-			 "orphans", cfg_orphans_words[c->orphans], "rules", rules, "forwards", forwards);
+			 "orphans", cfg_orphans_words[c->orphans], "rules", rules, "forwards", forwards,
+			 "accelerate", accelerate_json(c));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * config_parse.c - the keys of the configuration, but for zones, rules and forwards: tables of name and
+ * config_parse.c - the keys of the configuration, but for zones, rules, forwards and acceleration: tables of name and
  * reader, and the defaults. What can be judged by one value alone is judged here. Names that other parts
  * of the file explain, and addresses of hosts, are noted with their lines for config_check.c.
  */
@@ -438,6 +438,7 @@ static const struct cfg_key root_keys[] = {
 	{ "orphans", root_orphans, false },
 	{ "rules", cfg_read_rules, false },
 	{ "forwards", cfg_read_forwards, false },
+	{ "accelerate", cfg_read_accelerate, false },
 };
 
 void cfg_parse_root(struct cfg_parse *p)

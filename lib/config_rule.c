@@ -140,6 +140,15 @@ static const struct cfg_key from_keys[] = {
 	{ "ports", match_ports, false },
 };
 
+/* Sources that are not translated may be anybody's. */
+static const struct cfg_key from_any_keys[] = {
+	{ "interface", match_interfaces, false },
+	{ "zone", match_zones, false },
+	{ "source", match_destinations, false },
+	{ "port", match_ports, false },
+	{ "ports", match_ports, false },
+};
+
 static const struct cfg_key to_keys[] = {
 	{ "interface", match_interfaces, false },
 	{ "zone", match_zones, false },
@@ -160,7 +169,12 @@ static void rule_from(struct cfg_parse *p, const struct node *value, void *to)
 	CFG_MAP(p, value, "`from`", from_keys, &((struct cfg_rule *)to)->from);
 }
 
-static void rule_to(struct cfg_parse *p, const struct node *value, void *to)
+void cfg_read_from_any(struct cfg_parse *p, const struct node *value, void *to)
+{
+	CFG_MAP(p, value, "`from`", from_any_keys, &((struct cfg_rule *)to)->from);
+}
+
+void cfg_read_to(struct cfg_parse *p, const struct node *value, void *to)
 {
 	CFG_MAP(p, value, "`to`", to_keys, &((struct cfg_rule *)to)->to);
 }
@@ -196,7 +210,7 @@ static void rule_proto(struct cfg_parse *p, const struct node *value, void *to)
 		*added = proto;
 }
 
-static void rule_protos(struct cfg_parse *p, const struct node *value, void *to)
+void cfg_read_protos(struct cfg_parse *p, const struct node *value, void *to)
 {
 	cfg_each(p, value, rule_proto, to);
 }
@@ -213,12 +227,12 @@ static void rule_dscp(struct cfg_parse *p, const struct node *value, void *to)
 	rule->dscp |= 1ull << dscp;
 }
 
-static void rule_dscps(struct cfg_parse *p, const struct node *value, void *to)
+void cfg_read_dscps(struct cfg_parse *p, const struct node *value, void *to)
 {
 	cfg_each(p, value, rule_dscp, to);
 }
 
-static void rule_mark(struct cfg_parse *p, const struct node *value, void *to)
+void cfg_read_mark(struct cfg_parse *p, const struct node *value, void *to)
 {
 	struct cfg_rule *rule = to;
 
@@ -235,10 +249,10 @@ static void rule_local(struct cfg_parse *p, const struct node *value, void *to)
 static const struct cfg_key rule_keys[] = {
 	{ "name", rule_name, false },
 	{ "from", rule_from, false },
-	{ "to", rule_to, false },
-	{ "proto", rule_protos, false },
-	{ "dscp", rule_dscps, false },
-	{ "mark", rule_mark, false },
+	{ "to", cfg_read_to, false },
+	{ "proto", cfg_read_protos, false },
+	{ "dscp", cfg_read_dscps, false },
+	{ "mark", cfg_read_mark, false },
 	{ "local", rule_local, false },
 	{ "action", cfg_read_action, true },
 };

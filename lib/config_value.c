@@ -293,7 +293,7 @@ static void fail_address(struct cfg_parse *p, int line, const char *text, const 
 
 	cfg_quote(text, quoted);
 	if ((!err || err == -EDOM) && !addr_is4(&addr))
-		cfg_fail(p, line, "`%s` is IPv6, which natvi does not translate yet; write %s", quoted, forms);
+		cfg_fail(p, line, "`%s` is IPv6, which cannot be named here yet; write %s", quoted, forms);
 	else
 		cfg_fail(p, line, "`%s` is not %s", quoted, forms);
 }

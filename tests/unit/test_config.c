@@ -114,7 +114,7 @@ static const struct bad bad_pools[] = {
 	{ IFS "pools: [{name: a, addresses: 203.0.113.0/33}]\n", 1, 2, "is not an IPv4 address" },
 	{ IFS "pools: [{name: a, addresses: 203.0.113.010}]\n", 1, 2, "is not an IPv4 address" },
 	{ IFS "pools: [{name: a, addresses: ' 203.0.113.1'}]\n", 1, 2, "is not an IPv4 address" },
-	{ IFS "pools: [{name: a, addresses: [\"2001:db8::/64\"]}]\n", 1, 2, "is IPv6, which natvi does not translate yet" },
+	{ IFS "pools: [{name: a, addresses: [\"2001:db8::/64\"]}]\n", 1, 2, "is IPv6, which cannot be named here yet" },
 	{ IFS "pools: [{name: a, addresses: 224.0.0.1}]\n", 1, 2, "no host can have" },
 	{ IFS "pools: [{name: a, addresses: 120.0.0.0-130.0.0.0}]\n", 1, 2, "no host can have" },
 	{ IFS "pools: [{name: a, addresses: 203.0.113.1, ports: 2000-1000}]\n", 1, 2, "port range `2000-1000` is reversed; write 1000-2000" },
@@ -420,7 +420,7 @@ static void test_bad_args(void **state)
 		struct cfg_errors errors;
 		struct config *config;
 
-		assert_int_equal(config_from_args(b->interfaces, b->n_interfaces, b->masquerade, b->n_masquerade, &config,
+		assert_int_equal(config_from_args(b->interfaces, b->n_interfaces, b->masquerade, b->n_masquerade, false, &config,
 						  &errors), -EINVAL);
 		assert_null(config);
 		assert_true(has_error(&errors, 0, b->words));

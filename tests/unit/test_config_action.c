@@ -119,7 +119,7 @@ static const struct bad bad_actions[] = {
 	  "destination 192.0.3.0/25 has not as many addresses as `dnat: 198.18.0.0/24`" },
 	{ DNAT("action: {dnat: \"198.18.0.0/24:80\"}"), 1, 3, "the ports stay; leave `:80` away" },
 	{ DNAT("action: {dnat: 224.0.0.0/24}"), 1, 3, "no host can have" },
-	{ DNAT("action: {dnat: \"2001:db8::/64\"}"), 1, 3, "is IPv6, which natvi does not translate yet" },
+	{ DNAT("action: {dnat: \"2001:db8::/64\"}"), 1, 3, "is IPv6, which cannot be named here yet" },
 	{ IFS RULE("to: {destination: 192.0.2.1, interface: wan0}, action: {dnat: 198.18.0.1}"), 1, 3,
 	  "the way out is only known once the destination is translated" },
 	{ ZONES RULE("to: {destination: 192.0.2.1, zone: red}, action: {dnat: 198.18.0.1}"), 1, 4, "the new destination's zone is `action: {dnat: ..., zone: ...}`" },

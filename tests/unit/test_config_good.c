@@ -321,7 +321,7 @@ static void test_args(void **state)
 	struct cfg_errors errors;
 	struct config *c;
 
-	assert_int_equal(config_from_args(interfaces, 4, masquerade, 2, &c, &errors), 0);
+	assert_int_equal(config_from_args(interfaces, 4, masquerade, 2, false, &c, &errors), 0);
 	assert_int_equal(errors.n, 0);
 	assert_string_equal(c->source, "command line");
 	assert_int_equal(c->n_interfaces, 4);
@@ -403,7 +403,7 @@ static void test_json_of_args(void **state)
 	struct cfg_errors errors;
 	struct config *c;
 
-	assert_int_equal(config_from_args(interfaces, 2, masquerade, 1, &c, &errors), 0);
+	assert_int_equal(config_from_args(interfaces, 2, masquerade, 1, false, &c, &errors), 0);
 	json_decref(round_trip(c));
 	config_free(c);
 }
@@ -432,9 +432,10 @@ static void test_examples(void **state)
 /* What the fuzzer starts from is meant to reach behind every key. */
 static void test_all_keys(void **state)
 {
-	static const char *const files[] = { "tests/fuzz/corpus_config/all-keys.yaml", "tests/fuzz/corpus_config/zones.yaml" };
+	static const char *const files[] = { "tests/fuzz/corpus_config/all-keys.yaml", "tests/fuzz/corpus_config/zones.yaml",
+					       "tests/fuzz/corpus_config/accelerate.yaml" };
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		struct cfg_errors errors;
 		struct config *config;
 		int err = config_read_file(files[i], &config, &errors);
@@ -468,7 +469,7 @@ static void test_manual(void **state)
 		in |= !strncmp(line, ".Bd -literal", 12);
 	}
 	fclose(page);
-	assert_int_equal(n, 6);
+	assert_int_equal(n, 7);
 }
 
 static void test_sizes(void **state)

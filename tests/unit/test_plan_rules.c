@@ -190,6 +190,78 @@ static void netmap(void **state)
 	assert_int_equal(build(&rule, NULL)[1].new_zone, 1);
 }
 
+/* Behind the rules, for the datapath's look at a connection of the kernel's only. */
+static void exclusions(void **state)
+{
+	static struct cfg_ports sip[] = { { 5060, 5061 } };
+	struct cfg_rule rule = { .action = ACTION_DROP }, excludes[] = {
+		{ .from = { .interfaces = ways, .n_interfaces = 2, .prefixes = inside, .n_prefixes = 1 }, .to = { .ports = sip, .n_ports = 1 } },
+		{ .to = { .zones = both, .n_zones = 1 }, .protos = tcp, .n_protos = 1, .dscp = 2, .mark = 7, .mark_mask = 0xff },
+	};
+	struct config config = { .source = "test", .zones = zones, .n_zones = 2, .interfaces = interfaces, .n_interfaces = 3,
+				 .rules = &rule, .n_rules = 1, .accelerate = true, .excludes = excludes, .n_excludes = 2 };
+	struct plan_input input = { .config = &config, .links = &picture, .places = no_places };
+	char err[512] = "";
+	const struct rule *r;
+
+	assert_int_equal(slots_init(&slots, 64), 0);
+	assert_int_equal(plan_build(&plan, &input, &slots, err, sizeof(err)), 0);
+	r = plan.rules;
+	assert_int_equal(plan.n_rules, 1 + 2 + 1);
+	assert_int_equal(plan.settings.n_rules, 4);
+	assert_true(plan.settings.flags & SETTINGS_EXCLUDE);
+	assert_int_equal(r[0].traffic, RULE_THROUGH | RULE_TO_NET);
+	assert_int_equal(r[0].id, 1);
+	for (size_t i = 1; i < 4; i++) {
+		assert_int_equal(r[i].traffic, RULE_EXCLUDE);
+		assert_int_equal(r[i].id, 0);
+		assert_int_equal(r[i].flags, 0);
+	}
+	assert_int_equal(r[1].in_ifindex, 2);
+	assert_int_equal(r[2].in_ifindex, 4);
+	assert_int_equal(addr_to4(&r[2].src), 0xc6120000);
+	assert_int_equal(r[2].src_len, 96 + 24);
+	assert_int_equal(r[2].dport_lo, 5060);
+	assert_int_equal(r[2].dport_hi, 5061);
+	assert_int_equal(r[2].proto, 0);
+	assert_int_equal(r[2].out_zone, ZONE_ANY);
+	assert_int_equal(r[3].out_zone, 1);
+	assert_int_equal(r[3].in_zone, ZONE_ANY);
+	assert_int_equal(r[3].src_len, 0);		/* of either family */
+	assert_int_equal(r[3].sport_hi, 65535);
+	assert_int_equal(r[3].proto, 6);
+	assert_int_equal(r[3].dscp, 2);
+	assert_int_equal(r[3].mark, 7);
+	assert_int_equal(r[3].mark_mask, 0xff);
+	done(state);
+
+	config.n_excludes = 0;
+	assert_int_equal(slots_init(&slots, 64), 0);
+	assert_int_equal(plan_build(&plan, &input, &slots, err, sizeof(err)), 0);
+	assert_int_equal(plan.n_rules, 1);
+	assert_false(plan.settings.flags & SETTINGS_EXCLUDE);
+}
+
+/* All together have as many entries as there is room for. */
+static void exclusions_beyond_the_limit(void **state)
+{
+	static struct cfg_ports ports[NATVI_MAX_RULES];
+	struct cfg_rule rule = { .action = ACTION_DROP }, exclude = { .to = { .ports = ports, .n_ports = NATVI_MAX_RULES } };
+	struct config config = { .source = "test", .interfaces = interfaces, .n_interfaces = 2, .rules = &rule, .n_rules = 1,
+				 .accelerate = true, .excludes = &exclude, .n_excludes = 1 };
+	struct plan_input input = { .config = &config, .links = &picture, .places = no_places };
+	char err[512] = "";
+
+	assert_int_equal(slots_init(&slots, 64), 0);
+	assert_int_equal(plan_build(&plan, &input, &slots, err, sizeof(err)), -E2BIG);
+	assert_non_null(strstr(err, "4097 entries"));
+	slots_free(&slots);
+	assert_int_equal(slots_init(&slots, 64), 0);
+	exclude.to.n_ports--;
+	assert_int_equal(plan_build(&plan, &input, &slots, err, sizeof(err)), 0);
+	assert_int_equal(plan.n_rules, NATVI_MAX_RULES);
+}
+
 /* Two sites with one prefix: each sees the other by another one, whoever begins. */
 static void netmap_twice(void **state)
 {
@@ -259,6 +331,8 @@ int main(void)
 		cmocka_unit_test_teardown(traffic, done),
 		cmocka_unit_test_teardown(matches, done),
 		cmocka_unit_test_teardown(destination, done),
+		cmocka_unit_test_teardown(exclusions, done),
+		cmocka_unit_test_teardown(exclusions_beyond_the_limit, done),
 		cmocka_unit_test_teardown(netmap, done),
 		cmocka_unit_test_teardown(netmap_twice, done),
 		cmocka_unit_test_teardown(zones_keep_their_number, done),
