@@ -209,7 +209,7 @@ static int go(struct trace *t)
 		t->crossed = packet_read(t->result.frame, t->result.len, true, &t->cross);
 		t->cross_verdict = t->result.verdict;
 		t->arrival.no_l2 = false;
-		t->result = native_cross(n, t->result.frame, t->result.len, t->now_s);
+		t->result = native_cross(n, t->result.mark, t->result.frame, t->result.len, t->now_s);
 	}
 	t->out_is_ip = (t->result.action == NATIVE_SEND || t->result.action == NATIVE_KERNEL) &&
 		       packet_read(t->result.frame, t->result.len, !t->arrival.no_l2 || trace_waits(t), &t->out);
