@@ -2,7 +2,8 @@
 /*
  * trace.c - `natvi trace`: what would happen to a packet on the live gateway, without sending it.
  *
- * The datapath itself runs here, on copies of what it touches. First as at XDP, where only hits end, then as at tc.
+ * The datapath itself runs here, on copies of what it touches. First as at XDP, where only hits end, then as at tc. What the box
+ * itself sends has the kernel's route first (trace_box.c), then that port's tc egress.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -83,22 +84,30 @@ static int check_here(const struct trace *t)
 			 "command there", t->show.opts->instance, t->show.ports->list[0].port.name);
 }
 
-/* Where it comes in. */
+const struct port_hooks *trace_port(const struct trace *t, uint32_t ifindex, uint16_t vlan)
+{
+	for (size_t i = 0; i < t->show.ports->n; i++)
+		if (t->show.ports->list[i].port.ifindex == ifindex && t->show.ports->list[i].port.vlan == vlan)
+			return &t->show.ports->list[i];
+	return NULL;
+}
+
+/* Where it comes in. What the box itself sends comes from lo, as routing rules have it, and begins at its IP header. */
 static int find_way_in(struct trace *t)
 {
-	uint16_t vlan = t->packet.has_vlan ? t->packet.vlan : 0;
-
 	if (!t->packet.iif[0])
-		return cli_error(CLI_USAGE, "trace: it is not said where the packet comes in; right would be: iif NAME ... "
-				 "(packets that the box itself sends cannot be traced)");
+		return cli_error(CLI_USAGE, "trace: it is not said where the packet comes in; right would be: iif NAME ..., or iif lo if the box "
+				 "itself sends it");
 	t->arrival.ifindex = if_nametoindex(t->packet.iif);
 	if (!t->arrival.ifindex)
 		return no_interface(t);
 	t->arrival.mark = t->packet.mark;
-	for (size_t i = 0; i < t->show.ports->n; i++)
-		if (t->show.ports->list[i].port.ifindex == t->arrival.ifindex && t->show.ports->list[i].port.vlan == vlan)
-			t->port = &t->show.ports->list[i];
-	t->arrival.no_l2 = t->port && (t->port->port.flags & PORT_NO_L2);
+	t->box = t->arrival.ifindex == IFINDEX_LO;
+	if (t->box && t->packet.has_vlan)
+		return cli_error(CLI_USAGE, "iif lo: what the box itself sends has no VLAN yet; right would be the same without vlan %u", t->packet.vlan);
+	if (!t->box)
+		t->port = trace_port(t, t->arrival.ifindex, t->packet.has_vlan ? t->packet.vlan : 0);
+	t->arrival.no_l2 = t->box || (t->port && (t->port->port.flags & PORT_NO_L2));
 	return CLI_OK;
 }
 
@@ -115,7 +124,8 @@ static int make_frame(struct trace *t)
 	if (t->port)
 		memcpy(p->dmac, t->port->port.mac, 6);
 	memcpy(p->smac, some_host, 6);
-	asker_neighbour(t->asker, t->arrival.ifindex, p->ends.src, p->smac, &state);
+	if (!t->box)
+		asker_neighbour(t->asker, t->arrival.ifindex, p->ends.src, p->smac, &state);
 	t->len = packet_build(p, t->frame);
 	t->is_ip = true;
 	return CLI_OK;
@@ -137,6 +147,15 @@ static size_t untag(struct trace *t)
 	return t->len - TAG_BYTES;
 }
 
+/* The box has a ping under way to who pings it, with the same identifier: its answer is not that. */
+static bool is_other_ping(const struct trace *t)
+{
+	bool query = t->packet.icmp_type == ICMP_ECHO || t->packet.icmp_type == ICMP_TIMESTAMP;
+
+	return t->box && !(t->port->port.flags & PORT_NVI) && t->packet.ends.proto == IPPROTO_ICMP && packet_icmp_is_query(t->packet.icmp_type) &&
+	       query != !!(t->session.flow.flags & FLOW_ORIG);
+}
+
 /* What stood in the tables about its flow and its mapping, before. */
 static void look_back(struct trace *t, struct native *n)
 {
@@ -144,7 +163,7 @@ static void look_back(struct trace *t, struct native *n)
 
 	if (v->quoted.proto || v->parsed)
 		t->has_session = native_session(n, v->quoted.proto ? &v->quoted : &v->key, t->now_s, &t->session);
-	t->strange = t->has_session && v->missed && !t->session.expired;
+	t->strange = t->has_session && !t->session.expired && (v->missed || is_other_ping(t));
 	if (!v->missed)
 		return;
 	t->has_addr = !bpf_map_lookup_elem(t->show.maps->fd[MAPS_ADDRS], &(struct addr_key){ .addr = v->key.dst, .zone = v->key.zone }, &t->addr);
@@ -181,6 +200,39 @@ static void find_applied(struct trace *t)
 		t->applied[i] = !t->view.missed || (!i && !t->has_target) || t->rules[i].id == t->view.rule;
 }
 
+/* At XDP, where only hits end; then as tc gets it. */
+static void come_in(struct trace *t, struct native *n, const struct usage *usage)
+{
+	t->arrival.hits_only = true;
+	native_arrive(n, &t->arrival, t->frame, t->len, t->now_s);
+	t->at_xdp = native_counters(n)->xdp_hits;
+	native_forget(n, &t->show.maps->control, usage);
+	t->len = untag(t);
+	t->arrival.hits_only = false;
+	t->asked_rules = false;
+	t->result = native_arrive(n, &t->arrival, t->frame, t->len, t->now_s);
+}
+
+/* At the egress of the port that the kernel's route leads to. What is the kernel's there leaves by it. */
+static void leave(struct trace *t, struct native *n)
+{
+	t->result = native_leave(n, &t->arrival, t->frame, t->len, t->now_s);
+	if (t->result.action != NATIVE_KERNEL)
+		return;
+	t->result.action = NATIVE_SEND;
+	t->result.out_ifindex = t->arrival.ifindex;
+	t->result.crosses = t->port->port.flags & PORT_NVI;
+}
+
+/* Has the frame link-layer addresses that are known? */
+static bool knows_addresses(const struct trace *t)
+{
+	static const uint8_t none[6];
+	const struct port_hooks *to = t->result.action == NATIVE_SEND ? trace_port(t, t->result.out_ifindex, 0) : NULL;
+
+	return t->out.l2 && !t->result.resolves && memcmp(t->out.dmac, none, 6) && !(to && (to->port.flags & PORT_NO_L2));
+}
+
 static int go(struct trace *t)
 {
 	struct native_source source = trace_source(t);
@@ -195,24 +247,20 @@ static int go(struct trace *t)
 	if (native_new_live(&source, &t->show.maps->control, &usage, random, &n))
 		return cli_error(CLI_FAIL, "no memory");
 	t->now_s = maps_now_s();
-	t->arrival.hits_only = true;
-	native_arrive(n, &t->arrival, t->frame, t->len, t->now_s);
-	t->at_xdp = native_counters(n)->xdp_hits;
-
-	native_forget(n, &t->show.maps->control, &usage);
-	t->len = untag(t);
-	t->arrival.hits_only = false;
-	t->asked_rules = false;
-	t->result = native_arrive(n, &t->arrival, t->frame, t->len, t->now_s);
+	if (t->box)
+		leave(t, n);
+	else
+		come_in(t, n, &usage);
 	native_seen(n, &t->view);
 	if (t->result.crosses) {
 		t->crossed = packet_read(t->result.frame, t->result.len, true, &t->cross);
 		t->cross_verdict = t->result.verdict;
 		t->arrival.no_l2 = false;
-		t->result = native_cross(n, t->result.frame, t->result.len, t->now_s);
+		t->result = native_cross(n, t->result.mark, t->result.frame, t->result.len, t->now_s);
 	}
 	t->out_is_ip = (t->result.action == NATIVE_SEND || t->result.action == NATIVE_KERNEL) &&
 		       packet_read(t->result.frame, t->result.len, !t->arrival.no_l2 || trace_waits(t), &t->out);
+	t->out.l2 = t->out_is_ip && knows_addresses(t);
 	native_forget(n, &t->show.maps->control, &usage);
 	look_back(t, n);
 	find_target(t, n);
@@ -255,7 +303,9 @@ int cmd_trace(int argc, char **argv)
 		code = find_way_in(&t);
 	if (!code)
 		code = opts.pcap ? trace_read_pcap(&t, opts.pcap, opts.frame < 0 ? 1 : opts.frame) : make_frame(&t);
-	if (!code)
+	if (!code && t.box)
+		code = trace_box(&t);
+	if (!code && trace_way(&t) == TRACE_NATVI)
 		code = go(&t);
 	if (!code && opts.json)
 		code = trace_print_json(&t);
@@ -278,7 +328,7 @@ const char *trace_hook(const struct trace *t)
 {
 	bool there = t->port && (!strcmp(t->port->xdp, "native") || !strcmp(t->port->xdp, "generic"));
 
-	return t->at_xdp && there ? "xdp" : "tc";
+	return t->box ? "box" : t->at_xdp && there ? "xdp" : "tc";
 }
 
 /* Look-up 2 goes by the translated packet; masquerading behind a new destination asks for the way out first. */

@@ -44,7 +44,9 @@ struct trace {
 	struct packet packet;		/* as understood */
 	bool is_ip;			/* packet says what is in the frame */
 	bool cut;			/* the capture holds only a part of it */
-	struct native_arrival arrival;
+	bool box;			/* the box itself sends it */
+	struct trace_lookup kernel;	/* box: the kernel's own look-up */
+	struct native_arrival arrival;	/* box: where it leaves by that */
 	const struct port_hooks *port;	/* NULL: the interface is none of natvi's */
 	uint8_t *frame;			/* as it comes in at XDP */
 	size_t len;
@@ -88,11 +90,23 @@ void asker_close(struct asker *asker);
 int asker_route(struct asker *asker, const struct native_question *question, struct trace_lookup *out);
 int asker_socket(struct asker *asker, uint32_t ifindex, const struct tuple *tuple, bool *takes);
 
+/*
+ * The look-up that the kernel makes when the box itself sends p, with nothing asked of the neighbour. 0 or a negative errno. No
+ * route: oif is 0, and type says why: RTN_UNREACHABLE, RTN_PROHIBIT, RTN_BLACKHOLE.
+ */
+int asker_own_route(struct asker *asker, const struct packet *p, struct trace_lookup *out);
+
+/* May the box itself send from addr (host byte order)? */
+bool asker_is_own(struct asker *asker, uint32_t addr);
+
 /* Link-layer address that the kernel has for addr (host byte order) on an interface; false: none. */
 bool asker_neighbour(struct asker *asker, uint32_t ifindex, uint32_t addr, uint8_t mac[6], const char **state);
 
 /* A frame out of a capture, as trace->frame. Exit code; what is wrong has been said. */
 int trace_read_pcap(struct trace *trace, const char *path, long number);
+
+/* Of a packet that the box itself sends, which is in trace->frame from its IP header on: its way out, and the frame there. Likewise. */
+int trace_box(struct trace *trace);
 
 void trace_print(const struct trace *trace);
 int trace_print_json(const struct trace *trace);	/* exit code */
@@ -100,8 +114,16 @@ int trace_print_json(const struct trace *trace);	/* exit code */
 /* Words for both. */
 enum trace_flow { TRACE_NO_FLOW, TRACE_MISS, TRACE_EXPIRED, TRACE_STRANGE, TRACE_HIT };
 enum trace_flow trace_flow(const struct trace *trace);
-const char *trace_hook(const struct trace *trace);		/* where it ends: "xdp" or "tc" */
+const char *trace_hook(const struct trace *trace);		/* where it ends: "xdp", "tc" or "box" */
 bool trace_is_second(const struct trace *trace, const struct trace_lookup *lookup);	/* look-up 2 */
 bool trace_waits(const struct trace *trace);			/* the packet goes to the daemon for a while */
+const struct port_hooks *trace_port(const struct trace *trace, uint32_t ifindex, uint16_t vlan);	/* or NULL */
+const char *trace_unasked(const struct trace *trace);		/* why no rule was held against what the box sends; NULL: some were */
+
+/* Does natvi see what the box sends? Else it leaves by an interface that is not natvi's, stays in the box, or goes nowhere. */
+enum trace_way { TRACE_NATVI, TRACE_ELSEWHERE, TRACE_STAYS, TRACE_NOWHERE };
+enum trace_way trace_way(const struct trace *trace);
+bool trace_asks_neighbour(const struct trace *trace);		/* box: it leaves by a port with neighbours */
+bool trace_asks_destination(const struct trace *trace);		/* natvi's addresses and mappings matter; not at a port's egress */
 
 #endif

@@ -4,7 +4,7 @@
  *
  * Where a packet goes is asked by a test run of natvi_ask, that is by the functions that the datapath itself asks by: netlink
  * would check the source first (rp_filter, martians), and the datapath's look-up does not. Netlink says what that look-up keeps
- * to itself: table, type of the route, state of the neighbour.
+ * to itself: table, type of the route, state of the neighbour. Where the box itself would send a packet netlink knows best.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -19,6 +19,7 @@
 
 #include "abi/ask.h"
 #include "cli/trace.h"
+#include "dp/pkt.h"
 #include "lib/addr.h"
 #include "lib/netlink.h"
 #include "natvi_ask.skel.h"
@@ -89,7 +90,7 @@ static int ask(struct asker *a, uint32_t ifindex, struct ask *q)
 	return bpf_prog_test_run_opts(bpf_program__fd(a->program->progs.natvi_ask), &opts) ? -errno : 0;
 }
 
-/* What netlink says of a route. */
+/* What netlink says of a route, and the datapath's own look-up does not. */
 static int route_more(const struct nlmsghdr *msg, void *arg)
 {
 	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
@@ -106,12 +107,12 @@ static int route_more(const struct nlmsghdr *msg, void *arg)
 	return 0;
 }
 
-static void ask_more(struct asker *a, const struct native_question *q, struct trace_lookup *out)
+/* in: input interface; 0: the box itself sends it. */
+static int ask_netlink(struct asker *a, const struct native_question *q, uint32_t in, nl_fn fn, struct trace_lookup *out)
 {
 	struct nlmsghdr *msg = nl_put(a->buf, RTM_GETROUTE, 0);
 	struct rtmsg *rt = mnl_nlmsg_put_extra_header(msg, sizeof(*rt));
 	const struct tuple *t = &q->tuple;
-	int err;
 
 	rt->rtm_family = AF_INET;
 	rt->rtm_dst_len = 32;
@@ -120,7 +121,8 @@ static void ask_more(struct asker *a, const struct native_question *q, struct tr
 	rt->rtm_flags = RTM_F_LOOKUP_TABLE;
 	mnl_attr_put_u32(msg, RTA_DST, t->dst.word[3]);
 	mnl_attr_put_u32(msg, RTA_SRC, t->src.word[3]);
-	mnl_attr_put_u32(msg, RTA_IIF, q->in);
+	if (in)
+		mnl_attr_put_u32(msg, RTA_IIF, in);
 	if (q->use_mark)
 		mnl_attr_put_u32(msg, RTA_MARK, q->mark);
 	if (packet_has_ports(t->proto)) {
@@ -128,9 +130,104 @@ static void ask_more(struct asker *a, const struct native_question *q, struct tr
 		mnl_attr_put_u16(msg, RTA_SPORT, t->sport);
 		mnl_attr_put_u16(msg, RTA_DPORT, t->dport);
 	}
-	err = nl_talk(&a->nl, msg, route_more, NULL, out);
+	return nl_talk(&a->nl, msg, fn, NULL, out);
+}
+
+/* For the box itself the kernel takes the box's own sources without an input interface, and others only with one. */
+static void ask_more(struct asker *a, const struct native_question *q, struct trace_lookup *out)
+{
+	int err = ask_netlink(a, q, q->in == IFINDEX_LO ? 0 : q->in, route_more, out);
+
+	if (err && q->in == IFINDEX_LO)
+		err = ask_netlink(a, q, q->in, route_more, out);
 	if (err == -ENETUNREACH || err == -EHOSTUNREACH)
 		out->type = RTN_UNREACHABLE;
+}
+
+static int metric_mtu(const struct nlattr *metrics)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, metrics)
+		if (mnl_attr_get_type(attr) == RTAX_MTU)
+			return mnl_attr_get_u32(attr);
+	return 0;
+}
+
+/* All that netlink says of a route. */
+static int route_found(const struct nlmsghdr *msg, void *arg)
+{
+	const struct rtmsg *rt = mnl_nlmsg_get_payload(msg);
+	struct trace_lookup *out = arg;
+	const struct nlattr *attr;
+
+	if (msg->nlmsg_type != RTM_NEWROUTE)
+		return 0;
+	mnl_attr_for_each(attr, msg, sizeof(*rt))
+		if (mnl_attr_get_type(attr) == RTA_OIF)
+			out->oif = mnl_attr_get_u32(attr);
+		else if (mnl_attr_get_type(attr) == RTA_GATEWAY)
+			out->gateway = ntohl(mnl_attr_get_u32(attr));
+		else if (mnl_attr_get_type(attr) == RTA_METRICS)
+			out->mtu = metric_mtu(attr);
+	return route_more(msg, arg);
+}
+
+int asker_own_route(struct asker *a, const struct packet *p, struct trace_lookup *out)
+{
+	bool ports = packet_has_ports(p->ends.proto) && !p->fragment_at;
+	struct native_question q = {
+		.in = IFINDEX_LO, .mark = p->mark, .use_mark = p->mark, .tos = p->dscp << 2,
+		.tuple = { .src = addr_from4(p->ends.src), .dst = addr_from4(p->ends.dst), .proto = p->ends.proto,
+			   .sport = htons(ports ? p->ends.sport : 0), .dport = htons(ports ? p->ends.dport : 0) },
+	};
+	int err;
+
+	*out = (struct trace_lookup){ .question = q, .result = ROUTE_NO_NEIGHBOUR };
+	err = a->has_nl ? ask_netlink(a, &q, 0, route_found, out) : -ENOTCONN;
+	if (!err)
+		return 0;
+	out->result = ROUTE_NONE;
+	out->type = err == -EACCES ? RTN_PROHIBIT : err == -EINVAL ? RTN_BLACKHOLE : RTN_UNREACHABLE;
+	return err == -ENETUNREACH || err == -EHOSTUNREACH || err == -EACCES || err == -EINVAL ? 0 : err;
+}
+
+struct own {
+	uint32_t addr;
+	bool found;
+};
+
+static int address_found(const struct nlmsghdr *msg, void *arg)
+{
+	struct own *own = arg;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, msg, sizeof(struct ifaddrmsg))
+		if (mnl_attr_get_type(attr) == IFA_LOCAL)
+			own->found |= ntohl(mnl_attr_get_u32(attr)) == own->addr;
+	return 0;
+}
+
+/* Of an interface, or by a route of type local. */
+bool asker_is_own(struct asker *a, uint32_t addr)
+{
+	struct trace_lookup l = {};
+	struct own own = { .addr = addr };
+	struct packet to = { .ends.dst = addr };
+	struct ifaddrmsg *ifa;
+	struct nlmsghdr *msg;
+
+	if (!a->has_nl)
+		return true;	/* the next question will say what is wrong */
+	if (!addr)
+		return false;
+	if (!asker_own_route(a, &to, &l) && l.type == RTN_LOCAL)
+		return true;
+	msg = nl_put(a->buf, RTM_GETADDR, NLM_F_DUMP);
+	ifa = mnl_nlmsg_put_extra_header(msg, sizeof(*ifa));
+	ifa->ifa_family = AF_INET;
+	nl_talk(&a->nl, msg, address_found, NULL, &own);
+	return own.found;
 }
 
 struct neighbour {

@@ -87,9 +87,9 @@ static json_t *json_port(const struct trace *t)
 
 	if (!t->port)
 		return json_null();
-	return json_pack("{s:s, s:I, s:i, s:i, s:s, s:s, s:b}", "name", t->port->port.name, "ifindex", (json_int_t)t->port->port.ifindex,
+	return json_pack("{s:s, s:I, s:i, s:i, s:s, s:s, s:b, s:b}", "name", t->port->port.name, "ifindex", (json_int_t)t->port->port.ifindex,
 			 "vlan", t->port->port.vlan, "zone", t->port->port.zone, "zone_name", show_zone(&t->show, t->port->port.zone, zone),
-			 "xdp", t->port->xdp, "tc_ingress", t->port->tc_in);
+			 "xdp", t->port->xdp, "tc_ingress", t->port->tc_in, "tc_egress", t->port->tc_out);
 }
 
 static json_t *json_session(const struct trace *t)
@@ -130,7 +130,7 @@ static json_t *json_destination(const struct trace *t)
 	bool pool = t->has_addr && t->addr.pool < NATVI_MAX_POOLS && t->show.pools[t->addr.pool].name[0];
 	json_t *o;
 
-	if (!v->missed)
+	if (!v->missed || !trace_asks_destination(t))
 		return json_null();
 	o = json_pack("{s:o, s:b, s:b, s:o}", "addr", json_addr(&v->key.dst), "known", t->has_addr,
 		      "local", t->has_addr && (t->addr.flags & ADDR_LOCAL), "pool", pool ? json_string(t->show.pools[t->addr.pool].name) : json_null());
@@ -151,25 +151,42 @@ static const char *result_name(const struct trace_lookup *l)
 	       l->result <= ROUTE_NONE ? names[l->result] : "no-route";
 }
 
-static json_t *json_lookup(const struct trace *t, const struct trace_lookup *l)
+/* A look-up, whichever. */
+static json_t *json_route(const struct trace *t, const struct trace_lookup *l, const char *result, bool way)
 {
-	bool way = l->result == ROUTE_OK || l->result == ROUTE_NO_NEIGHBOUR;
+	static const uint8_t none[6];
 	char in[PORT_NAME_LEN], out[PORT_NAME_LEN], gateway[ADDR_TEXT_LEN];
 	json_t *o = json_tuple(&l->question.tuple);
 
-	json_object_set_new(o, "number", json_integer(trace_is_second(t, l) ? 2 : 1));
 	json_object_set_new(o, "iif", json_string(ports_name(t->show.ports, l->question.in, in)));
 	json_object_set_new(o, "mark", l->question.use_mark ? json_integer(l->question.mark) : json_null());
 	json_object_set_new(o, "tos", json_integer(l->question.tos));
-	json_object_set_new(o, "result", json_string(result_name(l)));
+	json_object_set_new(o, "result", json_string(result));
 	json_object_set_new(o, "interface", way ? json_string(ports_name(t->show.ports, l->oif, out)) : json_null());
 	json_object_set_new(o, "enabled", json_boolean(way && ports_find(t->show.ports, l->oif)));
 	json_object_set_new(o, "gateway", l->gateway ? json_string(addr_print4(l->gateway, gateway)) : json_null());
 	json_object_set_new(o, "table", l->table ? json_integer(l->table) : json_null());
 	json_object_set_new(o, "mtu", l->mtu ? json_integer(l->mtu) : json_null());
-	json_object_set_new(o, "neighbour", l->result == ROUTE_OK ? json_mac(l->dmac) : json_null());
+	json_object_set_new(o, "neighbour", l->result == ROUTE_OK && memcmp(l->dmac, none, 6) ? json_mac(l->dmac) : json_null());
 	json_object_set_new(o, "neighbour_state", l->neighbour ? json_string(l->neighbour) : json_null());
 	return o;
+}
+
+static json_t *json_lookup(const struct trace *t, const struct trace_lookup *l)
+{
+	json_t *o = json_route(t, l, result_name(l), l->result == ROUTE_OK || l->result == ROUTE_NO_NEIGHBOUR);
+
+	json_object_set_new(o, "number", json_integer(trace_is_second(t, l) ? 2 : 1));
+	return o;
+}
+
+static json_t *json_kernel_route(const struct trace *t)
+{
+	const struct trace_lookup *l = &t->kernel;
+	const char *result = l->type == RTN_LOCAL ? "local" : !l->oif ? "no-route" : l->type == RTN_BROADCAST ? "broadcast" :
+			     l->type == RTN_MULTICAST ? "multicast" : l->result == ROUTE_OK ? "ok" : "no-neighbour";
+
+	return t->box ? json_route(t, l, result, l->oif) : json_null();
 }
 
 static json_t *json_lookups(const struct trace *t)
@@ -234,6 +251,27 @@ static json_t *json_result(const struct trace *t)
 			 "packet", leaves ? json_packet(&t->out) : json_null(), "mark", (json_int_t)t->result.mark);
 }
 
+/* What natvi does not see. */
+static json_t *json_unseen(const struct trace *t)
+{
+	static const char *const actions[] = { [TRACE_ELSEWHERE] = "send", [TRACE_STAYS] = "local", [TRACE_NOWHERE] = "drop" };
+	bool leaves = trace_way(t) == TRACE_ELSEWHERE;
+	char port[PORT_NAME_LEN];
+
+	return json_pack("{s:s, s:o, s:o, s:I}", "action", actions[trace_way(t)],
+			 "interface", leaves ? json_string(ports_name(t->show.ports, t->kernel.oif, port)) : json_null(),
+			 "packet", leaves ? json_packet(&t->packet) : json_null(), "mark", (json_int_t)t->packet.mark);
+}
+
+static json_t *json_verdict(const struct trace *t)
+{
+	enum verdict v = t->result.verdict;
+
+	if (trace_way(t) != TRACE_NATVI)
+		return json_null();
+	return json_pack("{s:s, s:s, s:s}", "name", verdict_name(v), "class", verdict_class_name(verdict_class(v)), "text", verdict_text(v));
+}
+
 static json_t *json_answer(const struct trace *t)
 {
 	char port[PORT_NAME_LEN];
@@ -248,10 +286,10 @@ static json_t *json_answer(const struct trace *t)
 
 int trace_print_json(const struct trace *t)
 {
-	enum verdict v = t->result.verdict;
 	json_t *o = json_object();
 
 	json_object_set_new(o, "packet", json_in(t));
+	json_object_set_new(o, "kernel_route", json_kernel_route(t));
 	json_object_set_new(o, "port", json_port(t));
 	json_object_set_new(o, "flow", json_flow(t));
 	json_object_set_new(o, "destination", json_destination(t));
@@ -261,9 +299,8 @@ int trace_print_json(const struct trace *t)
 	json_object_set_new(o, "mapping", json_mapping(t));
 	json_object_set_new(o, "nvi", t->crossed ? json_pack("{s:s, s:o}", "verdict", verdict_name(t->cross_verdict),
 							     "packet", json_packet(&t->cross)) : json_null());
-	json_object_set_new(o, "verdict", json_pack("{s:s, s:s, s:s}", "name", verdict_name(v), "class", verdict_class_name(verdict_class(v)),
-						    "text", verdict_text(v)));
-	json_object_set_new(o, "result", json_result(t));
+	json_object_set_new(o, "verdict", json_verdict(t));
+	json_object_set_new(o, "result", trace_way(t) == TRACE_NATVI ? json_result(t) : json_unseen(t));
 	json_object_set_new(o, "icmp_error", json_answer(t));
 	return cli_print_json(o);
 }

@@ -72,10 +72,13 @@ static bool fragment_source(void *arg, const struct addr_key *key, struct fragme
 	return !bpf_map_lookup_elem(trace->fragment_sources, key, to);
 }
 
-/* Asked twice in the same way: once to see whether a packet is routed to nvi0, and again for the rules. */
+/*
+ * Asked twice in the same way: to see whether a packet is routed to nvi0 and again for the rules, or for a new session and
+ * again because its neighbour is not known.
+ */
 static bool is_same(const struct native_question *a, const struct native_question *b)
 {
-	return a->first && b->first && a->in == b->in && a->use_mark == b->use_mark && !memcmp(&a->tuple, &b->tuple, sizeof(a->tuple));
+	return a->first == b->first && a->in == b->in && a->use_mark == b->use_mark && !memcmp(&a->tuple, &b->tuple, sizeof(a->tuple));
 }
 
 static void route(void *arg, const struct native_question *question, struct route *to)

@@ -47,28 +47,32 @@ static const char *end_text(const union addr *addr, __be16 port, uint8_t proto, 
 static void say_packet(const struct trace *t)
 {
 	const struct packet *p = &t->packet;
-	char text[PACKET_TEXT_LEN], more[64] = "";
+	char text[PACKET_TEXT_LEN], more[64] = "", from[IFNAMSIZ + 8];
 
+	snprintf(from, sizeof(from), "in by %s", p->iif);
 	if (p->has_vlan)
 		snprintf(more, sizeof(more), ", VLAN %u", p->vlan);
 	if (p->mark)
 		snprintf(more + strlen(more), sizeof(more) - strlen(more), ", mark 0x%x", p->mark);
 	if (!t->is_ip)
-		say("packet", "no IPv4 packet, %zu bytes, in by %s%s", t->len, p->iif, more);
+		say("packet", "no IPv4 packet, %zu bytes, %s%s", t->len, from, more);
 	else
-		say("packet", "%s, in by %s%s, ttl %u, dscp %u, %u bytes%s%s", packet_text(p, text), p->iif, more, p->ttl, p->dscp, p->len,
-		    p->df ? ", df" : "", t->cut ? " (not all of them in the capture)" : "");
+		say("packet", "%s, %s%s, ttl %u, dscp %u, %u bytes%s%s", packet_text(p, text), t->box ? "sent by the box itself" : from, more,
+		    p->ttl, p->dscp, p->len, p->df ? ", df" : "", t->cut ? " (not all of them in the capture)" : "");
 }
 
 static void say_port(const struct trace *t)
 {
+	bool attached = t->port && (t->box ? t->port->tc_out : t->port->tc_in);
 	char zone[NATVI_NAME_LEN];
 
+	if (t->box && !t->port)
+		return;
 	if (!t->port)
 		say("port", "%s%s is none of natvi's", t->packet.iif, t->packet.has_vlan ? ", with this VLAN," : "");
 	else
-		say("port", "%s, zone %s, xdp %s%s", t->port->port.name, show_zone(&t->show, t->port->port.zone, zone), t->port->xdp,
-		    t->port->tc_in ? "" : "; natvi's program is NOT attached there at tc ingress");
+		say("port", "%s, zone %s, xdp %s%s%s", t->port->port.name, show_zone(&t->show, t->port->port.zone, zone), t->port->xdp,
+		    attached ? "" : "; natvi's program is NOT attached there at tc ", attached ? "" : t->box ? "egress" : "ingress");
 }
 
 static void say_session(const struct trace *t, const char *what)
@@ -92,7 +96,8 @@ static void say_session(const struct trace *t, const char *what)
 	    (unsigned long long)orig->packets, (unsigned long long)reply->packets);
 	if (trace_flow(t) == TRACE_HIT && !(s->flow.flags & FLOW_KERNEL) && !t->view.quoted.proto)
 		say("", "becomes %s; ends at %s", tuple_text(&(struct tuple){ .src = s->flow.new_src, .dst = s->flow.new_dst,
-		    .sport = s->flow.new_sport, .dport = s->flow.new_dport, .proto = s->flow.key.proto }, &line), trace_hook(t));
+		    .sport = s->flow.new_sport, .dport = s->flow.new_dport, .proto = s->flow.key.proto }, &line),
+		    t->box ? "tc egress" : trace_hook(t));
 }
 
 static void say_flow(const struct trace *t)
@@ -102,7 +107,8 @@ static void say_flow(const struct trace *t)
 		say_session(t, t->view.quoted.proto ? "the quoted packet has a session" : "hit");
 		break;
 	case TRACE_STRANGE:
-		say_session(t, "an ICMP request on the way of replies is a conversation of its own");
+		say_session(t, t->view.missed ? "an ICMP request on the way of replies is a conversation of its own" :
+			    "an answer to somebody's ping, which has the identifier of one of the box's own");
 		break;
 	case TRACE_EXPIRED:
 		say_session(t, "miss: the session is over its time");
@@ -121,7 +127,7 @@ static void say_destination(const struct trace *t)
 	char addr[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN], what[128] = "";
 	struct line line;
 
-	if (!v->missed)
+	if (!v->missed || !trace_asks_destination(t))
 		return;
 	addr_print(&v->key.dst, addr);
 	if (!t->has_addr) {
@@ -151,7 +157,7 @@ static const char *table_text(uint32_t table, char buf[32])
 	}
 }
 
-static void say_way(const struct trace *t, const struct trace_lookup *l)
+static void say_out_by(const struct trace *t, const struct trace_lookup *l, const char *more)
 {
 	char port[PORT_NAME_LEN], via[64] = "", addr[ADDR_TEXT_LEN], table[32], mtu[24] = "";
 
@@ -159,18 +165,31 @@ static void say_way(const struct trace *t, const struct trace_lookup *l)
 		snprintf(via, sizeof(via), " via %s", addr_print4(l->gateway, addr));
 	if (l->mtu)
 		snprintf(mtu, sizeof(mtu), ", MTU %u", l->mtu);
-	say("", "out by %s%s%s%s", ports_name(t->show.ports, l->oif, port), via, table_text(l->table, table), mtu);
+	say("", "out by %s%s%s%s%s", ports_name(t->show.ports, l->oif, port), via, table_text(l->table, table), mtu, more);
+}
+
+static void say_neighbour(const struct trace_lookup *l)
+{
 	if (l->result == ROUTE_OK)
 		say("", "neighbour %02x:%02x:%02x:%02x:%02x:%02x%s%s", l->dmac[0], l->dmac[1], l->dmac[2], l->dmac[3], l->dmac[4],
 		    l->dmac[5], l->neighbour ? ", " : "", l->neighbour ? l->neighbour : "");
 	else
 		say("", "its neighbour is not resolved%s%s", l->neighbour ? ": " : "", l->neighbour ? l->neighbour : "");
+}
+
+static void say_way(const struct trace *t, const struct trace_lookup *l)
+{
+	char port[PORT_NAME_LEN];
+
+	say_out_by(t, l, "");
+	say_neighbour(l);
 	if (!ports_find(t->show.ports, l->oif))
 		say("", "%s is none of natvi's ports", ports_name(t->show.ports, l->oif, port));
 }
 
-static void say_lookup(const struct trace *t, const struct trace_lookup *l)
+static void say_question(const struct trace *t, const char *label, const struct trace_lookup *l)
 {
+	bool box = l->question.in == IFINDEX_LO;
 	char port[PORT_NAME_LEN], mark[24] = "", tos[24] = "";
 	struct line line;
 
@@ -178,8 +197,35 @@ static void say_lookup(const struct trace *t, const struct trace_lookup *l)
 		snprintf(mark, sizeof(mark), ", mark 0x%x", l->question.mark);
 	if (l->question.tos)
 		snprintf(tos, sizeof(tos), ", tos 0x%02x", l->question.tos);
-	say(trace_is_second(t, l) ? "look-up 2" : "look-up 1", "%s, in by %s%s%s", tuple_text(&l->question.tuple, &line),
-	    ports_name(t->show.ports, l->question.in, port), mark, tos);
+	say(label, "%s, %s%s%s%s", tuple_text(&l->question.tuple, &line), box ? "from the box itself" : "in by ",
+	    box ? "" : ports_name(t->show.ports, l->question.in, port), mark, tos);
+}
+
+/* By what way the kernel sends what the box itself sends. */
+static void say_kernel_route(const struct trace *t)
+{
+	const struct trace_lookup *l = &t->kernel;
+	char text[32];
+
+	if (!t->box)
+		return;
+	say_question(t, "kernel route", l);
+	if (l->type == RTN_LOCAL)
+		say("", "to the box itself%s", table_text(l->table, text));
+	else if (!l->oif)
+		say("", l->type == RTN_UNREACHABLE ? "no route" : l->type == RTN_PROHIBIT ? "prohibited" :
+		    "a black hole, or not by any way from this source");
+	else
+		say_out_by(t, l, l->type == RTN_BROADCAST ? ", broadcast" : l->type == RTN_MULTICAST ? ", multicast" : "");
+	if (trace_way(t) == TRACE_NATVI && trace_asks_neighbour(t))
+		say_neighbour(l);
+}
+
+static void say_lookup(const struct trace *t, const struct trace_lookup *l)
+{
+	char port[PORT_NAME_LEN];
+
+	say_question(t, trace_is_second(t, l) ? "look-up 2" : "look-up 1", l);
 	if (l->result == ROUTE_OK || l->result == ROUTE_NO_NEIGHBOUR)
 		say_way(t, l);
 	else if (l->type == RTN_LOCAL)
@@ -219,6 +265,8 @@ static void say_decisions(const struct trace *t)
 	say_rules(t, &said, t->n_rules);
 	if (t->asked_rules && !t->n_rules && !t->has_target)
 		say("rule", "none of them names it");
+	else if (trace_unasked(t))
+		say("rule", "%s", trace_unasked(t));
 }
 
 static void say_sockets(const struct trace *t)
@@ -293,7 +341,7 @@ static void say_end(const struct trace *t)
 	}
 	say("verdict", "%s (%s): %s", verdict_name(v), verdict_class_name(verdict_class(v)), verdict_text(v));
 	if (t->result.icmp)
-		say_out(t, "answer", ", back by ");
+		say_out(t, "answer", t->result.enters ? ", to the box itself, in by " : ", back by ");
 	else if (trace_waits(t))
 		say("", "it waits with the daemon");
 	else if (t->result.action == NATIVE_SEND)
@@ -304,9 +352,27 @@ static void say_end(const struct trace *t)
 		say("", "with mark 0x%x", t->result.mark);
 }
 
+/* What natvi does not see. */
+static void say_unseen(const struct trace *t)
+{
+	char port[PORT_NAME_LEN];
+
+	if (trace_way(t) == TRACE_ELSEWHERE)
+		say("verdict", "none: it leaves untouched by %s, which is none of natvi's ports", ports_name(t->show.ports, t->kernel.oif, port));
+	else if (trace_way(t) == TRACE_STAYS)
+		say("verdict", "none: it stays in the box, natvi does not see it");
+	else
+		say("verdict", "none: the kernel refuses it, natvi does not see it");
+}
+
 void trace_print(const struct trace *t)
 {
 	say_packet(t);
+	say_kernel_route(t);
+	if (trace_way(t) != TRACE_NATVI) {
+		say_unseen(t);
+		return;
+	}
 	say_port(t);
 	say_flow(t);
 	say_destination(t);

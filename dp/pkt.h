@@ -100,6 +100,8 @@ enum stage { NEXT, DONE };
 #define PKT_AT_NVI	0x8000	/* the kernel has routed it to nvi0, where it is now */
 #define PKT_FRAGMENT	(PKT_FIRST | PKT_LATER)
 
+#define IFINDEX_LO	1	/* for the kernel, what the box itself sends comes in by that */
+
 /*
  * All that is known of the packet but pointers. It lies in per-CPU memory, not on the
  * stack: there the BPF verifier takes values as unknown, so that packets with different

@@ -11,8 +11,6 @@
 
 #include "port.h"
 
-#define IFINDEX_LO	1
-
 /*
  * The input interface that a look-up for p goes by: p's own, or the other zone's first port; 0: that has none. For
  * what the box itself sends it is lo, as for the kernel, but a zone's routes are asked for by a port of that zone.

@@ -182,6 +182,9 @@ DP int env_enter(struct pkt *p, __u32 ifindex)
 /* The neighbour is found at once. */
 DP int env_resolve(struct pkt *p, __u32 ifindex)
 {
+	struct native_frame *f = p->ctx;
+
+	f->resolves = true;
 	return env_redirect(p, ifindex);
 }
 

@@ -141,6 +141,7 @@ static struct native_result run(struct native *n, const struct native_arrival *a
 	r.out_ifindex = f.out_ifindex;
 	r.enters = f.enters;
 	r.crosses = f.crosses;
+	r.resolves = f.resolves;
 	r.mark = f.mark;
 	r.frame = f.data;
 	r.len = f.len;
@@ -168,14 +169,27 @@ struct native_result native_arrive(struct native *n, const struct native_arrival
 	return run(n, arrival, frame, len, now_s, hook_port);
 }
 
+static int hook_nvi_out(void *ctx)
+{
+	return dp_nvi_out(ctx);
+}
+
+struct native_result native_leave(struct native *n, const struct native_arrival *departure, const void *frame, size_t len,
+				  uint32_t now_s)
+{
+	bool nvi = n->control.nvi_ifindex && departure->ifindex == n->control.nvi_ifindex;
+
+	return run(n, departure, frame, len, now_s, nvi ? hook_nvi_out : hook_egress);
+}
+
 static int hook_nvi_in(void *ctx)
 {
 	return dp_nvi_in(ctx);
 }
 
-struct native_result native_cross(struct native *n, const void *frame, size_t len, uint32_t now_s)
+struct native_result native_cross(struct native *n, uint32_t mark, const void *frame, size_t len, uint32_t now_s)
 {
-	struct native_arrival a = { .ifindex = n->control.nvi_peer };
+	struct native_arrival a = { .ifindex = n->control.nvi_peer, .mark = mark };
 
 	return run(n, &a, frame, len, now_s, hook_nvi_in);
 }
@@ -259,7 +273,7 @@ struct native_result native_egress(struct native *n, uint32_t ifindex, const voi
 {
 	struct native_arrival a = { .ifindex = ifindex, .mark = n->mark, .no_l2 = has_no_l2(n, ifindex) };
 
-	return run(n, &a, frame, len, now_s, hook_egress);
+	return native_leave(n, &a, frame, len, now_s);
 }
 
 void native_new_generation(struct native *n)

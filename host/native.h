@@ -87,12 +87,13 @@ struct native_result {
 	uint32_t out_ifindex;		/* SEND */
 	bool enters;			/* SEND: it does not leave there, but comes in anew */
 	bool crosses;			/* SEND: into nvi0; native_cross() says what becomes of it at the far end */
-	uint32_t mark;			/* KERNEL */
+	bool resolves;			/* SEND: the kernel finds the neighbour, and then the link-layer addresses, too */
+	uint32_t mark;			/* as it goes on */
 	const uint8_t *frame;		/* SEND, KERNEL: as it leaves; good until the next call */
 	size_t len;
 };
 
-/* How a frame comes in. */
+/* How a frame comes in, or is about to leave. */
 struct native_arrival {
 	uint32_t ifindex;
 	uint32_t mark;
@@ -171,8 +172,12 @@ void native_forget(struct native *n, const struct control *control, const struct
 struct native_result native_arrive(struct native *n, const struct native_arrival *arrival, const void *frame, size_t len,
 				   uint32_t now_s);
 
+/* A frame that the box itself sends, at the egress of a port or of nvi0: KERNEL: it leaves there, as it is now. */
+struct native_result native_leave(struct native *n, const struct native_arrival *departure, const void *frame, size_t len,
+				  uint32_t now_s);
+
 /* A frame that crosses nvi0, at its far end. */
-struct native_result native_cross(struct native *n, const void *frame, size_t len, uint32_t now_s);
+struct native_result native_cross(struct native *n, uint32_t mark, const void *frame, size_t len, uint32_t now_s);
 
 void native_seen(const struct native *n, struct native_seen *out);
 bool native_session(struct native *n, const struct tuple *key, uint32_t now_s, struct native_session *out);
@@ -194,7 +199,7 @@ struct native_result native_run(struct native *n, uint32_t ifindex, const void *
 /* The same for a frame that the daemon has kept, as it came to its tap (abi/fragment.h). */
 struct native_result native_parked(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s);
 
-/* A frame that the box itself sends out of a port: KERNEL: it leaves there, as it is now; SEND: out of another one. */
+/* native_leave() as native_run(). */
 struct native_result native_egress(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s);
 
 /* The routes' generation moves, as when the kernel's routes have changed. */

@@ -25,11 +25,11 @@ struct native_frame {
 	bool vlan_present;
 	bool enters;
 	bool crosses;
+	bool resolves;
 	__be16 eth_proto;
 };
 
 #define NATIVE_NO_RULE	0xffffffffu
-
 
 struct native {
 	struct control control;

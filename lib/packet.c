@@ -32,6 +32,7 @@ const char packet_help[] =
 	"  icmp    echo (the default), echo-reply, timestamp, timestamp-reply, with id N and seq N; or an error: net-unreachable,\n"
 	"          host-unreachable, port-unreachable, frag-needed, time-exceeded, parameter-problem, with\n"
 	"          \"about PROTO SOURCE:PORT > DESTINATION:PORT\", the packet that it quotes, at the end; type N code N\n"
+	"  NAME    the interface that it comes in by; lo: the box itself sends it, as routing rules have it\n"
 	"  OPTION  ttl N (64), dscp N or ef, af11, cs1 ..., mark N, len N (of the whole IP packet), df, vlan N\n";
 
 struct sentence {

@@ -24,7 +24,7 @@ struct packet_ends {
 };
 
 struct packet {
-	char iif[IFNAMSIZ];		/* "": not said */
+	char iif[IFNAMSIZ];		/* "": not said; "lo": the box itself sends it */
 	struct packet_ends ends;
 	uint8_t tcp_flags;		/* as in the header */
 	uint8_t icmp_type, icmp_code;

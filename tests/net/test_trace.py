@@ -3,14 +3,16 @@
 import hashlib
 import json
 import select
+import socket
 
 import pytest
 from scapy.all import ICMP, IP, TCP, UDP, Ether, Raw, wrpcap
 
 from gateway import (EXTERNAL, GATEWAY, INSIDE, INSIDE2, MASQUERADE, PINS, REFUSE, REMOTE, SERVER, SERVER2, TO_POOL, config)
 from lab import run, veth, wait_for
+from test_box import FORWARD_UDP, NEXT2, OUT, POOL2, TwoUplinks
 from test_fragments import Tun
-from test_nvi import in_pool, start as start_routed
+from test_nvi import FAR_NET, SNAT, in_pool, routed, start as start_routed
 from test_park import needs_tun
 from wire import Tap, exchange
 
@@ -175,6 +177,8 @@ SENTENCES = (
     "iif wan0 tcp %s:53 > %s:999 syn" % (SERVER, EXTERNAL), "iif lan0 tcp %s:5 > %s:443 syn" % (INSIDE2, EXTERNAL),
     "iif lan0 tcp %s:40000 > %s:80" % (INSIDE, SERVER),
     "iif wan0 icmp port-unreachable %s > %s about udp %s:5353 > %s:53" % (SERVER, EXTERNAL, EXTERNAL, SERVER),
+    "iif lo udp %s:5353 > %s:53" % (EXTERNAL, SERVER), "iif lo udp %s:5354 > %s:53" % (EXTERNAL, SERVER2),
+    "iif lo tcp %s:7000 > %s:80 syn" % (EXTERNAL, SERVER), "iif lo icmp %s > %s" % (EXTERNAL, SERVER),
 )
 
 
@@ -187,7 +191,7 @@ def test_changes_nothing(net):
     natvi.freeze()              # its sweep and its sign of life are changes, too
     before = tables(natvi)
     verdicts = {verdict(natvi, s) for s in SENTENCES}
-    assert {"forward", "new-forward", "ttl-exceeded", "syn-held"} <= verdicts
+    assert {"forward", "new-forward", "ttl-exceeded", "syn-held", "box-out", "box-nat"} <= verdicts
     assert tables(natvi) == before
     assert select.select([outside], [], [], 0)[0] == []
 
@@ -333,6 +337,237 @@ def test_crossing_nvi0(net):
     assert natvi.counter("nvi") == before + 1
 
 
+# What the box itself sends
+
+BOX = "iif lo udp %s:%%d > %%s:53" % EXTERNAL
+
+
+def own(said):
+    """A trace of what the box sends, in short: the kernel's way out, natvi's verdict, and what leaves where."""
+    packet = said["result"]["packet"]
+    return (said["kernel_route"]["interface"], said["verdict"]["name"], said["result"]["action"], said["result"]["interface"],
+            (packet["src"], packet["sport"]))
+
+
+def arrives(tap, said, source=None):
+    """The packet that the trace has said, by this wire; source: instead of the one that was chosen by chance."""
+    packet = said["result"]["packet"]
+    frame = tap.expect(lambda f: UDP in f and f[IP].dst == packet["dst"], packet["text"])
+    assert (frame[IP].src, frame[UDP].sport) == (source or (packet["src"], packet["sport"]))
+    assert (frame[UDP].dport, frame[IP].ttl) == (packet["dport"], packet["ttl"])
+    if "dmac" in packet:
+        assert (frame.src, frame.dst) == (packet["smac"], packet["dmac"])
+
+
+@pytest.fixture
+def two(lab, hook):
+    return TwoUplinks(lab, hook)
+
+
+def test_box_by_the_other_uplink(two):
+    """The kernel's route names the one uplink, the rule's address leads to the other; so it then happens, neighbour known or not."""
+    natvi = two.running(two.config())
+    for hop in (SERVER, NEXT2):
+        two.gateway.run("ping", "-c1", "-W2", hop)
+    tap, client = Tap(two.outside, "eth1"), two.gateway.udp(EXTERNAL, 4000)
+    said = trace(natvi, BOX % (4000, REMOTE))
+    kernel = said["kernel_route"]
+    assert (kernel["src"], kernel["iif"], kernel["result"], kernel["gateway"], kernel["table"]) == (EXTERNAL, "lo", "ok", SERVER, 254)
+    assert kernel["neighbour"] == two.mac(two.outside, "eth0")
+    assert (said["packet"]["iif"], said["port"]["name"], said["port"]["tc_egress"]) == ("lo", "wan0", True)
+    assert [r["name"] for r in said["rules"]] == ["own"] and said["flow"]["result"] == "miss"
+    assert (said["mapping"]["state"], said["mapping"]["pool"], said["mapping"]["by_chance"]) == ("new", "second", False)
+    assert [(l["number"], l["iif"], l["src"], l["interface"], l["gateway"], l["table"]) for l in said["lookups"]] == \
+        [(2, "lo", POOL2, "wan1", NEXT2, 100)]
+    assert own(said) == ("wan0", "box-nat", "send", "wan1", (POOL2, 4000))
+    assert said["result"]["packet"]["dmac"] == two.mac(two.outside, "eth1")
+    text = natvi.cli("trace", BOX % (4000, REMOTE)).stdout
+    assert all(t in text for t in ("sent by the box itself", "kernel route", "look-up 2", "from the box itself", ", by wan1"))
+
+    client.sendto(b"first", (REMOTE, 53))
+    arrives(tap, said)
+    hit = trace(natvi, BOX % (4000, REMOTE))
+    assert (hit["flow"]["result"], hit["flow"]["hook"], hit["lookups"], hit["rules"]) == ("hit", "box", [], [])
+    assert hit["result"] == said["result"]
+    client.sendto(b"second", (REMOTE, 53))
+    arrives(tap, hit)
+
+    two.cold()
+    said = trace(natvi, BOX % (4001, REMOTE))
+    assert said["kernel_route"]["result"] == said["lookups"][0]["result"] == "no-neighbour"
+    assert own(said) == ("wan0", "box-nat", "send", "wan1", (POOL2, 4001)) and "dmac" not in said["result"]["packet"]
+    two.gateway.udp(EXTERNAL, 4001).sendto(b"cold", (REMOTE, 53))
+    arrives(tap, said)
+
+
+def test_box_port_that_nat_holds(net):
+    """The box would get another port of its address, by chance; then it has it."""
+    natvi = net.running()
+    meet(net)
+    remote, tap = net.outside.udp(SERVER, 53), net.tap()
+    exchange(net.inside.udp(INSIDE, 4000), remote, (SERVER, 53))
+    tap.drain()
+    said = trace(natvi, BOX % (4000, SERVER))
+    port = said["result"]["packet"]["sport"]
+    assert own(said) == ("wan0", "box-nat", "send", "wan0", (EXTERNAL, port)) and port != 4000
+    assert said["rules"] == [] and said["mapping"]["by_chance"] and said["mapping"]["outside_port"] == port
+    assert "none is for what the box itself sends" in natvi.cli("trace", BOX % (4000, SERVER)).stdout
+    net.gateway.udp(EXTERNAL, 4000).sendto(b"own", (SERVER, 53))
+    face = remote.recvfrom(10)[1]
+    assert face[0] == EXTERNAL and face[1] != 4000
+    arrives(tap, said, face)
+    said = trace(natvi, BOX % (4000, SERVER))
+    assert own(said) == ("wan0", "box-nat", "send", "wan0", face) and said["flow"]["result"] == "hit"
+    said = trace(natvi, BOX % (4000, SERVER2))     # the same mapping
+    assert own(said) == ("wan0", "box-nat", "send", "wan0", face)
+    assert said["mapping"]["state"] == "active" and not said["mapping"]["by_chance"]
+
+
+def test_box_untranslated(tc):
+    """A port that NAT could give becomes the box's own; one that it never gives costs nothing. Both leave as they are."""
+    natvi = tc.running()
+    meet(tc)
+    tap = tc.tap()
+    for port, mapping in ((4000, "new"), (40000, None)):
+        said = trace(natvi, BOX % (port, SERVER))
+        assert own(said) == ("wan0", "box-out", "send", "wan0", (EXTERNAL, port))
+        assert (said["mapping"] and said["mapping"]["state"]) == mapping and said["lookups"] == []
+        before = natvi.counter("box-out")
+        tc.gateway.udp(EXTERNAL, port).sendto(b"own", (SERVER, 53))
+        arrives(tap, said)
+        assert natvi.counter("box-out") == before + 1
+    assert [m["inside"]["port"] for m in natvi.show("mappings", "proto", "udp")] == [4000]
+    said = trace(natvi, "iif lo tcp %s:5000 > %s:80 ack" % (EXTERNAL, SERVER))
+    assert said["verdict"]["name"] == "box-out" and said["destination"] is None
+
+
+def test_box_groups(tc):
+    """Multicast and broadcast are never natvi's; the kernel's route says where they leave."""
+    natvi = tc.running(config("tc", [dict(OUT, proto="udp", action="drop"), REFUSE]))
+    meet(tc)
+    tap = tc.tap()
+    client = tc.gateway.udp(EXTERNAL, 4000)
+    client.setsockopt(0, 32, socket.inet_aton(EXTERNAL))     # IPPROTO_IP, IP_MULTICAST_IF
+    said = trace(natvi, BOX % (4000, "224.0.0.251") + " ttl 1")
+    assert said["kernel_route"]["result"] == "multicast" and own(said) == ("wan0", "box-out", "send", "wan0", (EXTERNAL, 4000))
+    assert said["result"]["packet"]["dmac"] == "01:00:5e:00:00:fb"
+    client.sendto(b"group", ("224.0.0.251", 53))
+    arrives(tap, said)
+    said = trace(natvi, BOX % (4000, "255.255.255.255"))
+    assert said["kernel_route"]["result"] == "broadcast" and said["verdict"]["name"] == "box-out"
+    assert said["result"]["packet"]["dmac"] == "ff:ff:ff:ff:ff:ff"
+    assert verdict(natvi, BOX % (4000, SERVER)) == "rule-drop"
+
+
+def test_box_that_natvi_does_not_see(tc):
+    """To the box's own address, by an interface that is not natvi's, and by no way at all: no verdict, but what the kernel does."""
+    far = tc.lab.namespace("far")
+    veth(tc.gateway, "wan1", far, "eth0")
+    far.ip("addr add 192.0.2.130/25 dev eth0")
+    tc.gateway.ip("addr add 192.0.2.129/25 dev wan1", "route add unreachable 198.51.100.2", "route add blackhole 198.51.100.3",
+                  "route add unreachable default table 101", "rule add fwmark 7 lookup 101 priority 101",
+                  "rule add tos 0x10 lookup 101 priority 102", "rule add ipproto udp dport 54 lookup 101 priority 103")
+    natvi = tc.running(config("tc", [dict(OUT, to={}, action="drop"), MASQUERADE]))
+    for address, action, says in ((GATEWAY, "local", "stays in the box"), ("198.51.100.2", "drop", "no route"),
+                                  ("198.51.100.3", "drop", "the kernel refuses it")):
+        said = trace(natvi, BOX % (4000, address))
+        assert (said["verdict"], said["port"], said["result"]["action"], said["result"]["interface"]) == (None, None, action, None)
+        assert said["kernel_route"]["result"] == ("local" if action == "local" else "no-route")
+        text = natvi.cli("trace", BOX % (4000, address)).stdout
+        assert says in text and "natvi does not see it" in text
+    said = trace(natvi, BOX % (4000, "192.0.2.130"))
+    assert (said["verdict"], said["port"], said["result"]["action"], said["result"]["interface"]) == (None, None, "send", "wan1")
+    assert not said["kernel_route"]["enabled"]
+    assert "wan1, which is none of natvi's ports" in natvi.cli("trace", BOX % (4000, "192.0.2.130")).stdout
+    tap, client = Tap(far), tc.gateway.udp(EXTERNAL, 4000)
+    client.sendto(b"own", ("192.0.2.130", 53))
+    arrives(tap, said)
+
+    assert verdict(natvi, BOX % (4000, SERVER)) == "rule-drop"
+    for sentence in (BOX % (4000, SERVER) + " mark 7", BOX % (4000, SERVER) + " dscp 4", (BOX % (4000, SERVER)).replace(":53", ":54")):
+        assert trace(natvi, sentence)["kernel_route"]["result"] == "no-route", sentence
+
+
+def test_box_refused(tc):
+    """A rule that rejects tells the box itself so."""
+    natvi = tc.running(config("tc", [dict(OUT, proto="tcp", action="reject"), MASQUERADE]))
+    meet(tc)
+    said = trace(natvi, "iif lo tcp %s:4000 > %s:80 syn" % (EXTERNAL, SERVER))
+    assert said["verdict"]["name"] == "rule-reject" and said["result"]["action"] == "drop"
+    assert (said["icmp_error"]["icmp_code"], said["icmp_error"]["dst"]) == (13, EXTERNAL)
+    text = natvi.cli("trace", "iif lo tcp %s:4000 > %s:80 syn" % (EXTERNAL, SERVER)).stdout
+    assert "to the box itself, in by wan0" in text
+    assert "begins no conversation" in natvi.cli("trace", "iif lo tcp %s:4000 > %s:80 ack" % (EXTERNAL, SERVER)).stdout
+    own_sock = tc.gateway.tcp(EXTERNAL, 4000, timeout=1)
+    with pytest.raises(OSError) as raised:
+        own_sock.connect((SERVER, 80))
+    assert not isinstance(raised.value, TimeoutError)
+
+
+def test_box_icmp(tc):
+    """An error about a forward to the box itself bears the address that was asked; pings with one identifier are told apart."""
+    natvi = tc.running(config("tc", forwards=[FORWARD_UDP]))
+    meet(tc)
+    tap = tc.tap()
+    tc.outside.udp(SERVER, 5000).sendto(b"nobody", (EXTERNAL, 5300))
+    frame = tap.expect(lambda f: ICMP in f and f[ICMP].type == 3, "the error")
+    said = trace(natvi, "iif lo icmp port-unreachable %s > %s about udp %s:5000 > %s:53 ttl 64" % (GATEWAY, SERVER, SERVER, GATEWAY))
+    packet = said["result"]["packet"]
+    assert said["verdict"]["name"] == "box-nat" and said["flow"]["result"] == "hit"
+    assert (packet["src"], packet["dst"], packet["smac"], packet["dmac"]) == (frame[IP].src, frame[IP].dst, frame.src, frame.dst)
+    assert packet["about"]["dst"] == frame[ICMP].payload.dst == EXTERNAL
+    assert packet["about"]["dport"] == frame[ICMP].payload.dport == 5300
+
+    tc.gateway.run("ping", "-e", 77, "-I", EXTERNAL, "-c", 1, "-W", 2, SERVER)
+    ends = " id 77 %s > %s" % (EXTERNAL, SERVER)
+    assert trace(natvi, "iif lo icmp echo" + ends)["flow"]["result"] == "hit"
+    said = trace(natvi, "iif lo icmp echo-reply" + ends)
+    assert (said["flow"]["result"], said["verdict"]["name"]) == ("other-conversation", "box-out")
+
+
+def test_box_over_nvi0(net):
+    """Where the kernel's own route leads to nvi0: translated by a rule for the box, plain without one, and to what nobody maps."""
+    natvi = start_routed(net)
+    meet(net)
+    remote, tap = net.outside.udp(REMOTE, 53), net.tap()
+    said = trace(natvi, BOX % (4000, REMOTE))
+    assert (said["kernel_route"]["interface"], said["kernel_route"]["result"], said["port"]["name"]) == ("nvi0", "ok", "nvi0")
+    assert (said["nvi"]["verdict"], said["verdict"]["name"], said["result"]["action"]) == ("box-out", "nvi-kernel", "kernel")
+    before = [natvi.counter(name) for name in ("box-out", "nvi-kernel")]
+    net.gateway.udp(EXTERNAL, 4000).sendto(b"plain", (REMOTE, 53))
+    assert remote.recvfrom(10)[1] == (EXTERNAL, 4000)
+    assert [natvi.counter(name) for name in ("box-out", "nvi-kernel")] == [n + 1 for n in before]
+    said = trace(natvi, BOX % (4000, "192.0.2.3"))
+    assert said["kernel_route"]["interface"] == "nvi0" and said["verdict"]["name"] == "no-mapping"
+    assert said["destination"]["pool"] == "public"
+
+    rules = [SNAT, {"name": "box", "local": "out", "to": {"destination": FAR_NET}, "action": {"snat": "public"}}]
+    natvi.reload(dict(routed(net.hook), rules=rules))
+    tap.drain()
+    said = trace(natvi, BOX % (4010, REMOTE))
+    assert [r["name"] for r in said["rules"]] == ["box"] and said["nvi"]["verdict"] == "new-forward"
+    assert (said["lookups"][-1]["number"], said["lookups"][0]["iif"], said["lookups"][-1]["interface"]) == (2, "lo", "wan0")
+    packet = said["result"]["packet"]
+    assert own(said) == ("nvi0", "nvi", "send", "wan0", (packet["src"], 4010)) and in_pool(packet["src"]) and packet["ttl"] == 64
+    net.gateway.udp(EXTERNAL, 4010).sendto(b"own", (REMOTE, 53))
+    arrives(tap, said)
+
+
+def test_box_capture(tc):
+    """A frame that the box has sent, out of a capture: its IP packet, routed anew."""
+    natvi = tc.running()
+    meet(tc)
+    path = tc.lab.dir / "own.pcap"
+    wrpcap(str(path), [Ether(src="02:00:00:00:00:05", dst="02:00:00:00:00:06") / IP(src=EXTERNAL, dst=SERVER) /
+                       UDP(sport=4000, dport=53) / Raw(b"natvi"), Ether(src="02:00:00:00:00:05") / Raw(b"natvi" * 20)])
+    said = trace(natvi, "iif lo", "--pcap", path)
+    assert own(said) == ("wan0", "box-out", "send", "wan0", (EXTERNAL, 4000))
+    assert (said["result"]["packet"]["smac"], said["result"]["packet"]["dmac"]) == \
+        (tc.mac(tc.gateway, "wan0"), tc.mac(tc.outside, "eth0"))
+    done = natvi.cli("trace", "iif lo", "--pcap", path, "--frame", 2, check=False)
+    assert done.returncode and "no IPv4 packet" in done.stderr
+
+
 @needs_tun
 def test_link_without_ethernet(tc):
     """In by a tun: packets begin at the IP header, also those of a capture of Ethernet."""
@@ -355,6 +590,11 @@ def test_link_without_ethernet(tc):
     ("iif lan0 tcp 198.18.0.10:1 > 203.0.113.9:80 sin", '"sin"'),
     ("iif lan1 udp 198.18.0.10:1 > 203.0.113.9:80", "did you mean lan0"),
     ("udp 198.18.0.10:1 > 203.0.113.9:80", "iif NAME"),
+    ("udp 203.0.113.1:1 > 203.0.113.9:80", "iif lo"),
+    ("iif lo udp 198.18.0.10:1 > 203.0.113.9:80", "no address 198.18.0.10"),
+    ("iif lo udp 0.0.0.0:1 > 203.0.113.9:80", "no address 0.0.0.0"),
+    ("iif lo udp 203.0.113.1:1 > 203.0.113.9:80 vlan 7", "without vlan 7"),
+    ("iif lo udp 203.0.113.1:1 > 203.0.113.9:80 len 1501", "len 1500 or less"),
     ("", "no packet is described"),
 ])
 def test_bad_sentences(tc, sentence, says):
@@ -372,8 +612,8 @@ def test_where_it_runs(tc):
         assert done.returncode == 1 and "another network namespace" in done.stderr
     finally:
         natvi.namespace = home
-    done = natvi.cli("trace", "iif lo udp %s:1 > %s:2" % (INSIDE, SERVER), "--json")
-    assert json.loads(done.stdout)["verdict"]["name"] == "not-enabled"
+    veth(tc.gateway, "lan1", tc.inside, "eth1")
+    assert verdict(natvi, "iif lan1 udp %s:1 > %s:2" % (INSIDE, SERVER)) == "not-enabled"
     done = tc.gateway.run(natvi.process.words[natvi.process.words.index("run") - 1], "trace", "--instance", natvi.instance + "x", sentence,
                           check=False)
     assert done.returncode == 3
