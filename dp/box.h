@@ -302,10 +302,14 @@ DP enum stage box_route(struct pkt *p, struct flow *f, struct bucket *b, __u32 s
 /* Send p by its flow. What the kernel has done for it already, the hop and the fragments, is not done again. */
 DP enum stage box_forward(struct pkt *p)
 {
-	struct flow *f = bucket_flow(p->bucket, p->m->slot);
 	enum verdict slow = VERDICT_FORWARD;
 	enum box_way way;
+	struct flow *f;
 
+	p->bucket = handle_bucket(p->m->handle, &p->m->slot);
+	if (!p->bucket)
+		return drop(p, VERDICT_INTERNAL);
+	f = bucket_flow(p->bucket, p->m->slot);
 	if (!(f->flags & FLOW_KERNEL) && p->m->key.proto == IPPROTO_TCP && tcp_news(p, f))
 		tcp_track(p, f, bucket_cold(p->bucket, p->m->slot)->peer_zone);
 	flow_touch(p, f);
@@ -371,11 +375,15 @@ DP bool box_fragment(struct pkt *p)
 DP bool box_flow_find(struct pkt *p)
 {
 	bool query = p->m->icmp_type == ICMP_ECHO || p->m->icmp_type == ICMP_TIMESTAMP;
+	struct bucket *b;
+	__u32 slot = 0;
 
 	if (!flow_find(p))
 		return false;
-	return p->m->key.proto != IPPROTO_ICMP || (p->m->flags & PKT_LATER) ||
-	       query == !!(bucket_flow(p->bucket, p->m->slot)->flags & FLOW_ORIG);
+	if (p->m->key.proto != IPPROTO_ICMP || (p->m->flags & PKT_LATER))
+		return true;
+	b = handle_bucket(p->m->handle, &slot);
+	return b && query == !!(bucket_flow(b, slot)->flags & FLOW_ORIG);
 }
 
 #endif
