@@ -228,6 +228,9 @@ DP enum stage forward(struct pkt *p)
 	f = bucket_flow(p->bucket, p->m->slot);
 	if (!forward_is_common(p, f) && forward_uncommon(p, f, &slow) == DONE)
 		return DONE;
+	p->m->slow = slow;	/* one case to the verifier, whatever it is */
+	settle();
+	slow = p->m->slow & 63;
 	if (slow == VERDICT_FORWARD && !is_to_cross(p, f))
 		return forward_fast(p, f, done);
 	flow_touch(p, f);

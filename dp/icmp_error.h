@@ -213,6 +213,9 @@ DP enum stage icmp_error(struct pkt *p)
 		slow = VERDICT_SLOW_LOCAL;
 	else if (slow == VERDICT_FORWARD && (f->flags & FLOW_SLOW))
 		slow = forward_slow_why(p);
+	p->m->slow = slow;
+	settle();
+	slow = p->m->slow & 63;
 	over = is_to_cross(p, f);
 	if (slow == VERDICT_FORWARD && !over && !rewrite_l2(p, f))
 		return drop(p, VERDICT_TRUNCATED);
