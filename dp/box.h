@@ -243,6 +243,16 @@ DP enum box_way box_way(const struct pkt *p, const struct flow *f, enum verdict 
 	return f->oif == p->m->ifindex ? BOX_HERE : BOX_OUT;
 }
 
+/* The same, one case to the verifier, whatever it is. */
+DP enum box_way box_settled(struct pkt *p, enum box_way way, enum verdict *slow)
+{
+	p->m->slow = *slow;
+	p->m->done = way;
+	settle();
+	*slow = p->m->slow & 63;
+	return p->m->done;
+}
+
 /* Marks and link-layer header, before anything moves. False: the packet is not what it seemed. */
 DP bool box_prepare(struct pkt *p, const struct flow *f, enum box_way way)
 {
@@ -322,7 +332,7 @@ DP enum stage box_forward(struct pkt *p)
 	ident_renew(p, f);
 	if (p->m->flags & PKT_FIRST)
 		fragment_begin(p, 0, VERDICT_FORWARD);
-	way = box_way(p, f, slow);
+	way = box_settled(p, box_way(p, f, slow), &slow);
 	if (!box_prepare(p, f, way) || !rewrite_l3(p, f, 0) || !rewrite_l4(p, f) || !mss_clamp(p))
 		return drop(p, VERDICT_TRUNCATED);
 	return box_send(p, f, way, slow);
@@ -348,7 +358,7 @@ DP enum stage box_icmp_error(struct pkt *p)
 		return kernel(p, VERDICT_HOST_OUT);
 	if (box_route(p, f, b, slot, &slow) == DONE)
 		return DONE;
-	way = box_way(p, f, slow);
+	way = box_settled(p, box_way(p, f, slow), &slow);
 	if (!box_prepare(p, f, way) || !quoted_rewrite(p, &q, f, 0))
 		return drop(p, VERDICT_TRUNCATED);
 	return box_send(p, f, way, slow);
