@@ -104,7 +104,7 @@ int natvi_unmap(struct unmap_args *args)
 	if (!cpu)
 		return 0;
 	cpu->draft.key = args->key;
-	args->result = mapping_delete(&cpu->draft.key, &cpu->draft.back);
+	args->result = mapping_delete(cpu);
 	return 0;
 }
 
