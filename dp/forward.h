@@ -137,6 +137,19 @@ DP void forward_fragment(struct pkt *p, const struct flow *f, enum verdict *slow
 	}
 }
 
+/* Left to the kernel, whose connection it is; what begins or ends one ends the session. */
+DP enum stage accel_leave(struct pkt *p)
+{
+	__s64 handle;
+
+	if (p->m->tcp_flags & (SEEN_SYN | SEEN_FIN | SEEN_RST)) {
+		handle = table_find(&p->m->key);
+		if (handle >= 0)
+			session_end(handle, p->cpu, END_CLOSED);
+	}
+	return kernel(p, VERDICT_ACCEL_KERNEL);
+}
+
 /* What a packet of flow f has to have looked at beyond the hot path: state, route, options. */
 DP enum stage forward_uncommon(struct pkt *p, struct flow *f, enum verdict *slow)
 {
@@ -180,19 +193,6 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, enum verdict *slow
 DP bool accel_holds(const struct pkt *p, const struct flow *f)
 {
 	return likely(!(f->flags & FLOW_ACCEL)) || f->last_seen_s == p->m->now_s;
-}
-
-/* Left to the kernel, whose connection it is; what begins or ends one ends the session. */
-DP enum stage accel_leave(struct pkt *p)
-{
-	__s64 handle;
-
-	if (p->m->tcp_flags & (SEEN_SYN | SEEN_FIN | SEEN_RST)) {
-		handle = table_find(&p->m->key);
-		if (handle >= 0)
-			session_end(handle, p->cpu, END_CLOSED);
-	}
-	return kernel(p, VERDICT_ACCEL_KERNEL);
 }
 
 /* Can f take p as it is, with one look? */
