@@ -195,7 +195,7 @@ destroy()
 
 	[ -z "$daemon" ] || ended $daemon || kill -9 $daemon
 	rm -rf /sys/fs/bpf/natvi
-	for ns in in gw out; do
+	for ns in in blue gw out; do
 		ip netns del $ns 2>/dev/null
 	done
 	daemon=
@@ -240,16 +240,25 @@ run()
 	destroy
 }
 
+# shellcheck source=tests/kernel/vrf.sh
+. /vrf.sh
+
 mkdir -p $WORK
 mkfifo $WORK/open
 exec 9<>$WORK/open
 dd if=/dev/urandom of=$WORK/sent bs=64k count=32 2>/dev/null
 daemon=
 modprobe xfrm_user
+mkdir -p /run/cgroup && mount -t cgroup2 cgroup2 /run/cgroup	# `ip vrf exec` wants it
 
 run "" "NAT on tc" off off "NAT on XDP" native native
 if modprobe 8021q; then
 	run .7 "VLAN on tc, XDP at the WAN" off native "VLAN on tc" off off
 else
 	echo "SKIP VLAN: this kernel has no 8021q"
+fi
+if modprobe vrf && modprobe 8021q; then
+	run_vrf
+else
+	echo "SKIP VRF: this kernel has no vrf, or no 8021q"
 fi
