@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Acceleration where somebody else's rules are at work: a container host."""
+import json
+
+import pytest
+
+from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, REMOTE, SERVER, Topology
+from lab import veth
+from router import Router, accelerated
+from services import iperf3
+
+PORT = 5201         # of iperf3, published by the host
+CONTAINERS = "198.18.0.0/24"
+
+DOCKER = """
+table ip nat {
+  chain PREROUTING { type nat hook prerouting priority dstnat; fib daddr type local jump DOCKER; }
+  chain OUTPUT { type nat hook output priority -100; ip daddr != 127.0.0.0/8 fib daddr type local jump DOCKER; }
+  chain POSTROUTING {
+    type nat hook postrouting priority srcnat;
+    ip saddr %(net)s oifname != "br0" masquerade
+    %(hairpin)s
+  }
+  chain DOCKER { tcp dport %(port)d dnat to %(to)s; }
+}
+table ip filter {
+  chain FORWARD {
+    type filter hook forward priority filter; policy drop;
+    ct state invalid counter drop
+    oifname "br0" ct state established,related accept
+    iifname != "br0" oifname "br0" ip daddr %(to)s tcp dport %(port)d accept
+    iifname "br0" oifname != "br0" accept
+    iifname "br0" oifname "br0" accept
+  }
+}
+"""
+HAIRPIN = "ip saddr %s ip daddr %s ct status dnat masquerade" % (CONTAINERS, CONTAINERS)
+
+
+class ContainerHost(Router):
+    """A gateway whose containers hang on a bridge; the first of them publishes a port.
+
+        inside 198.18.0.10, second 198.18.0.11 -- c0, c1: br0 [gateway 198.18.0.1, 203.0.113.1] wan0 -- 203.0.113.9 outside
+    """
+
+    def __init__(self, lab, hairpin=""):
+        self.lab, self.hook = lab, "tc"
+        self.gateway, self.inside, self.second, self.outside = (lab.namespace(role) for role in ("gw", "c0", "c1", "out"))
+        self.gateway.sysctl("net.ipv4.ip_forward", 1)
+        self.gateway.ip("link add br0 type bridge", "addr add %s/24 dev br0" % GATEWAY, "link set br0 up")
+        for number, (namespace, address) in enumerate(((self.inside, INSIDE), (self.second, INSIDE2))):
+            veth(self.gateway, "c%d" % number, namespace, "eth0")
+            self.gateway.ip("link set c%d master br0" % number)
+            namespace.ip("addr add %s/24 dev eth0" % address, "route add default via %s" % GATEWAY)
+        veth(self.gateway, "wan0", self.outside, "eth0")
+        self.gateway.ip("addr add %s/24 dev wan0" % EXTERNAL, "route add default via %s" % SERVER)
+        self.outside.ip("addr add %s/24 dev eth0" % SERVER, "addr add %s/32 dev lo" % REMOTE)
+        self.rules(DOCKER % {"net": CONTAINERS, "port": PORT, "to": INSIDE, "hairpin": hairpin})
+
+    def running(self):
+        return Topology.running(self, None, "br0", "wan0", "--accelerate")
+
+
+def received(namespace):
+    stats = json.loads(namespace.run("ip", "-j", "-s", "link", "show", "eth0").stdout)[0]["stats64"]["rx"]
+    return stats["bytes"], stats["packets"]
+
+
+def transfer(host, natvi, server, client, address, *options):
+    """A transfer of which nearly all is sent on by natvi, in packets far larger than the MTU."""
+    receiver = client if "-R" in options else server
+    before, (bytes_, packets) = accelerated(natvi), received(receiver)
+    end = iperf3(server, client, address, *options)
+    after, now = received(receiver), accelerated(natvi) - before
+    size = (after[0] - bytes_) / (after[1] - packets)
+    assert end["sum_received"]["bytes"] > 50 << 20
+    assert size > 10000, "packets of %d bytes arrive" % size
+    assert now > 0.9 * (after[1] - packets), (now, after[1] - packets)
+    assert natvi.counter("accel-kernel") < now / 20
+    assert host.invalid() == 0
+
+
+@pytest.mark.parametrize("options", [(), ("-R",)])
+def test_container_to_outside(lab, options):
+    host = ContainerHost(lab)
+    natvi = host.running()
+    transfer(host, natvi, host.outside, host.inside, REMOTE, *options)
+
+
+@pytest.mark.parametrize("options", [(), ("-R",)])
+def test_published_port(lab, options):
+    host = ContainerHost(lab)
+    natvi = host.running()
+    transfer(host, natvi, host.inside, host.outside, EXTERNAL, *options)
+
+
+@pytest.mark.parametrize("options", [(), ("-R",)])
+@pytest.mark.parametrize("bridged", [False, True])
+def test_hairpin(lab, options, bridged):
+    """The published port from another container, by br0 and back. With br_netfilter the bridge itself does it, past br0."""
+    host = ContainerHost(lab, HAIRPIN)
+    host.gateway.sysctl("net.bridge.bridge-nf-call-iptables", int(bridged))
+    iperf3(host.inside, host.second, EXTERNAL, *options, seconds=1)
+    natvi = host.running()
+    if not bridged:
+        transfer(host, natvi, host.inside, host.second, EXTERNAL, *options)
+        return
+    assert iperf3(host.inside, host.second, EXTERNAL, *options, seconds=1)["sum_received"]["bytes"] > 50 << 20
+    assert accelerated(natvi) == 0
+    assert host.invalid() == 0
+
+
+def test_containers_among_themselves(lab):
+    """What stays on the bridge is none of natvi's business."""
+    host = ContainerHost(lab)
+    natvi = host.running()
+    end = iperf3(host.inside, host.second, INSIDE, seconds=1)
+    assert end["sum_received"]["bytes"] > 50 << 20
+    assert accelerated(natvi) == 0
