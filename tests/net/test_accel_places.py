@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Acceleration where somebody else's rules are at work: a container host."""
+"""Acceleration where somebody else's rules are at work: a container host, a shaped uplink."""
 import json
+import time
 
 import pytest
 
 from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, REMOTE, SERVER, Topology
-from lab import veth
+from lab import veth, wait_for
 from router import Router, accelerated
 from services import iperf3
 
@@ -117,3 +118,62 @@ def test_containers_among_themselves(lab):
     end = iperf3(host.inside, host.second, INSIDE, seconds=1)
     assert end["sum_received"]["bytes"] > 50 << 20
     assert accelerated(natvi) == 0
+
+
+# Shapers
+
+RATE_MBIT = 20
+SHAPERS = {"tbf": "tbf rate %dmbit burst 64kb latency 50ms" % RATE_MBIT, "htb": "htb default 1"}
+
+
+def shape(net, kind):
+    net.gateway.run("tc", "qdisc", "replace", "dev", "wan0", "root", "handle", "1:", *SHAPERS[kind].split())
+    if kind == "htb":
+        net.gateway.run("tc", "class", "replace", "dev", "wan0", "parent", "1:", "classid", "1:1", "htb", "rate",
+                        "%dmbit" % RATE_MBIT)
+
+
+def mbit(net, *options):
+    return iperf3(net.outside, net.inside, SERVER, *options)["sum_received"]["bits_per_second"] / 1e6
+
+
+def rate_mbit(net, seconds=0.3):
+    """What arrives outside."""
+    bytes_, start = received(net.outside)[0], time.monotonic()
+    time.sleep(seconds)
+    return (received(net.outside)[0] - bytes_) * 8e-6 / (time.monotonic() - start)
+
+
+def xdp_mode(net, interface):
+    return json.loads(net.gateway.run("ip", "-j", "link", "show", interface).stdout)[0].get("xdp", {}).get("mode", 0)
+
+
+@pytest.mark.parametrize("kind", SHAPERS)
+@pytest.mark.parametrize("xdp", ["auto", "native"])
+def test_shaper_shapes(lab, kind, xdp):
+    """What is accelerated waits in the output's qdisc, also where XDP would pass it by."""
+    net = Router(lab, "xdp" if xdp == "native" else "tc")
+    shape(net, kind)
+    natvi = net.running({"interfaces": [{"name": name, "xdp": xdp} for name in ("lan0", "wan0")], "accelerate": True})
+    assert (xdp_mode(net, "wan0") == 0) == (xdp == "auto")
+    assert 0.5 * RATE_MBIT < mbit(net) < 1.15 * RATE_MBIT
+    assert accelerated(natvi) > 100
+    assert net.invalid() == 0
+
+
+@pytest.mark.parametrize("whose, kind", [("kernel", "tbf"), ("natvi", "htb")])
+def test_shaper_that_comes_later(lab, hook, kind, whose):
+    """In the midst of a transfer, be its connection the kernel's or natvi's; and without it all is as before."""
+    net, sent_on = (Router(lab, hook), "accelerated") if whose == "kernel" else (Topology(lab, hook), "forward")
+    natvi = net.running()
+    net.outside.spawn("iperf3", "-s", "-1", "--forceflush").wait_output("Server listening")
+    net.inside.spawn("iperf3", "-c", SERVER, "-t", 20)
+    wait_for(lambda: natvi.counter(sent_on) > 1000, 10, "a transfer")
+    assert rate_mbit(net) > 5 * RATE_MBIT
+    shape(net, kind)
+    wait_for(lambda: rate_mbit(net) < 1.15 * RATE_MBIT, 2, "the transfer to be shaped")
+    before = natvi.counter(sent_on)
+    assert 0.5 * RATE_MBIT < rate_mbit(net, 1) < 1.15 * RATE_MBIT
+    assert natvi.counter(sent_on) > before + 20
+    net.gateway.run("tc", "qdisc", "del", "dev", "wan0", "root")
+    wait_for(lambda: rate_mbit(net) > 5 * RATE_MBIT, 3, "the transfer to be as fast as before")
