@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""Acceleration where somebody else's rules are at work: a container host, a shaped uplink."""
+"""Acceleration where somebody else's rules are at work: a container host, a router with firewalld, a shaped uplink."""
 import json
 import time
 
 import pytest
 
+from firewalld import Firewalld
 from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, REMOTE, SERVER, Topology
 from lab import veth, wait_for
 from router import Router, accelerated
-from services import iperf3
+from services import Nginx, iperf3
+from uplinks import Download
 
 PORT = 5201         # of iperf3, published by the host
 CONTAINERS = "198.18.0.0/24"
@@ -118,6 +120,83 @@ def test_containers_among_themselves(lab):
     end = iperf3(host.inside, host.second, INSIDE, seconds=1)
     assert end["sum_received"]["bytes"] > 50 << 20
     assert accelerated(natvi) == 0
+
+
+# firewalld
+
+ZONES = {
+    "zones/internal.xml": '<zone><interface name="lan0"/></zone>',
+    "zones/external.xml": '<zone><masquerade/><interface name="wan0"/></zone>',
+    "policies/outward.xml": '<policy target="ACCEPT"><ingress-zone name="internal"/><egress-zone name="external"/></policy>',
+}
+REJECT = 'rule family="ipv4" destination address="%s" reject' % REMOTE
+
+
+class FirewalldRouter(Router):
+    """The rules are firewalld's."""
+
+    def __init__(self, lab, hook):
+        super().__init__(lab, hook, rules="")
+        self.firewalld = Firewalld(self.gateway, ZONES)
+        self.nginx = Nginx(self.outside)
+        self.nginx.file("small", 1000)
+
+    def refused(self):
+        """Is a new connection to REMOTE answered by an error at once?"""
+        return self.inside.run("curl", "-sS", "--max-time", 5, "-o", "/dev/null", "http://%s/small" % REMOTE,
+                               check=False).returncode == 7
+
+    def download(self, natvi):
+        """One under way, and accelerated."""
+        before, transfer = accelerated(natvi), Download(self.nginx, self.inside, REMOTE, 24 << 20)
+        wait_for(lambda: accelerated(natvi) > before + 20, 10, "the transfer to be accelerated")
+        return transfer
+
+
+@pytest.fixture
+def firewalled(lab, hook):
+    return FirewalldRouter(lab, hook)
+
+
+def test_firewalld(firewalled):
+    """Zones and masquerading are firewalld's; a reload leaves transfers alone, and they accelerated."""
+    natvi = firewalled.running()
+    transfer = firewalled.download(natvi)
+    firewalled.firewalld.cmd("--reload")
+    transfer.goes_on()
+    before = accelerated(natvi)
+    wait_for(lambda: accelerated(natvi) > before + 20, 2, "the transfer to be accelerated again")
+    transfer.finish()
+    assert {line.split()[0] for line in firewalled.nginx.log().splitlines()} == {EXTERNAL}
+    end = iperf3(firewalled.outside, firewalled.inside, SERVER)
+    assert accelerated(natvi) > end["sum_received"]["bytes"] // 65536
+
+
+def test_firewalld_rejects(firewalled):
+    """A rich rule is for what begins, as without natvi, and for all once conntrack has forgotten; a reload takes it away."""
+    natvi = firewalled.running()
+    transfer = firewalled.download(natvi)
+    assert not firewalled.refused()
+    firewalled.firewalld.cmd("--policy=outward", "--add-rich-rule", REJECT)
+    wait_for(firewalled.refused, 2, "a new connection to be refused")
+    transfer.goes_on()
+    firewalled.gateway.run("conntrack", "-D", "-p", "tcp", "--dport", "80")
+    wait_for(lambda: transfer.stands(0.5), 2, "the transfer to be stopped")
+    firewalled.firewalld.cmd("--reload")
+    wait_for(lambda: not firewalled.refused(), 2, "a new connection")
+
+
+def test_firewalld_panics(firewalled):
+    """In panic nothing passes, and afterwards all goes on."""
+    natvi = firewalled.running()
+    transfer = firewalled.download(natvi)
+    firewalled.firewalld.cmd("--panic-on")
+    wait_for(lambda: transfer.stands(0.5), 2, "the transfer to be stopped")
+    firewalled.firewalld.cmd("--panic-off")
+    transfer.goes_on()
+    before = accelerated(natvi)
+    wait_for(lambda: accelerated(natvi) > before + 20, 5, "the transfer to be accelerated again")
+    transfer.finish()
 
 
 # Shapers
