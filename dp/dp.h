@@ -108,19 +108,7 @@ DP enum stage dp_stages(struct pkt *p)
 	f = flow_hit(p);
 	if (likely(f))
 		return forward_fast(p, f, VERDICT_FORWARD);
-	return env_hits_only(p) ? punt(p) : dp_translate(p);
-}
-
-/* What is left to do when it is decided what becomes of p; its action. */
-DP int dp_end(struct pkt *p)
-{
-	if (env_hits_only(p))
-		return p->m->action;
-	if (unlikely(p->m->flags & PKT_FIRST) && !(p->control->flags & CONTROL_NO_NAT))
-		fragment_done(p);
-	if (unlikely(p->m->error_type))
-		icmp_answer_apart(p->ctx);
-	return p->m->action;
+	return env_hits_only(p) ? punt(p) : NEXT;
 }
 
 DP int dp_run(void *ctx)
@@ -129,8 +117,22 @@ DP int dp_run(void *ctx)
 
 	if (!dp_begin(p))
 		return env_drop(p);
-	dp_stages(p);
-	return dp_end(p);
+	return dp_stages(p) == NEXT ? env_rest(p) : p->m->action;
+}
+
+/* The rest of the way of a packet that needs more than one look: env_rest() leads here. */
+DP int dp_rest(ENV_CONTEXT *ctx)
+{
+	struct pkt packet = { .ctx = ctx }, *p = &packet;
+
+	if (!pkt_begin(p))
+		return env_drop(p);
+	dp_translate(p);
+	if ((p->m->flags & PKT_FIRST) && !(p->control->flags & CONTROL_NO_NAT))
+		fragment_done(p);
+	if (p->m->error_type)
+		icmp_answer_apart(p->ctx);
+	return p->m->action;
 }
 
 /* On its way out of nvi0. */
@@ -140,10 +142,7 @@ DP int dp_nvi_out(void *ctx)
 
 	if (!dp_begin(p))
 		return env_drop(p);
-	if (nvi_out(p) == DONE)
-		return p->m->action;
-	dp_translate(p);
-	return dp_end(p);
+	return nvi_out(p) == NEXT ? env_rest(p) : p->m->action;
 }
 
 /* At nvi0's far end. */

@@ -38,6 +38,7 @@
  *   void env_begin(struct pkt *)			sets the hook's part of p->m
  *   void env_pointers(struct pkt *)			sets data and data_end
  *   bool env_hits_only(const struct pkt *)		true: a miss is left to the next hook
+ *   int env_rest(struct pkt *)				what dp_rest() makes of it, in a program of its own
  *   int env_punt / env_drop / env_kernel(struct pkt *)	actions
  *   int env_redirect(struct pkt *, __u32 ifindex)	send the frame as it is out of there; natvi's egress lets it pass
  *   int env_enter(struct pkt *, __u32 ifindex)		have it come in there
