@@ -99,17 +99,22 @@ DP void accel_draft(struct pkt *p, const struct ct *ct, const struct port *in, b
 
 /*
  * Would the kernel's own look-up, by the old source and the new destination, lead the way that p goes? Then it also knows
- * the path's MTU, which p does not show. in: ifindex that p came in by.
+ * the path's MTU. What the route itself is limited to it would name only if that is locked, but p's own route shows it.
+ * in: ifindex that p came in by.
  */
 DP bool accel_route(struct pkt *p, const struct tuple *key, __u32 in)
 {
 	struct route *r = &p->cpu->draft.route;
 	struct tuple *t = &p->cpu->fragment_key;
+	__u32 mtu;
 
 	*t = p->m->key;
 	t->src = key->src;
 	t->sport = key->sport;
 	env_route(p, in, t, r, p->m->mark);
+	mtu = env_route_mtu(p);
+	if (mtu && (!r->mtu || mtu < r->mtu))
+		r->mtu = mtu;
 	return r->result == ROUTE_OK && r->oif == p->m->ifindex;
 }
 

@@ -29,7 +29,7 @@ def stands_still(natvi):
 
 def moves(natvi, timeout=5):
     before = accelerated(natvi)
-    wait_for(lambda: accelerated(natvi) > before + 10, timeout, "acceleration")
+    wait_for(lambda: accelerated(natvi) > before + 10, timeout, "acceleration after %d" % before)
 
 
 @pytest.mark.parametrize("hook, how", [("tc", "freeze"), ("tc", "stop"), ("xdp", "kill")])
@@ -53,11 +53,11 @@ def test_transfer_outlives_the_daemon(router, how):  # noqa: F811
 
 
 def test_transfer_outlives_stop_and_start(router):  # noqa: F811
-    """Also at full speed, where a window is much larger than what the kernel sees of it."""
+    """Also a fast one, whose window is much larger than what the kernel sees of it."""
     server = router.outside.spawn("iperf3", "-s", "-1", "-p", 5201, "--forceflush")
     server.wait_output("Server listening")
     natvi = router.running()
-    client = router.inside.spawn("iperf3", "-c", SERVER, "-p", 5201, "-t", 9, "-J")
+    client = router.inside.spawn("iperf3", "-c", SERVER, "-p", 5201, "-t", 9, "-b", "300M", "-J")
     moves(natvi)
     natvi.stop()
     natvi.start(router.config())
