@@ -28,7 +28,7 @@ def with_port(router, name):  # noqa: F811
     return config
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("hook, rule", [("xdp", "from"), ("tc", "iif"), ("xdp", "fwmark")])
 def test_policy_routing(router, rule):  # noqa: F811
     """By what it came from, came in by, was marked with: all by the second uplink, and accelerated."""
     words, ruleset = RULES[rule]
@@ -87,7 +87,7 @@ def passes(talk, text):
         return False
 
 
-@pytest.mark.parametrize("what", ["link", "route"])
+@pytest.mark.parametrize("hook, what", [("xdp", "link"), ("tc", "route")])
 def test_path_mtu(router, what):  # noqa: F811
     """Too big for the way out: the sender is told so, in both families, and transfers work."""
     if what == "link":
@@ -124,6 +124,7 @@ def test_path_mtu(router, what):  # noqa: F811
     assert router.invalid() == 0
 
 
+@pytest.mark.parametrize("hook", ["tc"])
 def test_excluded(router):  # noqa: F811
     """By port, address, mark: these work, and are the kernel's; what is beside them is not."""
     router.rules(MASQUERADE + FIREWALL % "" + 'table inet marks { chain pre { type filter hook prerouting priority mangle; '
