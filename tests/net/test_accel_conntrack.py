@@ -28,15 +28,16 @@ def test_timeouts_stay_full(router):  # noqa: F811
     udp, tcp = talking(router), talking(router, "tcp")
     speedy(natvi, udp, tcp)
     router.outside.spawn("iperf3", "-s", "-1", "-p", number, "--forceflush").wait_output("Server listening")
-    sender = router.inside.spawn("iperf3", "-c", SERVER, "-p", number, "-t", 7, "-b", "400M")
-    wait_for(lambda: len(router.tracked("-p", "tcp", "--orig-port-dst", number)) == 2, 5, "the transfer to begin")
+    sender = router.inside.spawn("iperf3", "-c", SERVER, "-p", number, "--cport", 4000, "-t", 7, "-b", "400M")
+    wait_for(lambda: router.tracked("-p", "tcp", "--orig-port-src", 4000), 5, "the transfer to begin")
     end, looked = time.monotonic() + 4.5, 0
     while time.monotonic() < end:
         udp.turn()
         tcp.turn()
         (_, left, _), = router.tracked(*SELECT)
         assert left >= UDP_S - 3
-        for state, left, line in router.tracked("-p", "tcp"):
+        for select in (("--orig-port-dst", 5000), ("--orig-port-src", 4000)):
+            (state, left, line), = router.tracked("-p", "tcp", *select)
             assert state == "ESTABLISHED" and left >= TCP_S - 3, line
         looked += 1
     assert looked > 5 and sender.alive()
