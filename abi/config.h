@@ -33,6 +33,7 @@
  *   fragments   LRU_HASH struct tuple -> struct fragment  see abi/fragment.h
  *   fragment_sources LRU_HASH struct addr_key -> struct fragment_source
  *   ids         ARRAY [1] struct ids
+ *   rest        PROG_ARRAY [1]                            what ingress goes on to where one look is not enough
  *   cpu         PERCPU_ARRAY [2] struct cpu               0: packets, 1: SYSCALL programs
  *   events      RINGBUF struct event
  *   requests    RINGBUF struct event                      what the datapath asks of the daemon, kinds REQUEST_*

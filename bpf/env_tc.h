@@ -244,6 +244,14 @@ ENV_GLOBAL int skb_sum(struct __sk_buff *skb, __u32 off, __u32 len)
 	return w.sum < 0 || w.left ? -1 : csum_fold(w.sum);
 }
 
+DP __u32 env_sum_quote(const struct cpu *cpu, __u32 len)
+{
+	OPAQUE(len);
+	if (len > NATVI_ICMP_QUOTE_BYTES)
+		return 0;
+	return csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)cpu->quote, len & ~3u, 0));
+}
+
 DP int env_sum(struct pkt *p, __u32 off, __u32 len)
 {
 	return skb_sum(p->ctx, off, len);

@@ -75,8 +75,10 @@ DP bool env_l4_csum(struct pkt *p, __u32 off, __u16 addr_delta, __u16 port_delta
 
 /* Never reached at XDP. */
 DP void env_mark_slow(struct pkt *p, __u32 mark) {}
+DP int env_rest(struct pkt *p) { return XDP_PASS; }
 DP int env_load(struct pkt *p, __u32 off, void *to, __u32 len) { return -1; }
 DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len) { return -1; }
+DP __u32 env_sum_quote(const struct cpu *cpu, __u32 len) { return 0; }
 DP int env_sum(struct pkt *p, __u32 off, __u32 len) { return -1; }
 DP int env_enter(struct pkt *p, __u32 ifindex) { return XDP_PASS; }
 DP int env_resolve(struct pkt *p, __u32 ifindex) { return XDP_PASS; }

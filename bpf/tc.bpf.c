@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* tc.bpf.c - the hook at tc ingress and the programs that the daemon calls. */
-#include "env_tc.h"
+#include "env_rest.h"
 #include "dp/dp.h"
 
 SEC("tc")
 int natvi_tc_ingress(struct __sk_buff *skb)
 {
 	return dp_run(skb);
+}
+
+/* What ingress and nvi0's egress go on to. */
+SEC("tc")
+int natvi_tc_rest(struct __sk_buff *skb)
+{
+	return dp_rest(skb);
 }
 
 /* At a port's tc egress: what the box itself sends. */
@@ -104,7 +111,7 @@ int natvi_unmap(struct unmap_args *args)
 	if (!cpu)
 		return 0;
 	cpu->draft.key = args->key;
-	args->result = mapping_delete(&cpu->draft.key, &cpu->draft.back);
+	args->result = mapping_delete(cpu);
 	return 0;
 }
 

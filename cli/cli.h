@@ -17,12 +17,13 @@ enum cli_exit {
 };
 
 
-enum { CLI_TAKES_JSON = 1, CLI_TAKES_LIMIT = 2, CLI_TAKES_CONFIRM = 4, CLI_TAKES_CONFIG = 8, CLI_TAKES_PCAP = 16 };
+enum { CLI_TAKES_JSON = 1, CLI_TAKES_LIMIT = 2, CLI_TAKES_CONFIRM = 4, CLI_TAKES_CONFIG = 8, CLI_TAKES_PCAP = 16, CLI_TAKES_ACCEL = 32 };
 
 /* What the options of a command said. */
 struct cli_opts {
 	const char *instance;
 	bool json;
+	bool not_accelerated;
 	const char *config;	/* -c; NULL: none given */
 	long limit;		/* -1: none given */
 	long confirm_s;		/* -1: none given */

@@ -64,12 +64,13 @@ static long number(const char *option, const char *text, long lo, long hi)
 	return -1;
 }
 
-enum { OPT_INSTANCE = 256, OPT_JSON, OPT_LIMIT, OPT_CONFIRM, OPT_PCAP, OPT_FRAME };
+enum { OPT_INSTANCE = 256, OPT_JSON, OPT_LIMIT, OPT_CONFIRM, OPT_PCAP, OPT_FRAME, OPT_NOT_ACCELERATED };
 
 static const struct option long_options[] = {
 	{ "instance", required_argument, NULL, OPT_INSTANCE },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
+	{ "not-accelerated", no_argument, NULL, OPT_NOT_ACCELERATED },
 	{ "confirm", required_argument, NULL, OPT_CONFIRM },
 	{ "pcap", required_argument, NULL, OPT_PCAP },
 	{ "frame", required_argument, NULL, OPT_FRAME },
@@ -83,6 +84,7 @@ static bool allowed(int opt, int takes)
 	switch (opt) {
 	case OPT_JSON: return takes & CLI_TAKES_JSON;
 	case OPT_LIMIT: return takes & CLI_TAKES_LIMIT;
+	case OPT_NOT_ACCELERATED: return takes & CLI_TAKES_ACCEL;
 	case OPT_CONFIRM: return takes & CLI_TAKES_CONFIRM;
 	case 'c': return takes & CLI_TAKES_CONFIG;
 	case OPT_PCAP: case OPT_FRAME: return takes & CLI_TAKES_PCAP;
@@ -103,6 +105,9 @@ static bool take(int opt, struct cli_opts *out)
 		return false;
 	case OPT_JSON:
 		out->json = true;
+		return true;
+	case OPT_NOT_ACCELERATED:
+		out->not_accelerated = true;
 		return true;
 	case 'c':
 		out->config = optarg;

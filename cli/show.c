@@ -54,11 +54,16 @@ static int read_filter(struct show *show, const struct subject *subject)
 	char err[256];
 	int ret;
 
+	if (opts->not_accelerated && subject->run != show_sessions)
+		return cli_error(CLI_USAGE, "show %s: --not-accelerated goes with sessions: natvi show sessions --not-accelerated",
+				 subject->name);
 	if (!subject->filters && opts->n_words > 1)
 		return cli_error(CLI_USAGE, "show %s takes no filter (\"%s\")", subject->name, opts->words[1]);
 	ret = filter_from_words(&show->filter, opts->n_words - 1, opts->words + 1, err, sizeof(err));
 	if (!ret && subject->run == show_mappings)
 		ret = filter_check_mapping(&show->filter, err, sizeof(err));
+	if (!ret && opts->not_accelerated)
+		ret = filter_check_connection(&show->filter, err, sizeof(err));
 	return ret ? cli_error(CLI_USAGE, "%s", err) : CLI_OK;
 }
 
@@ -99,6 +104,7 @@ int show_open(struct show *show)
 
 void show_close(struct show *show)
 {
+	ct_masters_free(&show->masters);
 	free(show->pools);
 	free(show->zones);
 	ports_free(show->ports);
@@ -114,7 +120,7 @@ int cmd_show(int argc, char **argv)
 	struct show show = { .opts = &opts };
 	int code;
 
-	if (!cli_parse(argc, argv, CLI_TAKES_JSON | CLI_TAKES_LIMIT, &opts, &code))
+	if (!cli_parse(argc, argv, CLI_TAKES_JSON | CLI_TAKES_LIMIT | CLI_TAKES_ACCEL, &opts, &code))
 		return code;
 	if (!opts.n_words)
 		return cli_error(CLI_USAGE, "show what? sessions, mappings, pools, rules, interfaces, zones, stats or drops");
@@ -125,7 +131,7 @@ int cmd_show(int argc, char **argv)
 	if (!code)
 		code = show_open(&show);
 	if (!code)
-		code = subject->run(&show);
+		code = opts.not_accelerated ? show_not_accelerated(&show) : subject->run(&show);
 	show_close(&show);
 	return code;
 }
@@ -146,13 +152,25 @@ void show_endpoint(struct line *line, const union addr *addr, __be16 port, uint8
 	line_number(line, ntohs(port));
 }
 
-void show_direction(struct line *line, const char *key, const struct tuple *t, uint64_t packets, uint64_t bytes)
+void show_tuple(struct line *line, const struct tuple *t)
 {
-	line_json_open(line, key);
+	show_endpoint(line, &t->src, t->sport, t->proto);
+	line_text(line, " -> ");
+	show_endpoint(line, &t->dst, t->dport, t->proto);
+}
+
+void show_ends(struct line *line, const struct tuple *t)
+{
 	line_json_addr(line, "src", &t->src);
 	line_json_number(line, "sport", ntohs(t->sport));
 	line_json_addr(line, "dst", &t->dst);
 	line_json_number(line, "dport", ntohs(t->dport));
+}
+
+void show_direction(struct line *line, const char *key, const struct tuple *t, uint64_t packets, uint64_t bytes)
+{
+	line_json_open(line, key);
+	show_ends(line, t);
 	line_json_number(line, "packets", packets);
 	line_json_number(line, "bytes", bytes);
 	line_json_close(line);

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/ports.h"
+#include "lib/conntrack.h"
 #include "lib/filter.h"
 #include "lib/line.h"
 #include "lib/maps.h"
@@ -20,6 +21,7 @@ struct show {
 	struct filter filter;
 	struct pool *pools;	/* [NATVI_MAX_POOLS], copied when the show began */
 	struct zone *zones;	/* [NATVI_MAX_ZONES] likewise */
+	struct ct_masters masters;	/* of the kernel's connections; read where accelerated sessions are shown */
 };
 
 /*
@@ -39,11 +41,25 @@ int show_zones(struct show *show);
 int show_stats(struct show *show);
 int show_drops(struct show *show);
 
+/* `show sessions --not-accelerated`. */
+int show_not_accelerated(struct show *show);
+
+/* How much of all traffic was accelerated: a new JSON object; a line. Does the instance accelerate, or has it? */
+struct json_t *show_share_json(const struct counters *counters);
+void show_share_text(const struct counters *counters);
+bool show_accelerates(const struct maps *maps, const struct counters *counters);
+
 /* Append "a.b.c.d:port"; without the port where the protocol has none. port: network byte order. */
 void show_endpoint(struct line *line, const union addr *addr, __be16 port, uint8_t proto);
 
+/* Append "source -> destination" with ports. */
+void show_tuple(struct line *line, const struct tuple *t);
+
 /* Append "key": {"src", "sport", "dst", "dport", "packets", "bytes"} of one direction. */
 void show_direction(struct line *line, const char *key, const struct tuple *t, uint64_t packets, uint64_t bytes);
+
+/* Append "src", "sport", "dst", "dport" to the object that is open. */
+void show_ends(struct line *line, const struct tuple *t);
 
 /* Name of a zone by its number; "#N" when it has none. */
 const char *show_zone(const struct show *show, uint32_t zone, char buf[NATVI_NAME_LEN]);

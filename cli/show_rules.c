@@ -18,7 +18,8 @@
 #define WAY_LEN		(NATVI_NAME_LEN + 8)
 #define NEW_LEN		(ADDR_TEXT_LEN + PORTS_TEXT_LEN + NATVI_NAME_LEN + 8)
 
-static const char *const traffic_words[] = { "through", "to-box", "to-pool", "from-box" };	/* by bit */
+#define TRAFFIC_BITS	6
+static const char *const traffic_words[TRAFFIC_BITS] = { "through", "to-box", "to-pool", "from-box", NULL, "exclude" };	/* by bit */
 
 /* Append to text, with a separator if there is something. */
 static void append(char *text, size_t size, const char *separator, const char *more)
@@ -73,8 +74,8 @@ static const char *prefix_text(const union addr *addr, uint8_t len, char buf[ADD
 static const char *traffic_text(uint8_t traffic, char buf[64])
 {
 	*buf = '\0';
-	for (int i = 0; i < 4; i++)
-		if (traffic >> i & 1)
+	for (int i = 0; i < TRAFFIC_BITS; i++)
+		if (traffic_words[i] && (traffic >> i & 1))
 			append(buf, 64, ",", traffic_words[i]);
 	return buf;
 }
@@ -205,8 +206,8 @@ static json_t *rule_json(const struct show *show, const struct rule_text *t, con
 	for (int i = 0; i < FIELDS; i++)
 		if (keys[i])
 			json_object_set_new(object, keys[i], json_string(t->field[i]));
-	for (int i = 0; i < 4; i++)
-		if (rule->traffic >> i & 1)
+	for (int i = 0; i < TRAFFIC_BITS; i++)
+		if (traffic_words[i] && (rule->traffic >> i & 1))
 			json_array_append_new(traffic, json_string(traffic_words[i]));
 	for (int i = 0; i < 64; i++)
 		if (rule->dscp >> i & 1)
@@ -224,7 +225,8 @@ static int count_session(const struct session *session, void *arg)
 {
 	uint32_t *sessions = arg;
 
-	sessions[session->cold.rule]++;
+	if (session->cold.rule)
+		sessions[session->cold.rule]++;
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct printer {
 	struct show *show;
 	struct table *table;	/* NULL: JSON */
 	struct json_list list;
+	bool accelerated;	/* some session is: there is a column for masters */
 	uint32_t now_s;
 	long n;
 };
@@ -31,23 +32,54 @@ static bool session_is_own(const struct session *s)
 	return (s->cold.flags & COLD_BOX) || ((s->orig.flags & FLOW_SLOW) && !s->orig.oif);
 }
 
+static bool takes_xdp(const struct port_hooks *in)
+{
+	return in && (!strcmp(in->xdp, "native") || !strcmp(in->xdp, "generic"));
+}
+
+/* Of one of the kernel's connections each direction has its way, once a packet of it has been seen. */
+static const char *accelerated_hook(const struct show *show, const struct session *s)
+{
+	const struct port_hooks *in = ports_find(show->ports, s->reply.oif), *out = ports_find(show->ports, s->orig.oif);
+
+	return ((s->orig.flags & FLOW_XDP) && takes_xdp(in)) || ((s->reply.flags & FLOW_XDP) && takes_xdp(out)) ? "xdp" : "tc";
+}
+
 /* Which way its packets go: "xdp", "tc", "slow" (translated, then forwarded by the kernel), or "box": from or to itself. */
 static const char *session_hook(const struct show *show, const struct session *s)
 {
 	const struct port_hooks *in = ports_find(show->ports, s->reply.oif);
 
+	if (s->orig.flags & FLOW_ACCEL)
+		return accelerated_hook(show, s);
 	if (session_is_own(s))
 		return "box";
 	if ((s->orig.flags & FLOW_SLOW) || !s->orig.oif)
 		return "slow";
-	if ((s->orig.flags & FLOW_XDP) && in && (!strcmp(in->xdp, "native") || !strcmp(in->xdp, "generic")))
+	if ((s->orig.flags & FLOW_XDP) && takes_xdp(in))
 		return "xdp";
 	return "tc";
+}
+
+static const struct tuple *master_of(const struct printer *p, const struct session *s)
+{
+	return s->orig.flags & FLOW_ACCEL ? ct_master_of(&p->show->masters, &s->orig.key) : NULL;
+}
+
+static void master_json(struct line *line, const struct tuple *master)
+{
+	char proto[PROTO_TEXT_LEN];
+
+	line_json_open(line, "master");
+	line_json_text(line, "proto", addr_print_proto(master->proto, proto));
+	show_ends(line, master);
+	line_json_close(line);
 }
 
 static void session_json(const struct printer *p, const struct session *s, struct line *line)
 {
 	struct tuple peer = session_peer_key(&s->orig, &s->cold);
+	const struct tuple *master = master_of(p, s);
 	char proto[PROTO_TEXT_LEN], rule[8], port[PORT_NAME_LEN];
 
 	line_json_open(line, NULL);
@@ -65,6 +97,9 @@ static void session_json(const struct printer *p, const struct session *s, struc
 	line_json_text(line, "hook", session_hook(p->show, s));
 	line_json_bool(line, "box", session_is_own(s));
 	line_json_bool(line, "complete", s->has_reply);
+	line_json_bool(line, "accelerated", s->orig.flags & FLOW_ACCEL);
+	if (master)
+		master_json(line, master);
 	line_json_close(line);
 }
 
@@ -72,9 +107,7 @@ static void session_json(const struct printer *p, const struct session *s, struc
 static void add_tuple(struct table *table, const struct tuple *key, struct line *line)
 {
 	line_reset(line);
-	show_endpoint(line, &key->src, key->sport, key->proto);
-	line_text(line, " -> ");
-	show_endpoint(line, &key->dst, key->dport, key->proto);
+	show_tuple(line, key);
 	table_add(table, line->text);
 }
 
@@ -93,6 +126,20 @@ static void add_count(struct table *table, const struct flow *flow, struct line 
 	table_add(table, human_bytes(flow->bytes, bytes));
 }
 
+static void add_master(struct table *table, const struct tuple *master, struct line *line)
+{
+	char proto[PROTO_TEXT_LEN];
+
+	line_reset(line);
+	if (master) {
+		line_text(line, "child of ");
+		line_text(line, addr_print_proto(master->proto, proto));
+		line_text(line, " ");
+		show_tuple(line, master);
+	}
+	table_add(table, line->text);
+}
+
 static void session_row(const struct printer *p, const struct session *s, struct line *line)
 {
 	struct tuple peer = session_peer_key(&s->orig, &s->cold);
@@ -109,6 +156,8 @@ static void session_row(const struct printer *p, const struct session *s, struct
 	table_add(p->table, human_seconds(s->remaining_s, time));
 	table_add(p->table, ports_name(p->show->ports, s->orig.oif, port));
 	table_add(p->table, session_hook(p->show, s));
+	if (p->accelerated)
+		add_master(p->table, master_of(p, s), line);
 }
 
 /* After each row: print a batch, and is the limit reached? */
@@ -162,13 +211,23 @@ static int printer_end(struct printer *p, int ret)
 	return ret ? cli_error(CLI_FAIL, "cannot show the table: %s", strerror(-ret)) : CLI_OK;
 }
 
+static int is_accelerated(const struct session *session, void *arg)
+{
+	return session->orig.flags & FLOW_ACCEL ? STOP : 0;
+}
+
+#define SESSION_HEADINGS	"PROTO|STATE|ORIGINAL|REPLY|RULE|>PACKETS|>BYTES|>R-PACKETS|>R-BYTES|>IDLE|>EXPIRES|OUT|HOOK"
+
 int show_sessions(struct show *show)
 {
+	bool accelerated = maps_each_session(show->maps, &show->filter, is_accelerated, NULL) == STOP;
 	struct printer p;
 
-	if (!printer_begin(&p, show, "sessions",
-			   "PROTO|STATE|ORIGINAL|REPLY|RULE|>PACKETS|>BYTES|>R-PACKETS|>R-BYTES|>IDLE|>EXPIRES|OUT|HOOK"))
+	if (!printer_begin(&p, show, "sessions", accelerated ? SESSION_HEADINGS "|MASTER" : SESSION_HEADINGS))
 		return cli_error(CLI_FAIL, "no memory");
+	p.accelerated = accelerated;
+	if (accelerated && !show->masters.n)
+		ct_masters_read(&show->masters);	/* who cannot be asked names none */
 	return printer_end(&p, maps_each_session(show->maps, &show->filter, one_session, &p));
 }
 

@@ -35,13 +35,37 @@ static json_t *ended_json(const struct counters *counters)
 	return object;
 }
 
+bool show_accelerates(const struct maps *maps, const struct counters *counters)
+{
+	return (maps->control.flags & CONTROL_ACCEL) || counters->packets[VERDICT_ACCELERATED];
+}
+
+json_t *show_share_json(const struct counters *counters)
+{
+	struct share s = counters_share(counters);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f}", "packets", (json_int_t)s.packets, "bytes", (json_int_t)s.bytes,
+			 "of_packets", (json_int_t)s.all_packets, "of_bytes", (json_int_t)s.all_bytes,
+			 "packets_share", share_of(s.packets, s.all_packets), "bytes_share", share_of(s.bytes, s.all_bytes));
+}
+
+void show_share_text(const struct counters *counters)
+{
+	struct share s = counters_share(counters);
+	char bytes[16], all[16];
+
+	printf("%llu of %llu packets (%.1f %%), %s of %s bytes (%.1f %%)\n", (unsigned long long)s.packets,
+	       (unsigned long long)s.all_packets, 100 * share_of(s.packets, s.all_packets), human_bytes(s.bytes, bytes),
+	       human_bytes(s.all_bytes, all), 100 * share_of(s.bytes, s.all_bytes));
+}
+
 static json_t *stats_json(const struct counters *counters, const struct usage *usage)
 {
 	json_t *list = json_array();
 
 	for (unsigned int v = 0; v < VERDICT_COUNT; v++)
 		json_array_append_new(list, verdict_json(counters, v));
-	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:i, s:i}", "ended", ended_json(counters), "verdicts", list, "xdp_hits", (json_int_t)counters->xdp_hits,
+	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:i, s:i}", "accelerated", show_share_json(counters), "ended", ended_json(counters), "verdicts", list, "xdp_hits", (json_int_t)counters->xdp_hits,
 			 "events_lost", (json_int_t)counters->events_lost, "icmp_suppressed", (json_int_t)counters->icmp_suppressed,
 			 "sessions", (int)usage->sessions, "mappings", (int)usage->mappings);
 }
@@ -64,7 +88,7 @@ static int ended_text(const struct counters *counters)
 	return ret ? CLI_FAIL : CLI_OK;
 }
 
-static int stats_text(const struct counters *counters)
+static int stats_text(const struct show *show, const struct counters *counters)
 {
 	struct table *table = table_new("VERDICT|CLASS|>PACKETS|>BYTES|MEANING");
 	int ret;
@@ -82,6 +106,10 @@ static int stats_text(const struct counters *counters)
 	printf("\n%llu of the forwarded left at XDP; %llu own ICMP errors suppressed by their rate limit; %llu events lost\n",
 	       (unsigned long long)counters->xdp_hits, (unsigned long long)counters->icmp_suppressed,
 	       (unsigned long long)counters->events_lost);
+	if (show_accelerates(show->maps, counters)) {
+		printf("accelerated: ");
+		show_share_text(counters);
+	}
 	return ret ? CLI_FAIL : CLI_OK;
 }
 
@@ -95,7 +123,7 @@ int show_stats(struct show *show)
 		ret = maps_usage(show->maps, &usage);
 	if (ret)
 		return cli_error(CLI_FAIL, "cannot read the counters: %s", strerror(-ret));
-	return show->opts->json ? cli_print_json(stats_json(&counters, &usage)) : stats_text(&counters);
+	return show->opts->json ? cli_print_json(stats_json(&counters, &usage)) : stats_text(show, &counters);
 }
 
 static bool dropped(const struct counters *counters, unsigned int v)

@@ -26,6 +26,7 @@ struct status {
 	struct names *names;
 	struct ports *ports;
 	struct usage usage;
+	struct counters counters;
 	uint64_t drops;			/* packets */
 	uint32_t heartbeat_age_s;
 };
@@ -43,7 +44,6 @@ static void ask_daemon(struct status *status)
 
 static int read_maps(struct status *status)
 {
-	struct counters counters;
 	char err[512];
 	int ret = maps_open(&status->maps, status->opts->instance, err, sizeof(err));
 
@@ -53,12 +53,12 @@ static int read_maps(struct status *status)
 	status->names = names_open(status->opts->instance);
 	ret = maps_usage(status->maps, &status->usage);
 	if (!ret)
-		ret = maps_counters(status->maps, &counters);
+		ret = maps_counters(status->maps, &status->counters);
 	if (ret || !status->ports || !status->names)
 		return cli_error(CLI_FAIL, "cannot read the tables: %s", strerror(ret ? -ret : ENOMEM));
 	for (unsigned int v = 0; v < VERDICT_COUNT; v++)
 		if (verdict_class(v) == VERDICT_CLASS_DROP)
-			status->drops += counters.packets[v];
+			status->drops += status->counters.packets[v];
 	status->heartbeat_age_s = maps_now_s() - status->maps->control.heartbeat_s;
 	return CLI_OK;
 }
@@ -86,14 +86,15 @@ static int print_json(const struct status *status)
 	for (size_t i = 0; i < status->ports->n; i++)
 		json_array_append_new(interfaces, interface_json(&status->ports->list[i]));
 	snprintf(hash, sizeof(hash), "%016" PRIx64, (uint64_t)control->abi_hash);
-	object = json_pack("{s:s, s:b, s:O?, s:O?, s:O?, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+	object = json_pack("{s:s, s:b, s:O?, s:O?, s:O?, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 			   "instance", status->opts->instance, "running", status->daemon != NULL,
 			   "pid", status->daemon ? fact(status, "pid") : NULL, "started", fact(status, "started"),
 			   "source", fact(status, "source"), "abi", (int)control->abi, "abi_hash", hash,
 			   "heartbeat_age_s", (json_int_t)status->heartbeat_age_s,
 			   "sessions", (json_int_t)status->usage.sessions, "max_sessions", (json_int_t)control->max_sessions,
 			   "mappings", (json_int_t)status->usage.mappings, "max_mappings", (json_int_t)control->max_mappings,
-			   "drops", (json_int_t)status->drops, "interfaces", interfaces);
+			   "drops", (json_int_t)status->drops, "accelerated", show_share_json(&status->counters),
+			   "interfaces", interfaces);
 	if (object && status->daemon)
 		json_object_set(object, "daemon", status->daemon);
 	return cli_print_json(object);
@@ -209,6 +210,10 @@ static void print_text(const struct status *status)
 	printf("sessions    %u of %u\n", status->usage.sessions, control->max_sessions);
 	printf("mappings    %u of %u\n", status->usage.mappings, control->max_mappings);
 	printf("drops       %" PRIu64 " packets%s\n", status->drops, status->drops ? "; `natvi show drops` says why" : "");
+	if (show_accelerates(status->maps, &status->counters)) {
+		printf("accelerated ");
+		show_share_text(&status->counters);
+	}
 	print_park(status);
 	putchar('\n');
 	print_interfaces(status);

@@ -6,6 +6,7 @@
 #include <linux/fib_rules.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
 #include <stdio.h>
@@ -216,6 +217,7 @@ static void on_scan(struct ev_loop *loop, ev_timer *timer, int events)
 static void hear(struct watch *w, const struct nlmsghdr *msg)
 {
 	const struct ifinfomsg *info;
+	const struct tcmsg *tc;
 
 	switch (msg->nlmsg_type) {
 	case RTM_NEWLINK:
@@ -232,7 +234,12 @@ static void hear(struct watch *w, const struct nlmsghdr *msg)
 	case RTM_DELADDR:
 		w->links = true;
 		break;
+	case RTM_NEWQDISC:	/* a shaper comes or goes: no event of the link tells it */
 	case RTM_DELQDISC:
+		tc = mnl_nlmsg_get_payload(msg);
+		w->links |= tc->tcm_parent == TC_H_ROOT;
+		w->filters |= msg->nlmsg_type == RTM_DELQDISC;
+		break;
 	case RTM_DELTFILTER:
 		w->filters = true;
 		break;

@@ -243,6 +243,16 @@ DP enum box_way box_way(const struct pkt *p, const struct flow *f, enum verdict 
 	return f->oif == p->m->ifindex ? BOX_HERE : BOX_OUT;
 }
 
+/* The same, one case to the verifier, whatever it is. */
+DP enum box_way box_settled(struct pkt *p, enum box_way way, enum verdict *slow)
+{
+	p->m->slow = *slow;
+	p->m->done = way;
+	settle();
+	*slow = p->m->slow & 63;
+	return p->m->done;
+}
+
 /* Marks and link-layer header, before anything moves. False: the packet is not what it seemed. */
 DP bool box_prepare(struct pkt *p, const struct flow *f, enum box_way way)
 {
@@ -302,10 +312,14 @@ DP enum stage box_route(struct pkt *p, struct flow *f, struct bucket *b, __u32 s
 /* Send p by its flow. What the kernel has done for it already, the hop and the fragments, is not done again. */
 DP enum stage box_forward(struct pkt *p)
 {
-	struct flow *f = bucket_flow(p->bucket, p->m->slot);
 	enum verdict slow = VERDICT_FORWARD;
 	enum box_way way;
+	struct flow *f;
 
+	p->bucket = handle_bucket(p->m->handle, &p->m->slot);
+	if (!p->bucket)
+		return drop(p, VERDICT_INTERNAL);
+	f = bucket_flow(p->bucket, p->m->slot);
 	if (!(f->flags & FLOW_KERNEL) && p->m->key.proto == IPPROTO_TCP && tcp_news(p, f))
 		tcp_track(p, f, bucket_cold(p->bucket, p->m->slot)->peer_zone);
 	flow_touch(p, f);
@@ -318,7 +332,7 @@ DP enum stage box_forward(struct pkt *p)
 	ident_renew(p, f);
 	if (p->m->flags & PKT_FIRST)
 		fragment_begin(p, 0, VERDICT_FORWARD);
-	way = box_way(p, f, slow);
+	way = box_settled(p, box_way(p, f, slow), &slow);
 	if (!box_prepare(p, f, way) || !rewrite_l3(p, f, 0) || !rewrite_l4(p, f) || !mss_clamp(p))
 		return drop(p, VERDICT_TRUNCATED);
 	return box_send(p, f, way, slow);
@@ -344,7 +358,7 @@ DP enum stage box_icmp_error(struct pkt *p)
 		return kernel(p, VERDICT_HOST_OUT);
 	if (box_route(p, f, b, slot, &slow) == DONE)
 		return DONE;
-	way = box_way(p, f, slow);
+	way = box_settled(p, box_way(p, f, slow), &slow);
 	if (!box_prepare(p, f, way) || !quoted_rewrite(p, &q, f, 0))
 		return drop(p, VERDICT_TRUNCATED);
 	return box_send(p, f, way, slow);
@@ -371,11 +385,15 @@ DP bool box_fragment(struct pkt *p)
 DP bool box_flow_find(struct pkt *p)
 {
 	bool query = p->m->icmp_type == ICMP_ECHO || p->m->icmp_type == ICMP_TIMESTAMP;
+	struct bucket *b;
+	__u32 slot = 0;
 
 	if (!flow_find(p))
 		return false;
-	return p->m->key.proto != IPPROTO_ICMP || (p->m->flags & PKT_LATER) ||
-	       query == !!(bucket_flow(p->bucket, p->m->slot)->flags & FLOW_ORIG);
+	if (p->m->key.proto != IPPROTO_ICMP || (p->m->flags & PKT_LATER))
+		return true;
+	b = handle_bucket(p->m->handle, &slot);
+	return b && query == !!(bucket_flow(b, slot)->flags & FLOW_ORIG);
 }
 
 #endif

@@ -40,25 +40,25 @@
 
 APART(decide)
 APART(establish)
+APART(fragment)
+APART(forward)
 APART(icmp_error)
 APART(icmp_answer)
 APART(nvi_gate)
 APART(box_decide)
 APART(box_source)
+APART(box_forward)
 APART(box_icmp_error)
 
-/* A session for a packet that has none; NEXT: it has a flow now. */
+/* A session for a packet that has none; NEXT: p->m->handle is its flow now. */
 DP enum stage nat_miss(struct pkt *p)
 {
-	if (env_hits_only(p))
-		return punt(p);
 	if (is_v6(p) || (p->control->flags & CONTROL_NO_NAT))
 		return kernel(p, is_v6(p) ? VERDICT_NOT_IPV4 : VERDICT_NO_RULE);
 	if (decide_apart(p->ctx) != NEXT || establish_apart(p->ctx) != NEXT)
 		return DONE;
-	env_pointers(p);
-	p->bucket = handle_bucket(p->m->handle, &p->m->slot);
-	return p->bucket ? NEXT : drop(p, VERDICT_INTERNAL);
+	p->m->done = VERDICT_NEW_FORWARD;
+	return NEXT;
 }
 
 /* Has natvi been at work on it already, and counted it? It comes in anew for the kernel's sake. */
@@ -69,28 +69,25 @@ DP bool is_done(const struct pkt *p)
 	return set && (p->m->mark & set->slow_mark);
 }
 
-/* Parsed, and natvi's to look at. */
+/* Parsed, and more than one look is needed. */
 DP enum stage dp_translate(struct pkt *p)
 {
-	enum verdict done = VERDICT_FORWARD;
-
 	if ((p->m->flags & (PKT_FRAGMENT | PKT_ICMP_ERROR)) && (p->control->flags & CONTROL_NO_NAT))
 		return kernel(p, VERDICT_NO_RULE);
-	if (unlikely(p->m->flags & PKT_FRAGMENT) && fragment(p) == DONE)
+	p->m->done = VERDICT_FORWARD;
+	if ((p->m->flags & PKT_FRAGMENT) && fragment_apart(p->ctx) != NEXT)
 		return DONE;
 	if (p->m->flags & PKT_ICMP_ERROR)
-		return env_hits_only(p) ? punt(p) : (enum stage)icmp_error_apart(p->ctx);
-	if (!may_have_flow(p) || !flow_find(p)) {
-		if (nat_miss(p) == DONE)
-			return DONE;
-		done = VERDICT_NEW_FORWARD;
-	}
-	settle();
-	return forward(p, done);
+		return (enum stage)icmp_error_apart(p->ctx);
+	if ((!may_have_flow(p) || !flow_find(p)) && nat_miss(p) == DONE)
+		return DONE;
+	return (enum stage)forward_apart(p->ctx);
 }
 
 DP enum stage dp_stages(struct pkt *p)
 {
+	struct flow *f;
+
 	if (!port_find(p))
 		return kernel(p, VERDICT_NOT_ENABLED);
 	if (unlikely(p->m->mark) && is_done(p)) {
@@ -108,19 +105,10 @@ DP enum stage dp_stages(struct pkt *p)
 		if (nvi_gate_apart(p->ctx) != NEXT)
 			return DONE;
 	}
-	return dp_translate(p);
-}
-
-/* What is left to do when it is decided what becomes of p; its action. */
-DP int dp_end(struct pkt *p)
-{
-	if (env_hits_only(p))
-		return p->m->action;
-	if (unlikely(p->m->flags & PKT_FIRST) && !(p->control->flags & CONTROL_NO_NAT))
-		fragment_done(p);
-	if (unlikely(p->m->error_type))
-		icmp_answer_apart(p->ctx);
-	return p->m->action;
+	f = flow_hit(p);
+	if (likely(f))
+		return forward_fast(p, f, VERDICT_FORWARD);
+	return env_hits_only(p) ? punt(p) : NEXT;
 }
 
 DP int dp_run(void *ctx)
@@ -129,8 +117,22 @@ DP int dp_run(void *ctx)
 
 	if (!dp_begin(p))
 		return env_drop(p);
-	dp_stages(p);
-	return dp_end(p);
+	return dp_stages(p) == NEXT ? env_rest(p) : p->m->action;
+}
+
+/* The rest of the way of a packet that needs more than one look: env_rest() leads here. */
+DP int dp_rest(ENV_CONTEXT *ctx)
+{
+	struct pkt packet = { .ctx = ctx }, *p = &packet;
+
+	if (!pkt_begin(p))
+		return env_drop(p);
+	dp_translate(p);
+	if ((p->m->flags & PKT_FIRST) && !(p->control->flags & CONTROL_NO_NAT))
+		fragment_done(p);
+	if (p->m->error_type)
+		icmp_answer_apart(p->ctx);
+	return p->m->action;
 }
 
 /* On its way out of nvi0. */
@@ -140,11 +142,7 @@ DP int dp_nvi_out(void *ctx)
 
 	if (!dp_begin(p))
 		return env_drop(p);
-	if (nvi_out(p) == DONE)
-		return p->m->action;
-	settle();
-	dp_translate(p);
-	return dp_end(p);
+	return nvi_out(p) == NEXT ? env_rest(p) : p->m->action;
 }
 
 /* At nvi0's far end. */
@@ -175,13 +173,8 @@ DP enum stage egress_stages(struct pkt *p)
 	if (!box_flow_find(p)) {
 		if (box_decide_apart(p->ctx) != NEXT || box_source_apart(p->ctx) != NEXT || establish_apart(p->ctx) != NEXT)
 			return DONE;
-		env_pointers(p);
-		p->bucket = handle_bucket(p->m->handle, &p->m->slot);
-		if (!p->bucket)
-			return drop(p, VERDICT_INTERNAL);
 	}
-	settle();
-	return box_forward(p);
+	return (enum stage)box_forward_apart(p->ctx);
 }
 
 /* At tc egress of a port. What others sent, and what natvi has been at work on, passes at once. */

@@ -38,6 +38,7 @@
  *   void env_begin(struct pkt *)			sets the hook's part of p->m
  *   void env_pointers(struct pkt *)			sets data and data_end
  *   bool env_hits_only(const struct pkt *)		true: a miss is left to the next hook
+ *   int env_rest(struct pkt *)				what dp_rest() makes of it, in a program of its own
  *   int env_punt / env_drop / env_kernel(struct pkt *)	actions
  *   int env_redirect(struct pkt *, __u32 ifindex)	send the frame as it is out of there; natvi's egress lets it pass
  *   int env_enter(struct pkt *, __u32 ifindex)		have it come in there
@@ -55,6 +56,8 @@
  *   bool env_is_forwarded(ENV_CONTEXT *)		at egress: it has come in somewhere, and the kernel sends it on, not natvi
  *   int env_load(p, off, to, len)			copy bytes out of the packet; 0 or negative
  *   int env_store(p, off, from, len)			moves the packet; no checksum is changed
+ *   __u32 env_sum_quote(const struct cpu *, __u32 len)	one's complement sum of the first bytes of cpu->quote, below 2^31;
+ *							len is a multiple of 4
  *   int env_sum(p, off, len)				folded one's complement sum of these bytes; negative: not there
  *   int env_icmp_room(p, ip_len)			make room: [Ethernet and 28 bytes][ip_len bytes
  *							of IP], what is in front undefined; moves the packet; 1: the L4 checksum is

@@ -50,7 +50,7 @@ DP void sweep_mapping(const struct map_entry *e, struct sweep_state *s)
 	if (e->value.refs || (__s32)(s->now_s - e->value.since_s) <= (__s32)s->rest_s)
 		return;
 	s->cpu->draft.key = e->key;
-	if (mapping_delete(&s->cpu->draft.key, &s->cpu->draft.back))
+	if (mapping_delete(s->cpu))
 		return;
 	s->args.mappings_freed++;
 	s->args.mappings_live--;

@@ -137,11 +137,26 @@ DP void forward_fragment(struct pkt *p, const struct flow *f, enum verdict *slow
 	}
 }
 
+/* Left to the kernel, whose connection it is; what begins or ends one ends the session. */
+DP enum stage accel_leave(struct pkt *p)
+{
+	__s64 handle;
+
+	if (p->m->tcp_flags & (SEEN_SYN | SEEN_FIN | SEEN_RST)) {
+		handle = table_find(&p->m->key);
+		if (handle >= 0)
+			session_end(handle, p->cpu, END_CLOSED);
+	}
+	return kernel(p, VERDICT_ACCEL_KERNEL);
+}
+
 /* What a packet of flow f has to have looked at beyond the hot path: state, route, options. */
 DP enum stage forward_uncommon(struct pkt *p, struct flow *f, enum verdict *slow)
 {
 	const struct flow_cold *cold = bucket_cold(p->bucket, p->m->slot);
 
+	if (f->flags & FLOW_ACCEL)
+		return accel_leave(p);
 	if (f->flags & FLOW_KERNEL) {
 		flow_touch(p, f);
 		return kernel(p, VERDICT_KERNEL_FLOW);
@@ -180,19 +195,6 @@ DP bool accel_holds(const struct pkt *p, const struct flow *f)
 	return likely(!(f->flags & FLOW_ACCEL)) || (f->last_seen_s == p->m->now_s && f->in_slot == p->m->port_slot);
 }
 
-/* Left to the kernel, whose connection it is; what begins or ends one ends the session. */
-DP enum stage accel_leave(struct pkt *p)
-{
-	__s64 handle;
-
-	if (p->m->tcp_flags & (SEEN_SYN | SEEN_FIN | SEEN_RST)) {
-		handle = table_find(&p->m->key);
-		if (handle >= 0)
-			session_end(handle, p->cpu, END_CLOSED);
-	}
-	return kernel(p, VERDICT_ACCEL_KERNEL);
-}
-
 /* Can f take p as it is, with one look? */
 DP bool forward_is_common(const struct pkt *p, const struct flow *f)
 {
@@ -205,7 +207,7 @@ DP bool forward_is_common(const struct pkt *p, const struct flow *f)
 /* Is p, which takes flow f, to leave by nvi0's far end? What ends in the box stays here. */
 DP bool is_to_cross(const struct pkt *p, const struct flow *f)
 {
-	return !env_hits_only(p) && unlikely(p->m->flags & PKT_CROSS) && !is_to_box(f);
+	return (p->m->flags & PKT_CROSS) && !is_to_box(f);
 }
 
 /* Translated by flow number handle: over nvi0 with it. */
@@ -225,32 +227,41 @@ DP enum stage forward_cross(struct pkt *p, const struct flow *f, enum verdict do
 	return cross(p, handle, done);
 }
 
-/* Send p by its flow; done: the verdict to count when it goes the fast way. */
-DP enum stage forward(struct pkt *p, enum verdict done)
+/* The hot path: f takes p as it is. */
+DP enum stage forward_fast(struct pkt *p, struct flow *f, enum verdict done)
 {
-	enum verdict slow = VERDICT_FORWARD;
-	struct flow *f;
-
-	f = bucket_flow(p->bucket, p->m->slot);
-	if (unlikely(!forward_is_common(p, f))) {
-		if (env_hits_only(p))
-			return punt(p);
-		if (f->flags & FLOW_ACCEL)
-			return accel_leave(p);
-		if (forward_uncommon(p, f, &slow) == DONE)
-			return DONE;
-	}
 	flow_touch(p, f);
 	ident_renew(p, f);
-	if (is_to_cross(p, f))
-		return forward_cross(p, f, slow == VERDICT_FORWARD ? done : slow);
-	if (unlikely(slow != VERDICT_FORWARD))
-		return forward_slow(p, f, bucket_cold(p->bucket, p->m->slot)->route_zone, slow);
 	if (!rewrite_l2(p, f) || !rewrite_l3(p, f, CSUM_TTL_DELTA) || !rewrite_l4(p, f) || !mss_clamp(p))
 		return drop(p, VERDICT_TRUNCATED);
 	if (env_hits_only(p))
 		p->cpu->counters.xdp_hits++;
 	return sent(p, f->flags & FLOW_ACCEL ? VERDICT_ACCELERATED : done, env_redirect(p, f->oif));
+}
+
+/* Send p by its flow, p->m->handle. */
+DP enum stage forward(struct pkt *p)
+{
+	enum verdict slow = VERDICT_FORWARD, done;
+	struct flow *f;
+
+	p->bucket = handle_bucket(p->m->handle, &p->m->slot);
+	if (!p->bucket)
+		return drop(p, VERDICT_INTERNAL);
+	done = p->m->done & 63;
+	f = bucket_flow(p->bucket, p->m->slot);
+	if (!forward_is_common(p, f) && forward_uncommon(p, f, &slow) == DONE)
+		return DONE;
+	p->m->slow = slow;	/* one case to the verifier, whatever it is */
+	settle();
+	slow = p->m->slow & 63;
+	if (slow == VERDICT_FORWARD && !is_to_cross(p, f))
+		return forward_fast(p, f, done);
+	flow_touch(p, f);
+	ident_renew(p, f);
+	if (is_to_cross(p, f))
+		return forward_cross(p, f, slow == VERDICT_FORWARD ? done : slow);
+	return forward_slow(p, f, bucket_cold(p->bucket, p->m->slot)->route_zone, slow);
 }
 
 /*
@@ -263,27 +274,39 @@ DP bool is_strange_request(const struct pkt *p, const struct flow *f)
 	       !(f->flags & (FLOW_ORIG | FLOW_KERNEL)) && f->new_dst.word[3] != f->key.dst.word[3];
 }
 
+/* p's flow, if that takes p with one look; else NULL. */
+DP struct flow *flow_hit(struct pkt *p)
+{
+	struct flow *f;
+
+	if ((p->m->flags & (PKT_FRAGMENT | PKT_CROSS)) || !may_have_flow(p))
+		return NULL;
+	p->bucket = flow_lookup(&p->m->key, p->control, &p->m->slot);
+	if (!p->bucket)
+		return NULL;
+	f = bucket_flow(p->bucket, p->m->slot);
+	return flow_fresh(f, p->m->now_s) && !is_strange_request(p, f) && forward_is_common(p, f) ? f : NULL;
+}
+
 /*
- * Does p have a flow that lives? A session past its time on both sides is a miss, whether
- * or not the sweep has been by. XDP leaves what one side alone cannot tell to tc.
+ * Does p have a flow that lives? p->m->handle then. A session past its time on both sides is a miss, whether
+ * or not the sweep has been by.
  */
 DP bool flow_find(struct pkt *p)
 {
+	__s64 handle = table_find(&p->m->key);
+	struct bucket *b;
 	struct flow *f;
-	__s64 handle;
+	__u32 slot = 0;
 
-	p->bucket = flow_lookup(&p->m->key, p->control, &p->m->slot);
-	if (!p->bucket)
+	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
+	if (!b)
 		return false;
-	f = bucket_flow(p->bucket, p->m->slot);
-	if (unlikely(is_strange_request(p, f)))
+	p->m->handle = handle;
+	f = bucket_flow(b, slot);
+	if (is_strange_request(p, f))
 		return false;
-	if (likely(flow_fresh(f, p->m->now_s)))
-		return true;
-	if (env_hits_only(p))
-		return false;
-	handle = table_find(&p->m->key);
-	if (handle < 0 || !session_stale(handle, p->cpu))
+	if (flow_fresh(f, p->m->now_s) || !session_stale(handle, p->cpu))
 		return true;
 	session_end(handle, p->cpu, END_IDLE);
 	return false;

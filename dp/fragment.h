@@ -143,8 +143,6 @@ DP enum stage fragment_follow(struct pkt *p)
 /* A fragment finds its datagram. NEXT: it is a packet like others now. */
 DP enum stage fragment(struct pkt *p)
 {
-	if (env_hits_only(p))
-		return punt(p);
 	if (is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]))
 		return kernel(p, VERDICT_MULTICAST);
 	return p->m->flags & PKT_FIRST ? fragment_first(p) : fragment_follow(p);

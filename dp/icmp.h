@@ -41,22 +41,6 @@ DP bool icmp_allowed(struct pkt *p, const struct settings *set)
 	return true;
 }
 
-/* Sum of the first bytes of cpu->quote; an even number of them. A branch for each word would be two ways each to verify. */
-ENV_GLOBAL __u32 quote_sum(const struct cpu *cpu, __u32 bytes)
-{
-	const __u16 *w = (const __u16 *)cpu->quote;
-	__s64 words = bytes / 2;
-	__u32 sum = 0;
-
-	if (!cpu)
-		return 0;
-	for (__s64 i = 0; i < NATVI_ICMP_QUOTE_BYTES / 2; i++) {
-		OPAQUE(words);
-		sum += w[i] & (__u32)((i - words) >> 63);
-	}
-	return sum;
-}
-
 /*
  * Sum of all that is quoted. fill: the sending device will still complete the quoted packet's
  * L4 checksum, which makes all from l4_at on sum up to the complement of what the field holds now.
@@ -64,10 +48,10 @@ ENV_GLOBAL __u32 quote_sum(const struct cpu *cpu, __u32 bytes)
 DP __u32 quote_sum_all(const struct cpu *cpu, __u32 l4_at, __u32 field_at, bool fill)
 {
 	if (!fill)
-		return quote_sum(cpu, NATVI_ICMP_QUOTE_BYTES);
+		return env_sum_quote(cpu, NATVI_ICMP_QUOTE_BYTES);
 	OPAQUE(field_at);
 	field_at &= NATVI_ICMP_QUOTE_BYTES - 2;
-	return quote_sum(cpu, l4_at) + (__u16)~*(const __u16 *)&cpu->quote[field_at];
+	return env_sum_quote(cpu, l4_at) + (__u16)~*(const __u16 *)&cpu->quote[field_at];
 }
 
 DP void icmp_fill(struct icmp_error_headers *h, const struct pkt *p, __u8 type, __u8 code, __u16 mtu, __u32 quoted,

@@ -45,7 +45,7 @@ DP __u32 csum_place(__u8 proto)
 /* Are the checksums of the message and of the quoted IP header right? */
 DP bool quoted_verify(struct pkt *p, const struct quoted *q)
 {
-	return csum_fold(quote_sum(p->cpu, q->l4)) == 0xffff &&
+	return csum_fold(env_sum_quote(p->cpu, q->l4)) == 0xffff &&
 	       env_sum(p, p->m->l4, p->m->l3 + p->m->len - p->m->l4) == 0xffff;
 }
 
@@ -213,6 +213,9 @@ DP enum stage icmp_error(struct pkt *p)
 		slow = VERDICT_SLOW_LOCAL;
 	else if (slow == VERDICT_FORWARD && (f->flags & FLOW_SLOW))
 		slow = forward_slow_why(p);
+	p->m->slow = slow;
+	settle();
+	slow = p->m->slow & 63;
 	over = is_to_cross(p, f);
 	if (slow == VERDICT_FORWARD && !over && !rewrite_l2(p, f))
 		return drop(p, VERDICT_TRUNCATED);

@@ -206,17 +206,23 @@ DP void holder_release(const struct mapping_key *key)
 }
 
 /*
- * Delete a dynamic mapping that nothing holds, by its INSIDE key, and free its port.
- * 0, -ENOENT, or -EBUSY: a session holds it, or it is a forward.
+ * Delete the dynamic mapping whose INSIDE key is cpu->draft.key, if nothing holds it, and free its port.
+ * 0, -ENOENT, or -EBUSY: a session holds it, or it is a forward. Verified apart.
  */
-DP int mapping_delete(const struct mapping_key *key, struct mapping_key *back)
+ENV_GLOBAL int mapping_delete(struct cpu *cpu)
 {
-	struct mapping *m = mapping_get(key);
 	struct usage *u = env_usage();
+	struct mapping_key *key, *back;
+	struct mapping *m;
 	__u32 slot, port;
 	bool paired;
 
-	if (!m || !u)
+	if (!cpu || !u)
+		return -ENOENT_;
+	key = &cpu->draft.key;
+	back = &cpu->draft.back;
+	m = mapping_get(key);
+	if (!m)
 		return -ENOENT_;
 	if ((m->flags & MAPPING_STATIC) || __sync_val_compare_and_swap(&m->refs, 0, MAPPING_DEAD) != 0)
 		return -EBUSY_;

@@ -140,11 +140,12 @@ struct meta {
 	__u16 mss;		/* TCP's MSS option goes down to this; 0: stays */
 	__u8 left;		/* enum verdict */
 	__u8 slow;		/* PKT_LATER: verdict of the first one, if that took the slow road */
+	__u8 done;		/* by dp_translate(): verdict to count when it goes the fast way */
 	__u8 error_type;	/* by refuse(): ICMP error to send when all is done; 0: none */
 	__u8 error_code;
 	__u16 error_mtu;
 	__u32 slot;		/* the packet's flow: bucket->flow[slot] */
-	__u64 handle;		/* by establish(): the same */
+	__u64 handle;		/* by flow_find() or establish(): the same */
 	int action;		/* what the hook returns */
 	struct tuple key;
 };

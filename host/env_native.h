@@ -287,6 +287,16 @@ DP int env_store(struct pkt *p, __u32 off, const void *from, __u32 len)
 	return 0;
 }
 
+DP __u32 env_sum_quote(const struct cpu *cpu, __u32 len)
+{
+	const __u16 *w = (const __u16 *)cpu->quote;
+	__u32 sum = 0;
+
+	for (__u32 i = 0; i < len / 2; i++)
+		sum += w[i];
+	return sum;
+}
+
 DP int env_sum(struct pkt *p, __u32 off, __u32 len)
 {
 	__u64 sum = 0;

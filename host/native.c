@@ -8,7 +8,14 @@
 
 #include "host/env_native.h"
 
+DP int env_rest(struct pkt *p);
+
 #include "dp/dp.h"
+
+DP int env_rest(struct pkt *p)
+{
+	return dp_rest(p->ctx);
+}
 
 #define NATIVE_SEED	0x6e61747669ULL	/* fixed: the same input gives the same output */
 

@@ -33,7 +33,10 @@ const char filter_help[] =
 	"  proto NAME|N      tcp, udp, icmp, esp, gre, ...\n"
 	"  rule NAME|N       made by this rule\n"
 	"  state NAME        syn-sent, established, unreplied, ...; of a mapping: active, resting, static\n"
+	"  accelerated       short for state accelerated: of the kernel's conntrack\n"
 	"  interface NAME    came in or leaves by it\n";
+
+static const char alone_word[] = "accelerated";	/* a state that needs no "state" before it */
 
 static const char *const mapping_states[] = { "active", "resting", "static", NULL };
 
@@ -116,7 +119,7 @@ static int parse_term(struct filter_term *term, const char *word, const char *va
 	int what = what_of(word);
 
 	if (what < 0)
-		return fail(err, err_len, "\"%s\" is no filter word; there are: src dst host port sport dport proto rule state interface",
+		return fail(err, err_len, "\"%s\" is no filter word; there are: src dst host port sport dport proto rule state interface accelerated",
 			    word);
 	if (!value || !*value)
 		return fail(err, err_len, "\"%s\" needs a value after it", word);
@@ -149,11 +152,15 @@ static int reserve(struct filter *out, size_t n, char *err, size_t err_len)
 
 int filter_from_words(struct filter *out, int n, char *const *words, char *err, size_t err_len)
 {
-	int ret = reserve(out, (size_t)n / 2 + 1, err, err_len);
+	int ret = reserve(out, (size_t)n + 1, err, err_len), i = 0;
 
-	for (int i = 0; i < n && !ret; i += 2) {
-		ret = parse_term(&out->terms[out->n], words[i], i + 1 < n ? words[i + 1] : NULL, err, err_len);
+	while (i < n && !ret) {
+		bool alone = !strcmp(words[i], alone_word);
+
+		ret = parse_term(&out->terms[out->n], alone ? "state" : words[i], alone ? alone_word : i + 1 < n ? words[i + 1] : NULL,
+				 err, err_len);
 		out->n += !ret;
+		i += alone ? 1 : 2;
 	}
 	if (ret)
 		filter_free(out);
@@ -326,6 +333,20 @@ int filter_check_mapping(const struct filter *filter, char *err, size_t err_len)
 		case FILTER_DST: case FILTER_DPORT: case FILTER_RULE: case FILTER_INTERFACE:
 			return fail(err, err_len, "a mapping has no %s; mappings know src, host, sport, port, proto and state",
 				    words_of[filter->terms[i].what]);
+		default:
+			break;
+		}
+	}
+	return 0;
+}
+
+int filter_check_connection(const struct filter *filter, char *err, size_t err_len)
+{
+	for (size_t i = 0; i < filter->n; i++) {
+		switch (filter->terms[i].what) {
+		case FILTER_RULE: case FILTER_STATE: case FILTER_INTERFACE:
+			return fail(err, err_len, "a connection that is not accelerated has no %s; it has src, dst, host, sport, dport, "
+				    "port and proto", words_of[filter->terms[i].what]);
 		default:
 			break;
 		}

@@ -44,7 +44,7 @@ struct map_entry;
 extern const char filter_help[];
 
 /*
- * Words in pairs. Returns 0 and *out (release with filter_free()), or -EINVAL and a sentence in err
+ * Words in pairs, but for "accelerated", which is short for "state accelerated". Returns 0 and *out (release with filter_free()), or -EINVAL and a sentence in err
  * that says which word and what would be right.
  */
 int filter_from_words(struct filter *out, int n, char *const *words, char *err, size_t err_len);
@@ -71,5 +71,8 @@ bool filter_mapping(const struct filter *filter, const struct map_entry *entry);
 
 /* -EINVAL and a sentence when a term has no meaning for mappings (dst, dport, rule, interface). */
 int filter_check_mapping(const struct filter *filter, char *err, size_t err_len);
+
+/* The same for connections that only conntrack knows (rule, state, interface). */
+int filter_check_connection(const struct filter *filter, char *err, size_t err_len);
 
 #endif

@@ -14,7 +14,7 @@
 #include <string.h>
 
 const char *const session_states[] = {
-	"syn-sent", "syn-received", "established", "closing", "closed", "reset", "unreplied", "replied", "kernel", NULL
+	"syn-sent", "syn-received", "established", "closing", "closed", "reset", "unreplied", "replied", "kernel", "accelerated", NULL
 };
 
 /* Open addressing; entries are position + 1, 0 is empty. Positions are bucket * slots + slot. */
@@ -129,6 +129,8 @@ const char *session_state(const struct flow *orig, const struct flow *reply)
 
 	if (orig->flags & FLOW_KERNEL)
 		return "kernel";
+	if (orig->flags & FLOW_ACCEL)
+		return "accelerated";
 	if (orig->key.proto != IPPROTO_TCP)
 		return reply->packets ? "replied" : "unreplied";
 	if ((o | r) & SEEN_RST)

@@ -33,7 +33,8 @@ int maps_each_session(const struct maps *maps, const struct filter *filter, sess
 /*
  * TCP: "syn-sent", "syn-received", "established", "closing" (FIN one way), "closed" (FIN both
  * ways), "reset". Others: "unreplied" until the reply direction has carried a packet, then "replied".
- * "kernel": a connection that was the kernel's before natvi started, and is left to it.
+ * "kernel": a connection that was the kernel's before natvi started, and is left to it. "accelerated": one of the
+ * kernel's conntrack, established there, that natvi sends on.
  */
 const char *session_state(const struct flow *orig, const struct flow *reply);
 

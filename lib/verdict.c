@@ -39,6 +39,24 @@ const char *verdict_class_name(enum verdict_class class)
 	return "unknown";
 }
 
+struct share counters_share(const struct counters *counters)
+{
+	struct share share = { .packets = counters->packets[VERDICT_ACCELERATED], .bytes = counters->bytes[VERDICT_ACCELERATED] };
+
+	for (unsigned int v = 0; v < VERDICT_COUNT; v++) {
+		if (v == VERDICT_ICMP_SENT || v == VERDICT_FRAGMENT_PARKED)
+			continue;
+		share.all_packets += counters->packets[v];
+		share.all_bytes += counters->bytes[v];
+	}
+	return share;
+}
+
+double share_of(__u64 part, __u64 whole)
+{
+	return whole ? (double)part / (double)whole : 0;
+}
+
 static const struct {
 	const char *name, *text;
 } reasons[] = {

@@ -75,6 +75,7 @@ struct gen_config {
 
 struct sink_config {
 	__u32	verify;		/* look at every packet, not only count it */
+	__u32	answer;		/* send every packet back */
 	__u8	mac[6];		/* own address of the sink */
 	__u8	pad[2];
 };

@@ -44,6 +44,7 @@ struct options {
 	uint32_t	time_ms;
 	bool		sequence;
 	bool		verify;
+	bool		answer;
 };
 
 struct run {
@@ -289,6 +290,7 @@ static int with_sink(struct options *o)
 	if (err)
 		goto out;
 	r.sink->bss->config.verify = o->verify;
+	r.sink->bss->config.answer = o->answer;
 	memcpy(r.sink->bss->config.mac, o->sink_mac, 6);
 	fd = bpf_program__fd(r.sink->progs.sink);
 	err = bpf_xdp_attach(o->to.ifindex, fd, XDP_FLAGS_DRV_MODE, NULL);
@@ -315,6 +317,7 @@ static const struct option long_options[] = {
 	{ "time-ms", 1, NULL, 'm' },
 	{ "sequence", 0, NULL, 'q' },
 	{ "verify", 0, NULL, 'v' },
+	{ "answer", 0, NULL, 'r' },
 	{}
 };
 
@@ -333,6 +336,7 @@ static int set_option(struct options *o, int c)
 	case 'm': return number_parse(&o->time_ms, optarg);
 	case 'q': o->sequence = true; return 0;
 	case 'v': o->verify = true; return 0;
+	case 'r': o->answer = true; return 0;
 	default: return -EINVAL;
 	}
 }

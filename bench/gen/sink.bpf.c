@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The sink on the receiving veth: counts and drops the test's own UDP packets,
- * and lets everything else pass, or ARP would die with them.
+ * The sink on the receiving veth: counts and drops the test's own UDP packets, or
+ * sends them back, and lets everything else pass, or ARP would die with them.
  *
  * Concurrency: counters are per CPU; the loader adds them up.
  */
@@ -74,6 +74,23 @@ static __always_inline void verify(struct sink_count *n, const struct frame *f)
 		n->wrong_mac++;
 }
 
+/*
+ * Swapped, addresses and ports leave both checksums as they are. No XDP_TX: a veth
+ * does not wake a peer that has GRO but no XDP program, and the frames lie there.
+ */
+static __always_inline int answer(const struct xdp_md *ctx, struct frame *f)
+{
+	struct frame was = *f;
+
+	__builtin_memcpy(f->eth.h_dest, was.eth.h_source, ETH_ALEN);
+	__builtin_memcpy(f->eth.h_source, was.eth.h_dest, ETH_ALEN);
+	f->ip.saddr = was.ip.daddr;
+	f->ip.daddr = was.ip.saddr;
+	f->udp.source = was.udp.dest;
+	f->udp.dest = was.udp.source;
+	return bpf_redirect(ctx->ingress_ifindex, 0);
+}
+
 SEC("xdp")
 int sink(struct xdp_md *ctx)
 {
@@ -95,7 +112,7 @@ int sink(struct xdp_md *ctx)
 	n->packets++;
 	if (config.verify)
 		verify(n, f);
-	return XDP_DROP;
+	return config.answer ? answer(ctx, f) : XDP_DROP;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -7,12 +7,14 @@ that all of them can be alive side by side and be measured in turn.
 
 import contextlib
 
-from lib.natvi import Natvi
+from lib.natvi import Natvi, accelerating, translating
 from lib.shell import Failed, inside, run
-from lib.topology import POOL_FIRST, POOL_LAST, Topology
+from lib.topology import INSIDE_HOST, POOL_FIRST, POOL_LAST, Topology
 
 SESSIONS = 1 << 20      # what every table is made for
 WARM_UP_TRIES = 3
+FLOW_HOSTS = "198.18.16.0/20"   # as in gen/flows.h
+ASSURED_S = 2.1
 
 
 class Contender:
@@ -121,6 +123,68 @@ class KernelNat(Contender):
                     "net.netfilter.nf_conntrack_udp_timeout_stream=300"))
 
 
+class KernelFirewall(KernelNat):
+    """The rules of a router that has a firewall: masquerade, and only what is part of a connection or begins inside."""
+    name, label = "kernel_firewall", "kernel, masquerade + firewall"
+
+    RULES = ("add table ip bench; "
+             "add chain ip bench post { type nat hook postrouting priority srcnat; }; "
+             "add rule ip bench post oifname wan0 masquerade; "
+             "add chain ip bench forward { type filter hook forward priority filter; policy drop; }; "
+             "add rule ip bench forward ct state invalid drop; "
+             "add rule ip bench forward ct state established,related accept; "
+             "add rule ip bench forward iifname lan0 accept")
+
+    def start(self):
+        super().start()
+        # Answers go to addresses that nobody has: by a neighbour that is known, or each would be asked for.
+        run("ip", "-n", self.topo.gateway, "route", "add", FLOW_HOSTS, "via", INSIDE_HOST)
+
+    def begin(self, flows):
+        """Each flow's first packet, answered. One that comes ASSURED_S later makes it assured (nf_conntrack_udp_packet)."""
+        got = self.bench.tool.sequence(self.topo, 0, flows, verify=True, answer=True)
+        self.check(got)
+        if got["received"] < 0.99 * flows:
+            raise Failed(f"only {got['received']} of {flows} flows arrived")
+
+    def warm_up(self, flows):
+        super().warm_up(flows)
+        said = run(*inside(self.topo.gateway, "conntrack", "-L", "-p", "udp"))
+        if said.count("[ASSURED]") < 0.99 * flows:
+            raise Failed(f"only {said.count('[ASSURED]')} of {flows} flows are assured")
+
+
+class AccelTc(KernelFirewall):
+    """The same rules, and natvi beside them."""
+    name, label = "accel_tc", "the firewall, accelerated, tc"
+    xdp = "off"
+
+    def start(self):
+        super().start()
+        self.natvi = Natvi(self.bench, self.topo, accelerating(self.xdp))
+        self.natvi.start()
+
+    def stop(self):
+        if hasattr(self, "natvi"):
+            self.natvi.stop()
+
+    def warm_up(self, flows):
+        """All are learned, and sent on in the kernel's place; if a second ends in between, the kernel has them once more."""
+        super().warm_up(flows)
+        for _ in range(WARM_UP_TRIES):
+            before = self.natvi.stats()["accelerated"]
+            Contender.warm_up(self, flows)
+            sent_on = self.natvi.stats()["accelerated"] - before
+            if sent_on >= 0.99 * flows:
+                return
+        raise Failed(f"only {sent_on} of {flows} flows are accelerated")
+
+
+class AccelXdp(AccelTc):
+    name, label = "accel_xdp", "the firewall, accelerated, XDP"
+    xdp = "native"
+
+
 class NatviTc(Contender):
     name, label = "natvi_tc", "natvi, tc"
     translates = True
@@ -128,7 +192,7 @@ class NatviTc(Contender):
     decoys = 0
 
     def start(self):
-        self.natvi = Natvi(self.bench, self.topo, self.xdp, SESSIONS, self.decoys)
+        self.natvi = Natvi(self.bench, self.topo, translating(self.xdp, SESSIONS, self.decoys))
         self.natvi.start()
 
     @contextlib.contextmanager
@@ -154,4 +218,10 @@ class NatviXdp(NatviTc):
     xdp = "native"
 
 
+class AccelLookup(LookupXdp):
+    """That limit, measured in the same rounds."""
+    name, label = "accel_lookup", "XDP, one look-up + rewrite, anew"
+
+
 ALL = (RawXdp, LookupXdp, NatviXdp, NatviTc, RawTc, KernelNat, KernelForward)
+ACCEL = (AccelLookup, AccelXdp, AccelTc, KernelFirewall)

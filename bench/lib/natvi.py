@@ -35,6 +35,13 @@ rules:
 """
 
 
+ACCELERATE = """\
+interfaces:
+  - {{name: lan0, xdp: {xdp}}}
+  - {{name: wan0, xdp: {xdp}}}
+accelerate: true
+"""
+
 # Agrees with every packet of the benchmark in all but its last look: the destination.
 DECOY = """\
   - name: decoy-{n}
@@ -43,6 +50,17 @@ DECOY = """\
     proto: udp
     action: drop
 """
+
+
+def translating(xdp, sessions, decoys=0):
+    """A configuration with one pool. decoys: rules in front of the one that matches."""
+    return CONFIG.format(xdp=xdp, pool=POOL_NET, sessions=sessions, decoys="".join(
+        DECOY.format(n=n, high=n >> 8, low=n & 255) for n in range(decoys)))
+
+
+def accelerating(xdp):
+    """A configuration that translates nothing itself."""
+    return ACCELERATE.format(xdp=xdp)
 
 
 class Missing(Failed):
@@ -55,16 +73,15 @@ def _die_with_parent():
 
 
 class Natvi:
-    def __init__(self, bench, topo, xdp, sessions, decoys=0):
-        """decoys: rules in front of the one that matches."""
+    def __init__(self, bench, topo, config):
+        """config: as natvi.yaml has it."""
         self.binary = os.path.abspath(os.path.join(bench.build, "natvi"))
         self.ns = topo.gateway
         # A name of an instance has at most 31 characters.
         self.instance = topo.name.replace("natvi-", "")
         self.pins = os.path.join(PINS, self.instance)
         self.base = os.path.join(bench.build, "bench", topo.name)
-        self.config = CONFIG.format(xdp=xdp, pool=POOL_NET, sessions=sessions, decoys="".join(
-            DECOY.format(n=n, high=n >> 8, low=n & 255) for n in range(decoys)))
+        self.config = config
         self.process = None
 
     def start(self):

@@ -4,7 +4,7 @@
 import json
 import os
 
-from lib.contenders import ALL
+from lib.contenders import ACCEL, ALL
 from scenarios.pps import FLOWS, flows_name
 
 # key: (numerator, denominator)
@@ -20,6 +20,10 @@ RATIOS = {
     "tcp_16_streams_vs_kernel": ("natvi_tc_tcp_16_gbit_s",
                                  "kernel_nat_tcp_16_gbit_s"),
     "hit_1000_rules_ratio": ("natvi_rules_hit_ns", "natvi_tc_hit_ns"),
+    "accel_xdp_vs_kernel_1k": ("accel_xdp_1k_pps", "kernel_firewall_1k_pps"),
+    "accel_tc_vs_kernel_1k": ("accel_tc_1k_pps", "kernel_firewall_1k_pps"),
+    "accel_tcp_stream_vs_kernel": ("accel_tc_tcp_1_gbit_s", "kernel_firewall_tcp_1_gbit_s"),
+    "accel_xdp_vs_lookup_1k": ("accel_xdp_1k_pps", "accel_lookup_1k_pps"),
     "lookup_vs_raw_1k": ("lookup_xdp_1k_pps", "raw_xdp_1k_pps"),
 }
 
@@ -33,6 +37,10 @@ TARGETS = {
     "newflow_99_9_full_vs_empty": (-1, 1.3),
     "newflow_vs_kernel": (+1, 1.7),
     "tcp_stream_vs_kernel": (+1, 1.0),
+    "accel_xdp_vs_kernel_1k": (+1, 2.5),
+    "accel_tc_vs_kernel_1k": (+1, 1.4),
+    "accel_tcp_stream_vs_kernel": (+1, 1.0),
+    "accel_xdp_vs_lookup_1k": (+1, 0.85),
     "newflow_1000_rules_us": (-1, 10),
     "hit_1000_rules_ratio": (-1, 1.1),
     "slow_share": (-1, 0.001),
@@ -57,7 +65,7 @@ def write_json(figures, path):
 
 
 def _row(cells):
-    return f"  {cells[0]:<28}" + "".join(f"{c:>16}" for c in cells[1:])
+    return f"  {cells[0]:<36}" + "".join(f"{c:>16}" for c in cells[1:])
 
 
 def _cell(value, base):
@@ -69,7 +77,7 @@ def _cell(value, base):
 def _pps_table(figures):
     lines = ["64-byte UDP, Mpps received on one core (and against kernel NAT)",
              _row(["flows"] + [flows_name(n) for n in FLOWS])]
-    for c in ALL:
+    for c in ALL + ACCEL:
         cells = [c.label]
         for n in FLOWS:
             mpps = [figures.get(f"{name}_{flows_name(n)}_pps")
@@ -87,7 +95,7 @@ def _other_table(figures):
                ("tcp_16_gbit_s", 1, "16 TCP, Gbit/s"),
                ("testrun_ns", 1, "ns a packet"))
     lines = ["", _row([""] + [title for _, _, title in columns])]
-    for c in ALL:
+    for c in ALL + ACCEL:
         cells = [c.label]
         for key, unit, _ in columns:
             value = figures.get(f"{c.name}_{key}")

@@ -27,12 +27,14 @@ class Tool:
             raise Failed("no packet arrived")
         return got["pps"]
 
-    def sequence(self, topo, first, flows, verify, time_ms=30000):
-        """Each of the flows once, in order; all that natvi-bench counted."""
+    def sequence(self, topo, first, flows, verify, time_ms=30000, answer=False):
+        """Each of the flows once, in order; all that natvi-bench counted. answer: the sink sends them back."""
         args = ["--first", str(first), "--flows", str(flows), "--sequence",
                 "--time-ms", str(time_ms)]
         if verify:
             args.append("--verify")
+        if answer:
+            args.append("--answer")
         return self._generate(topo, *args, timeout=90)
 
     def peer(self, topo, kind, flows=0):

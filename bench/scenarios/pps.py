@@ -21,12 +21,17 @@ def _slice(bench, c, name, flows, slice_ms):
         bench.record(f"{c.name}_{name}_pps", bench.tool.random(c.topo, flows, slice_ms))
 
 
-def run(bench):
+def in_turn(bench, alive, flows, title):
+    """Those flows at random, by each in its turn."""
     slice_ms = QUICK_SLICE_MS if bench.quick else SLICE_MS
+    name = flows_name(flows)
+    bench.in_turn(alive, bench.rounds, lambda c: _slice(bench, c, name, flows, slice_ms), f"{title}, {name} flows")
+
+
+def run(bench):
     # in a hurry: only those that a target is about
     classes = [c for c in ALL if c.name not in BACKGROUND] if bench.quick else ALL
     with bench.contenders(classes, "pps") as alive:
         for flows in QUICK_FLOWS if bench.quick else FLOWS:
-            name = flows_name(flows)
             bench.warm_up(alive, flows)
-            bench.in_turn(alive, bench.rounds, lambda c: _slice(bench, c, name, flows, slice_ms), f"pps, {name} flows")
+            in_turn(bench, alive, flows, "pps")

@@ -40,21 +40,25 @@ def _gbit_s(ns, streams, seconds):
         raise Failed(f"iperf3: {why}") from None
 
 
-def _streams(bench, alive, streams):
+def _streams(bench, alive, streams, title):
     seconds = QUICK_SECONDS if bench.quick else SECONDS
 
     def measure(c):
         with c.steady():
             bench.record(f"{c.name}_tcp_{streams}_gbit_s", _gbit_s(c.topo.inside, streams, seconds))
-    bench.in_turn(alive, bench.rounds, measure, f"TCP, {streams} streams")
+    bench.in_turn(alive, bench.rounds, measure, title)
 
 
-def run(bench):
+def compare(bench, classes, scenario, numbers, title):
+    """The classes' throughput with each number of streams."""
     with contextlib.ExitStack() as stack:
-        alive = stack.enter_context(
-            bench.contenders((NatviTc, KernelNat), "tcp", packets=False))
+        alive = stack.enter_context(bench.contenders(classes, scenario, packets=False))
         for c in alive:
             stack.enter_context(_server(c.topo.outside))
         time.sleep(0.5)     # the servers listen
-        for streams in STREAMS[:1] if bench.quick else STREAMS:
-            _streams(bench, alive, streams)
+        for streams in numbers:
+            _streams(bench, alive, streams, f"{title}, {streams} streams")
+
+
+def run(bench):
+    compare(bench, (NatviTc, KernelNat), "tcp", STREAMS[:1] if bench.quick else STREAMS, "TCP")

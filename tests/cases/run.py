@@ -39,6 +39,8 @@ HOSTS = ("native", "tc", "xdp")
 UNREACHED = {
     "internal": "a table that must exist is missing: only a broken load does that",
     "box-out": "at tc egress; tests/net has it",
+    "accelerated": "what conntrack knows is learned at tc egress; tests/net has it",
+    "accel-kernel": "likewise",
     "box-nat": "likewise",
     "nvi": "at nvi0; tests/net has it",
     "nvi-kernel": "likewise",

@@ -154,7 +154,7 @@ def test_bird(tc):
     assert exchange(inside, outside, (REMOTE, 53))[0].startswith("192.0.2.")
     assert routes(tc.gateway) == ["192.0.2.0/28"], "BIRD leaves natvi's route alone"
 
-    natvi.reload(pooled(tc, "192.0.2.64"))
+    natvi.reload(pooled(tc, "192.0.2.64", orphans="kill"))
     wait_for(lambda: learned(tc.outside) == ["192.0.2.64"], 10, "the one prefix to be withdrawn and the other to be learned")
     natvi.kill()
     assert learned(tc.outside) == ["192.0.2.64"]

@@ -57,6 +57,12 @@ class Download:
         wait_for(lambda: self.size() > size + 100000 or not self.process.alive(), timeout, "the transfer to go on")
         return self
 
+    def stands(self, seconds):
+        """Does nothing come for so long?"""
+        size = self.size()
+        time.sleep(seconds)
+        return self.size() == size
+
     def finish(self):
         self.process.wait(30)
         assert sha256(self.path) == self.hash

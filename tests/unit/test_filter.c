@@ -253,6 +253,44 @@ static bool mapping_is(const struct map_entry *m, const char *word, const char *
 	return result;
 }
 
+/* A state that stands alone, among pairs, and is one of them for the control socket. */
+static void test_accelerated(void **state)
+{
+	struct session s = web_session();
+	struct filter filter, again;
+	json_t *json;
+
+	s.state = "accelerated";
+	assert_int_equal(filter_from_words(&filter, 5, (char *const []){ "proto", "tcp", "accelerated", "dport", "80" }, err, sizeof(err)), 0);
+	assert_int_equal(filter.n, 3);
+	assert_true(filter_session(&filter, &s));
+	json = filter_to_json(&filter);
+	assert_int_equal(filter_from_json(&again, json, err, sizeof(err)), 0);
+	s.state = "established";
+	assert_false(filter_session(&filter, &s));
+	assert_false(filter_session(&again, &s));
+	json_decref(json);
+	filter_free(&filter);
+	filter_free(&again);
+	assert_int_equal(filter_from_words(&filter, 2, (char *const []){ "accelerated", "proto" }, err, sizeof(err)), -EINVAL);
+	assert_non_null(strstr(err, "\"proto\" needs a value after it"));
+}
+
+/* Connections that only conntrack knows. */
+static void test_connections(void **state)
+{
+	static char *const words[][2] = { { "host", "2001:db8::1" }, { "port", "21" }, { "proto", "udp" }, { "rule", "office" },
+					  { "interface", "lo" }, { "state", "kernel" } };
+	struct filter filter;
+
+	for (size_t i = 0; i < 6; i++) {
+		assert_int_equal(filter_from_words(&filter, 2, words[i], err, sizeof(err)), 0);
+		assert_int_equal(filter_check_connection(&filter, err, sizeof(err)), i < 3 ? 0 : -EINVAL);
+		filter_free(&filter);
+	}
+	assert_non_null(strstr(err, "a connection that is not accelerated has no state"));
+}
+
 static void test_mappings_of_both_protocols(void **state)
 {
 	struct map_entry m = { .key = { .addr = ip("198.18.0.10"), .kind = MAPPING_INSIDE } };
@@ -278,6 +316,8 @@ int main(void)
 		cmocka_unit_test(test_json_both_ways),
 		cmocka_unit_test(test_json_null_is_all),
 		cmocka_unit_test(test_bad_json),
+		cmocka_unit_test(test_accelerated),
+		cmocka_unit_test(test_connections),
 		cmocka_unit_test(test_mappings),
 		cmocka_unit_test(test_mappings_of_both_protocols),
 	};

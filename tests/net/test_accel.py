@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Connections of the kernel's conntrack, sent on by natvi; the kernel's rules stay in force."""
+import pytest
+
+from router import Router, accelerated
+from gateway import SERVER
+from router import SERVER6
+from services import iperf3
+
+
+@pytest.fixture
+def router(lab, hook):
+    return Router(lab, hook)
+
+
+@pytest.mark.parametrize("options, address", [((), SERVER), (("-R",), SERVER), (("-6",), SERVER6), (("-6", "-R"), SERVER6)])
+def test_bulk(router, options, address):
+    """A transfer either way, with NAT in IPv4 and without in IPv6: nearly all of it leaves at the hook, nothing is invalid."""
+    natvi = router.running()
+    end = iperf3(router.outside, router.inside, address, *options)
+    segments = end["sum_received"]["bytes"] // 65536
+    assert accelerated(natvi) > max(1000, segments)
+    assert natvi.counter("accel-kernel") < accelerated(natvi) / 20
+    assert router.invalid() == 0
