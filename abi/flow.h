@@ -39,7 +39,6 @@
 #define FLOW_XDP	0x02	/* the way out takes XDP frames */
 #define FLOW_SLOW	0x04	/* translate, then always leave it to the kernel (flow.slow says why) */
 #define FLOW_KERNEL	0x08	/* the kernel's conntrack owns it: pass it on untouched */
-#define FLOW_VLAN	0x10	/* vlan_tci is to be put on the frame */
 #define FLOW_ACCEL	0x20	/* derived from the kernel's conntrack */
 #define FLOW_WIRE	0x40	/* link-layer learning */
 #define FLOW_NEW_ID	0x80	/* the source is shared: datagrams that may be cut get another id (RFC 6864 section 5.3.1) */
@@ -64,7 +63,7 @@ struct flow {
 	__u32 oif;		/* ifindex of the way out; 0: not resolved, or (FLOW_SLOW) the box itself */
 	__u8 dmac[6];
 	__u8 smac[6];
-	__be16 vlan_tci;
+	__u16 in_slot;		/* FLOW_ACCEL: of the port that its packets come in by */
 	__u16 mtu;		/* of the way out, bytes from the IP header on */
 	__u32 generation;	/* of the route; not the control's: look it up again */
 	__u32 last_seen_s;	/* coarse monotonic seconds */

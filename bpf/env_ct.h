@@ -21,6 +21,9 @@
 #define TCP_ESTABLISHED_ 3	/* TCP_CONNTRACK_ESTABLISHED */
 #define TCP_LIBERAL	0x08	/* IP_CT_TCP_FLAG_BE_LIBERAL */
 #define NFCT_POINTER	~7UL	/* of skb->_nfct, below it stands the state */
+#define DST_POINTER	~1UL	/* of skb->_skb_refdst */
+#define METRICS_POINTER	~3UL	/* of dst->_metrics */
+#define METRIC_MTU	1	/* RTAX_MTU, counted from 0 */
 #define OPTS_BYTES_61	12	/* of bpf_ct_opts before kernel 6.11, which has zones */
 
 struct bpf_ct_opts___natvi {
@@ -101,6 +104,11 @@ struct nf_conn {
 
 struct sk_buff {
 	unsigned long _nfct;
+	unsigned long _skb_refdst;
+};
+
+struct dst_entry {
+	unsigned long _metrics;
 };
 
 enum nf_ct_ext_id {
@@ -240,6 +248,23 @@ DP void env_ct_refresh(struct pkt *p, const struct tuple *t, __u32 s)
 		return;
 	bpf_ct_change_timeout(c, s * 1000);
 	bpf_ct_release(c);
+}
+
+DP __u32 env_route_mtu(struct pkt *p)
+{
+	struct sk_buff *skb;
+	const struct dst_entry *dst;
+	unsigned long metrics = 0;
+	__u32 mtu = 0;
+
+	if (!bpf_cast_to_kern_ctx)
+		return 0;
+	skb = bpf_cast_to_kern_ctx(p->ctx);
+	dst = (const void *)(skb->_skb_refdst & DST_POINTER);
+	if (!dst || bpf_core_read(&metrics, sizeof(metrics), &dst->_metrics))
+		return 0;
+	metrics = (metrics & METRICS_POINTER) + METRIC_MTU * sizeof(__u32);
+	return bpf_probe_read_kernel(&mtu, sizeof(mtu), (const void *)metrics) ? 0 : mtu;
 }
 
 #endif

@@ -77,9 +77,10 @@ struct place {
 	struct tc_filter orphan;	/* natvi's by its name, nobody's by its id */
 };
 
+/* A filter's name is that of its program, and then the program's id. */
 static bool is_accel(const struct tc_filter *filter)
 {
-	return !strcmp(filter->prog_name, ACCEL_PROG);
+	return !strncmp(filter->prog_name, ACCEL_PROG, sizeof(ACCEL_PROG) - 1);
 }
 
 static int look_at_filter(const struct tc_filter *filter, void *arg)

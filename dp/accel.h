@@ -99,17 +99,22 @@ DP void accel_draft(struct pkt *p, const struct ct *ct, const struct port *in, b
 
 /*
  * Would the kernel's own look-up, by the old source and the new destination, lead the way that p goes? Then it also knows
- * the path's MTU, which p does not show. in: ifindex that p came in by.
+ * the path's MTU. What the route itself is limited to it would name only if that is locked, but p's own route shows it.
+ * in: ifindex that p came in by.
  */
 DP bool accel_route(struct pkt *p, const struct tuple *key, __u32 in)
 {
 	struct route *r = &p->cpu->draft.route;
 	struct tuple *t = &p->cpu->fragment_key;
+	__u32 mtu;
 
 	*t = p->m->key;
 	t->src = key->src;
 	t->sport = key->sport;
 	env_route(p, in, t, r, p->m->mark);
+	mtu = env_route_mtu(p);
+	if (mtu && (!r->mtu || mtu < r->mtu))
+		r->mtu = mtu;
 	return r->result == ROUTE_OK && r->oif == p->m->ifindex;
 }
 
@@ -140,6 +145,8 @@ DP __s64 accel_flow(struct pkt *p, const struct tuple *key)
 			return handle;
 		if (!(f->flags & (FLOW_ACCEL | FLOW_KERNEL)))
 			return -1;	/* natvi's own */
+		if ((f->flags & FLOW_ACCEL) && f->last_seen_s == p->m->now_s)
+			return -1;	/* of another interface or conntrack zone, which has it for this second */
 		p->cpu->fragment_key = p->cpu->draft.reply;	/* which the end of a session takes for its own use */
 		session_end(handle, p->cpu, END_CLOSED);
 		p->cpu->draft.reply = p->cpu->fragment_key;
@@ -148,8 +155,8 @@ DP __s64 accel_flow(struct pkt *p, const struct tuple *key)
 	return table_find(key);
 }
 
-/* f has the way that p goes, and goes it for the rest of this second. */
-DP void accel_confirm(struct pkt *p, struct flow *f, __u32 mtu)
+/* f has the way that p goes, and goes it for the rest of this second. in_slot: of the port that p came in by. */
+DP void accel_confirm(struct pkt *p, struct flow *f, __u32 mtu, __u32 in_slot)
 {
 	struct ethhdr *eth = p->data;
 
@@ -158,6 +165,7 @@ DP void accel_confirm(struct pkt *p, struct flow *f, __u32 mtu)
 	__builtin_memcpy(f->dmac, eth->h_dest, sizeof(f->dmac));
 	__builtin_memcpy(f->smac, eth->h_source, sizeof(f->smac));
 	f->oif = p->m->ifindex;
+	f->in_slot = in_slot;
 	f->mtu = mtu && mtu < 0xffff ? mtu : 0xffff;
 	f->tcp_seen = SEEN_SYN | SEEN_ACK;
 	if (p->port->flags & PORT_XDP_OUT)
@@ -173,14 +181,14 @@ DP void accel_confirm(struct pkt *p, struct flow *f, __u32 mtu)
 /* p, which came in by `in`, leaves as the kernel has made it. */
 DP void accel_learn(struct pkt *p, __u32 in_ifindex)
 {
-	const struct port *in = port_lookup(in_ifindex, 0);
+	__u32 slot = 0, in_slot = 0;
+	const struct port *in = port_search(in_ifindex, 0, &in_slot);
 	const struct settings *set = env_settings(p->control->active);
 	struct draft *draft = &p->cpu->draft;
 	struct ct *ct = &p->cpu->ct;
 	const struct tuple *key;
 	struct bucket *b;
 	__s64 handle;
-	__u32 slot = 0;
 	bool reply;
 
 	if (!set || !in || !daemon_lives(p) || ((in->flags | p->port->flags) & (PORT_NO_L2 | PORT_ROUTED | PORT_NVI)))
@@ -201,7 +209,7 @@ DP void accel_learn(struct pkt *p, __u32 in_ifindex)
 	handle = accel_flow(p, key);
 	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
 	if (b && (bucket_flow(b, slot)->flags & FLOW_ACCEL))
-		accel_confirm(p, bucket_flow(b, slot), draft->route.mtu);
+		accel_confirm(p, bucket_flow(b, slot), draft->route.mtu, in_slot);
 }
 
 /* At tc egress of a port, behind natvi's own program there. Whatever it finds, p leaves. */

@@ -188,11 +188,11 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, enum verdict *slow
 
 /*
  * A connection of the kernel's: it has let a packet of this direction through within this second (dp/accel.h), so that
- * it may go on so.
+ * it may go on so. What comes in elsewhere under the same addresses has rules, zones and routes of its own.
  */
 DP bool accel_holds(const struct pkt *p, const struct flow *f)
 {
-	return likely(!(f->flags & FLOW_ACCEL)) || f->last_seen_s == p->m->now_s;
+	return likely(!(f->flags & FLOW_ACCEL)) || (f->last_seen_s == p->m->now_s && f->in_slot == p->m->port_slot);
 }
 
 /* Can f take p as it is, with one look? */

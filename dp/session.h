@@ -19,7 +19,7 @@ DP void flow_begin(struct flow *f, const struct draft *draft, __u8 flags, __u32 
 {
 	f->oif = 0;
 	f->mtu = 0;
-	f->vlan_tci = 0;
+	f->in_slot = 0;
 	f->generation = 0;
 	f->last_seen_s = now_s;
 	f->packets = 0;

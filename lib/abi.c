@@ -20,7 +20,7 @@
 
 #define TUPLE(F) F(tuple, src) F(tuple, dst) F(tuple, sport) F(tuple, dport) F(tuple, zone) F(tuple, proto) F(tuple, pad)
 #define FLOW(F) F(flow, key) F(flow, new_src) F(flow, new_dst) F(flow, new_sport) F(flow, new_dport) \
-	F(flow, addr_delta) F(flow, port_delta) F(flow, oif) F(flow, dmac) F(flow, smac) F(flow, vlan_tci) F(flow, mtu) \
+	F(flow, addr_delta) F(flow, port_delta) F(flow, oif) F(flow, dmac) F(flow, smac) F(flow, in_slot) F(flow, mtu) \
 	F(flow, generation) F(flow, last_seen_s) F(flow, idle_s) F(flow, tcp_seen) F(flow, flags) \
 	F(flow, packets) F(flow, bytes)
 #define FLOW_COLD(F) F(flow_cold, created_s) F(flow_cold, rule) F(flow_cold, peer_zone) F(flow_cold, flags) \

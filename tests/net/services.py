@@ -20,7 +20,7 @@ http {
     client_body_temp_path %(dir)s/body; proxy_temp_path %(dir)s/proxy; fastcgi_temp_path %(dir)s/fastcgi;
     uwsgi_temp_path %(dir)s/uwsgi; scgi_temp_path %(dir)s/scgi;
     server {
-        listen %(port)d; root %(dir)s/www; dav_methods PUT; client_max_body_size 100m;
+        listen %(port)d; listen [::]:%(port)d; root %(dir)s/www; dav_methods PUT; client_max_body_size 100m;
         location = /slow { limit_rate 3m; }
     }
 }

@@ -94,7 +94,7 @@ class Capture:
 
         ignore_longer: leave out frames that the receiver has joined (GRO), whose checksum is not a wire's.
         """
-        rows = self.fields("ip", "frame.number", "frame.len", *["%s.checksum.status" % p for p in CHECKSUMMED])
+        rows = self.fields("ip || ipv6", "frame.number", "frame.len", *["%s.checksum.status" % p for p in CHECKSUMMED])
         bad, good = [], dict.fromkeys(CHECKSUMMED, 0)
         for number, length, *states in rows:
             if ignore_longer and int(length) > ignore_longer:
