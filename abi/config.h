@@ -105,10 +105,9 @@ struct settings {
 	__u16 pad;
 	__u32 icmp_rate;	/* own ICMP errors a second and CPU; default 1000 */
 	__u32 slow_mark;	/* bit that marks slow-road packets */
-	__u32 ct_tcp_s;		/* the kernel's own time-outs of established TCP connections and of UDP streams */
-	__u32 ct_udp_s;
+	__u32 ct_tcp_s;		/* the kernel's own time-out of established TCP connections */
 };
-NATVI_ASSERT_SIZE(struct settings, 44);
+NATVI_ASSERT_SIZE(struct settings, 40);
 
 enum rule_action {
 	ACTION_TRANSLATE = 0,	/* as rule.flags say */

@@ -51,6 +51,7 @@
 #define NATVI_MIN_MTU		68	/* RFC 791 */
 
 #define NATVI_ACCEL_IDLE_S	30	/* an accelerated session without packets is forgotten; its connection is the kernel's */
+#define NATVI_ACCEL_ANSWER_S	4	/* a direction without packets for longer does not answer the other one */
 #define NATVI_ACCEL_ASKED	256	/* connections that the daemon was asked about in this second, for each CPU; a power of two */
 
 #define NATVI_NAME_LEN		32	/* names of pools, rules, instances, with the NUL */

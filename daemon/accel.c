@@ -20,8 +20,7 @@
 #include "lib/log.h"
 
 #define LIBERAL		0x08	/* IP_CT_TCP_FLAG_BE_LIBERAL in the kernel */
-#define TCP_S		432000u	/* the kernel's defaults */
-#define UDP_S		120u
+#define TCP_S		432000u	/* the kernel's default */
 
 struct accel {
 	struct daemon *d;
@@ -135,21 +134,15 @@ void accel_close(struct daemon *d)
 	d->accel = NULL;
 }
 
-static unsigned int read_seconds(const char *path, unsigned int otherwise)
+uint32_t accel_tcp_timeout(void)
 {
-	FILE *file = fopen(path, "re");
-	unsigned int s = otherwise;
+	FILE *file = fopen("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established", "re");
+	unsigned int s = TCP_S;
 
 	if (!file)
-		return otherwise;
+		return TCP_S;
 	if (fscanf(file, "%u", &s) != 1 || !s)
-		s = otherwise;
+		s = TCP_S;
 	fclose(file);
 	return s;
-}
-
-void accel_timeouts(unsigned int *tcp_s, unsigned int *udp_s)
-{
-	*tcp_s = read_seconds("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established", TCP_S);
-	*udp_s = read_seconds("/proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream", UDP_S);
 }

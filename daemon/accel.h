@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct daemon;
 
@@ -22,7 +23,7 @@ int accel_follow(struct daemon *d, bool on, char *err, size_t err_len);
 
 void accel_close(struct daemon *d);
 
-/* Conntrack's own time-outs: of an established TCP connection, of a UDP stream; the kernel's defaults where there is none. */
-void accel_timeouts(unsigned int *tcp_s, unsigned int *udp_s);
+/* Conntrack's time-out of an established TCP connection, in seconds; the kernel's default where there is no conntrack. */
+uint32_t accel_tcp_timeout(void);
 
 #endif

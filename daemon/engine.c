@@ -168,7 +168,7 @@ static int build(struct change *c)
 	if (err)
 		return err;
 	read_port_range(&input.local_lo, &input.local_hi);
-	accel_timeouts(&input.ct_tcp_s, &input.ct_udp_s);
+	input.ct_tcp_s = accel_tcp_timeout();
 	if (!c->asked) {
 		input.former = c->d->former;
 		input.n_former = c->d->n_former;

@@ -37,7 +37,7 @@ struct plan_input {
 	bool policy;			/* IPsec policies or mark rules exist */
 	bool one_route;			/* only the three routing rules of every box */
 	bool mark_routes;		/* rules ask for marks, and the kernel's look-up takes them */
-	unsigned int ct_tcp_s, ct_udp_s;	/* see struct settings */
+	uint32_t ct_tcp_s;		/* see struct settings */
 	bool mark_slow;			/* natvi's nftables table stands */
 	const struct plan_addr *former;	/* addresses that a reload took away, and that sessions still have; they stay natvi's */
 	size_t n_former;

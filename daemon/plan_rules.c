@@ -342,7 +342,6 @@ static void fill_settings(struct plan *plan, const struct plan_input *input)
 	s->icmp_rate = config->icmp_rate;
 	s->slow_mark = SLOW_MARK;
 	s->ct_tcp_s = input->ct_tcp_s;
-	s->ct_udp_s = input->ct_udp_s;
 }
 
 static bool has_ethernet(const struct link *link)

@@ -178,6 +178,20 @@ DP void accel_confirm(struct pkt *p, struct flow *f, __u32 mtu, __u32 in_slot)
 	f->last_seen_s = p->m->now_s;
 }
 
+/*
+ * Has the other direction's flow, with this key, been seen lately? Conntrack misses acknowledgements that went past it, and would
+ * give the connection minutes instead of days. One whose other end has fallen silent is to have just these.
+ */
+DP bool accel_is_answered(const struct pkt *p, const struct tuple *key)
+{
+	__s64 handle = table_find(key);
+	struct bucket *b;
+	__u32 slot = 0;
+
+	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
+	return b && (__s32)(p->m->now_s - bucket_flow(b, slot)->last_seen_s) <= NATVI_ACCEL_ANSWER_S;
+}
+
 /* p, which came in by `in`, leaves as the kernel has made it. */
 DP void accel_learn(struct pkt *p, __u32 in_ifindex)
 {
@@ -201,15 +215,19 @@ DP void accel_learn(struct pkt *p, __u32 in_ifindex)
 		accel_ask(p, ct);
 		return;
 	}
-	env_ct_refresh(p, &draft->reply, p->m->key.proto == IPPROTO_TCP ? set->ct_tcp_s : set->ct_udp_s);
 	accel_draft(p, ct, in, reply);
 	key = reply ? &draft->reply : &draft->orig;
 	if (accel_is_excluded(p, ct, in_ifindex, reply) || !accel_route(p, key, in_ifindex))
 		return;
 	handle = accel_flow(p, key);
 	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
-	if (b && (bucket_flow(b, slot)->flags & FLOW_ACCEL))
-		accel_confirm(p, bucket_flow(b, slot), draft->route.mtu, in_slot);
+	if (!b || !(bucket_flow(b, slot)->flags & FLOW_ACCEL))
+		return;
+	accel_confirm(p, bucket_flow(b, slot), draft->route.mtu, in_slot);
+	if (p->m->key.proto == IPPROTO_TCP && accel_is_answered(p, reply ? &draft->orig : &draft->reply)) {
+		tuple_reverse(&draft->reply, &p->m->key);
+		env_ct_refresh(p, &draft->reply, set->ct_tcp_s);
+	}
 }
 
 /* At tc egress of a port, behind natvi's own program there. Whatever it finds, p leaves. */

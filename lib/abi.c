@@ -38,7 +38,7 @@
 #define USAGE(F) F(usage, sessions) F(usage, mappings) F(usage, pad)
 #define SETTINGS(F) F(settings, flags) F(settings, n_rules) F(settings, n_pools) F(settings, udp_idle_s) \
 	F(settings, tcp_established_s) F(settings, tcp_opening_s) F(settings, tcp_closing_s) F(settings, icmp_idle_s) F(settings, other_idle_s) \
-	F(settings, rest_s) F(settings, pad) F(settings, icmp_rate) F(settings, slow_mark) F(settings, ct_tcp_s) F(settings, ct_udp_s)
+	F(settings, rest_s) F(settings, pad) F(settings, icmp_rate) F(settings, slow_mark) F(settings, ct_tcp_s)
 #define RULE(F) F(rule, in_ifindex) F(rule, out_ifindex) F(rule, src) F(rule, dst) F(rule, src_len) F(rule, dst_len) \
 	F(rule, proto) F(rule, action) F(rule, sport_lo) F(rule, sport_hi) F(rule, dport_lo) F(rule, dport_hi) \
 	F(rule, in_zone) F(rule, out_zone) F(rule, traffic) F(rule, flags) F(rule, id) F(rule, dscp) F(rule, mark) \
