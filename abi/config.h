@@ -30,6 +30,7 @@
  *   portbits    ARRAY [slots * PORTBITS_PROTOS] struct portbits, mmapable
  *   flows       ARRAY [control.n_buckets] struct bucket, mmapable
  *   mappings    ARRAY [control.n_mapping_buckets] struct mapping_bucket, mmapable
+ *   expected    HASH struct tuple -> struct tuple  connections that the kernel's helpers have announced (dp/expect.h)
  *   fragments   LRU_HASH struct tuple -> struct fragment  see abi/fragment.h
  *   fragment_sources LRU_HASH struct addr_key -> struct fragment_source
  *   ids         ARRAY [1] struct ids
@@ -68,6 +69,7 @@ NATVI_ASSERT_SIZE(struct control, 128);
 
 #define CONTROL_TOS	0x01	/* routing rules ask for the TOS: a flow whose TOS changes looks its route up again */
 #define CONTROL_ACCEL	0x02	/* connections of the kernel's conntrack are learned and sent on, IPv6 too */
+#define CONTROL_EXPECT	0x08	/* there are announced connections: look into `expected` */
 #define CONTROL_NO_NAT	0x04	/* there is nothing to translate: what has no flow is the kernel's, whatever it is */
 
 /* Counted up and down atomically by the datapath; a cache line of its own. */
@@ -90,6 +92,7 @@ NATVI_ASSERT_SIZE(struct usage, 64);
 #define SETTINGS_FROM_BOX	0x200	/* some rule speaks of what the box itself sends (RULE_FROM_BOX) */
 #define SETTINGS_TO_BOX		0x400	/* some rule speaks of what comes in for the box itself (RULE_TO_BOX) */
 #define SETTINGS_EXCLUDE	0x800	/* some entry says what is not accelerated (RULE_EXCLUDE) */
+#define SETTINGS_HELP		0x1000	/* some rule has a helper of the kernel's at work */
 
 struct settings {
 	__u32 flags;		/* SETTINGS_* */

@@ -32,6 +32,7 @@
 #define NATVI_FACE_TRIES	4	/* ports tried on one address, if a socket of the box or the other protocol has them */
 #define NATVI_REMOTE_TRIES	16	/* ports tried where the reply key is the claim */
 
+#define NATVI_EXPECTED		8192	/* halves of announced connections that are known at a time */
 #define NATVI_FRAGMENTS		16384	/* fragmented datagrams that are known at a time */
 #define NATVI_FRAGMENT_SOURCES	4096	/* hosts whose share of them is known at a time */
 #define NATVI_FRAGMENT_UNFINISHED 256	/* datagrams that a source may begin in a second and not finish */

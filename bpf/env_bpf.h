@@ -74,6 +74,11 @@ DP struct ids *env_ids(void)
 	return bpf_map_lookup_elem(&ids, &zero);
 }
 
+DP bool env_expected(const struct tuple *k)
+{
+	return bpf_map_lookup_elem(&expected, k);
+}
+
 DP struct fragment *env_fragment(const struct tuple *k)
 {
 	return bpf_map_lookup_elem(&fragments, k);

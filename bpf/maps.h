@@ -34,6 +34,13 @@ struct {
 	__type(value, struct addr_info);
 } addrs __weak SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, NATVI_EXPECTED);
+	__type(key, struct tuple);
+	__type(value, struct tuple);
+} expected __weak SEC(".maps");
+
 NATVI_ARRAY(ids, struct ids, 1, 0);
 
 /* What is oldest goes first: a fragment that is not followed up soon never will be. */

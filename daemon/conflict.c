@@ -345,6 +345,36 @@ static int find_sharing(const struct search *s)
 	return 0;
 }
 
+/* An address that natvi masquerades by has all its ports for natvi to give away. */
+static int judge_kernel(const struct search *s, const struct cfg_rule *rule)
+{
+	const struct cfg_interface *interface;
+	char text[ADDR_TEXT_LEN];
+	const struct link *link;
+	size_t i;
+
+	for (i = 0; i < s->config->n_interfaces; i++) {
+		interface = &s->config->interfaces[i];
+		link = config_masquerades(s->config, interface->name) ? links_by_name(s->links, interface->name) : NULL;
+		if (link && links_primary4(s->links, link->ifindex) == rule->kernel.snat)
+			return fail(s, rule->line, "rule %s gives %s to the kernel, the address of %s, which rules masquerade by; write "
+				    "`masquerade: true` with `ports` of its own, or give it another address", rule->name,
+				    addr_print4(rule->kernel.snat, text), interface->name);
+	}
+	return 0;
+}
+
+static int find_kernels(const struct search *s)
+{
+	int err = 0;
+	size_t r;
+
+	for (r = 0; r < s->config->n_rules && !err; r++)
+		if (s->config->rules[r].kernel.snat)
+			err = judge_kernel(s, &s->config->rules[r]);
+	return err;
+}
+
 int conflict_find(const struct config *config, const struct links *links, char *err, size_t err_len)
 {
 	struct search s = { .config = config, .links = links, .err = err, .err_len = err_len };
@@ -357,6 +387,8 @@ int conflict_find(const struct config *config, const struct links *links, char *
 		mark_all(&s);
 		read_subnets(&s);
 		ret = find_sharing(&s);
+		if (!ret)
+			ret = find_kernels(&s);
 		if (!ret)
 			ret = find_overlaps(&s);
 		if (!ret)

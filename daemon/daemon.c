@@ -22,6 +22,7 @@
 #include "daemon/caps.h"
 #include "daemon/clashes.h"
 #include "daemon/control.h"
+#include "daemon/expects.h"
 #include "daemon/handover.h"
 #include "daemon/guard.h"
 #include "daemon/netns.h"
@@ -302,6 +303,7 @@ static void end(struct daemon *d)
 	sweep_stop(d);
 	watch_close(d, d->release);
 	accel_close(d);
+	expects_close(d);
 	announce_close(d);
 	routes_close(d);
 	guard_free(d);

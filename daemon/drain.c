@@ -10,6 +10,7 @@
 #include "daemon/bits.h"
 #include "daemon/clashes.h"
 #include "daemon/drain.h"
+#include "daemon/expects.h"
 #include "daemon/mappings.h"
 #include "daemon/orphans.h"
 #include "daemon/session.h"
@@ -194,6 +195,7 @@ void engine_tick(struct daemon *d)
 	if (d->draining)
 		drain(d);
 	clashes_follow(d);
+	expects_tick(d);
 	if (has_masquerade_down(d))
 		sessions_kill(d->tables, NULL, session_astray, d, END_INTERFACE_GONE);
 	if (d->n_former && now_s - d->former_s >= FORMER_EVERY_S) {

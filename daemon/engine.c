@@ -23,9 +23,11 @@
 #include "daemon/bits.h"
 #include "daemon/conflict.h"
 #include "daemon/drain.h"
+#include "daemon/expects.h"
 #include "daemon/forwards.h"
 #include "daemon/guard.h"
 #include "daemon/mappings.h"
+#include "daemon/nft_kernel.h"
 #include "daemon/orphans.h"
 #include "daemon/plan_zones.h"
 #include "daemon/routes.h"
@@ -97,8 +99,9 @@ static int bring_listeners(struct change *c)
 {
 	int err;
 
-	if (c->d->has_plan)
-		return listeners_copy(&c->plan.listeners, &c->d->plan.listeners);
+	err = c->d->has_plan ? listeners_copy(&c->plan.expected, &c->d->plan.expected) : 0;
+	if (err || c->d->has_plan)
+		return err ? err : listeners_copy(&c->plan.listeners, &c->d->plan.listeners);
 	err = listeners_read(&c->plan.listeners);
 	if (err)
 		log_warn("cannot read the box's sockets: %s", strerror(-err));
@@ -165,6 +168,8 @@ static int build(struct change *c)
 		return err;
 	}
 	err = check_conflict(c);
+	if (!err && c->asked)
+		err = nft_kernel_check(c->config, c->err, c->err_len);
 	if (err)
 		return err;
 	read_port_range(&input.local_lo, &input.local_hi);
@@ -453,7 +458,9 @@ static bool same_sharing(const struct plan *a, const struct plan *b)
 
 static bool same_reservations(const struct plan *a, const struct plan *b)
 {
-	return same_sharing(a, b) && a->n_addrs == b->n_addrs && !memcmp(a->addrs, b->addrs, a->n_addrs * sizeof(*a->addrs)) &&
+	return same_sharing(a, b) && a->n_kernels == b->n_kernels &&
+	       (!a->n_kernels || !memcmp(a->kernels, b->kernels, a->n_kernels * sizeof(*a->kernels))) &&
+	       a->n_addrs == b->n_addrs && !memcmp(a->addrs, b->addrs, a->n_addrs * sizeof(*a->addrs)) &&
 	       a->n_statics == b->n_statics && !memcmp(a->statics, b->statics, a->n_statics * sizeof(*a->statics)) &&
 	       a->n_policies == b->n_policies && !memcmp(a->policies, b->policies, a->n_policies * sizeof(*a->policies));
 }
@@ -501,7 +508,8 @@ static void commit(struct change *c, struct config *next)
 		d->rule_numbers = c->rule_numbers;
 		d->former = c->former;
 		d->n_former = c->n_former;
-		config_free(d->config);
+		if (!d->keep_config)
+			config_free(d->config);
 		d->config = next;
 		d->applied_s = maps_now_s();
 	}
@@ -522,7 +530,7 @@ static void discard(struct change *c)
 static void guard_follow(struct change *c)
 {
 	if (config_translates(c->config))
-		guard_set(c->d, NULL, 0, c->served, c->config->n_interfaces);
+		guard_set(c->d, NULL, c->config, NULL, 0, c->served, c->config->n_interfaces);
 	else
 		guard_drop(c->d);
 }
@@ -544,12 +552,12 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		settle_ports(&c);
 		tell_zones(&c);
 		if (d->has_plan && config_translates(c.config))
-			guard_set(d, d->served, d->n_served, c.served, c.config->n_interfaces);
+			guard_set(d, d->config, c.config, d->served, d->n_served, c.served, c.config->n_interfaces);
 		ret = enforce(&c);
 	}
 	if (ret) {
-		if (d->has_plan && config_translates(d->config))
-			guard_set(d, NULL, 0, d->served, d->n_served);
+		if (d->has_plan && d->config && config_translates(d->config))
+			guard_set(d, NULL, d->config, NULL, 0, d->served, d->n_served);
 		undo_attach(&c);
 		discard(&c);
 		return ret;
@@ -564,6 +572,7 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 	detach_rest(&c);
 	release_bits(&c);
 	commit(&c, next);
+	expects_follow(d, nft_kernel_helps(d->config));
 	routes_follow(d);
 	announce_follow(d);
 	if (!next) {
@@ -612,7 +621,7 @@ int engine_guard(struct daemon *d)
 		list[i].up = d->tables->reused && attach_present(&d->attach, link);
 	}
 	if (!err) {
-		guard_set(d, NULL, 0, list, d->config->n_interfaces);
+		guard_set(d, NULL, d->config, NULL, 0, list, d->config->n_interfaces);
 		links_free(&links);
 	}
 	free(list);

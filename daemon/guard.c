@@ -7,6 +7,7 @@
 
 #include "daemon/guard.h"
 #include "daemon/nft.h"
+#include "daemon/nft_kernel.h"
 #include "daemon/state.h"
 #include "lib/log.h"
 
@@ -17,6 +18,7 @@ struct guard {
 	uint32_t *served;
 	size_t n_served;
 	char nvi_peer[IFNAMSIZ];
+	char *kernel;
 };
 
 static bool has_name(const struct guard *g, const char *name)
@@ -54,6 +56,7 @@ static void guard_end(struct guard *g)
 		return;
 	free(g->names);
 	free(g->served);
+	free(g->kernel);
 	free(g);
 }
 
@@ -73,13 +76,13 @@ static struct guard *guard_begin(size_t n_names, size_t n_served)
 
 static bool same(const struct guard *a, const struct guard *b)
 {
-	return a && a->n_names == b->n_names && !memcmp(a->names, b->names, a->n_names * sizeof(*a->names)) &&
+	return a && !strcmp(a->kernel, b->kernel) && a->n_names == b->n_names && !memcmp(a->names, b->names, a->n_names * sizeof(*a->names)) &&
 	       !strcmp(a->nvi_peer, b->nvi_peer) && a->n_served == b->n_served && !memcmp(a->served, b->served, a->n_served * sizeof(*a->served));
 }
 
 static int make_table(const struct daemon *d, const struct guard *g)
 {
-	struct nft_guard table = { (const char (*)[IFNAMSIZ])g->names, g->n_names, g->served, g->n_served, g->nvi_peer };
+	struct nft_guard table = { (const char (*)[IFNAMSIZ])g->names, g->n_names, g->served, g->n_served, g->nvi_peer, g->kernel };
 
 	return nft_table_make(d->instance, SLOW_MARK, &table);
 }
@@ -98,15 +101,22 @@ static void enforce(struct daemon *d, struct guard *g)
 	if (!d->mark_slow && first)
 		log_warn("this kernel has no nftables: rules by connection state may judge half a connection, and what an "
 			 "interface forwards in the moment when it appears may leave untranslated");
+	if (!d->mark_slow && *g->kernel)
+		log_err("natvi's nftables table cannot be made: what rules leave to the kernel is neither translated nor helped");
 }
 
-void guard_set(struct daemon *d, const struct served *before, size_t n_before, const struct served *after, size_t n_after)
+void guard_set(struct daemon *d, const struct config *was, const struct config *config, const struct served *before,
+	       size_t n_before, const struct served *after, size_t n_after)
 {
 	struct guard *g = guard_begin(n_before + n_after, n_after);
 	size_t i;
 
-	if (!g)
+	if (g)
+		g->kernel = nft_kernel_text(was, config);
+	if (!g || !g->kernel) {
+		guard_end(g);
 		return;
+	}
 	add_names(g, before, n_before);
 	add_names(g, after, n_after);
 	for (i = 0; i < n_after; i++)

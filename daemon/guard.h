@@ -10,14 +10,17 @@
 
 #include <stddef.h>
 
+struct config;
 struct daemon;
 struct served;
 
 /*
- * Make the table admit what both lists serve (after NULL: nothing yet is known of it). Sets d->mark_slow
- * when the table stands. Does nothing when the table says so already.
+ * Make the table admit what both lists serve (after NULL: nothing yet is known of it), and have the kernel do what both
+ * configurations ask of it (was NULL: there is one only). Sets d->mark_slow when the table stands. Does nothing when the
+ * table says so already.
  */
-void guard_set(struct daemon *d, const struct served *before, size_t n_before, const struct served *after, size_t n_after);
+void guard_set(struct daemon *d, const struct config *was, const struct config *config, const struct served *before,
+	       size_t n_before, const struct served *after, size_t n_after);
 
 /* Make the table again if somebody has removed it. */
 void guard_restore(struct daemon *d);

@@ -42,7 +42,7 @@
 
 static const char *const map_names[TABLE_MAPS] = {
 	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "zones", "addrs", "portbits", "flows", "mappings",
-	"fragments", "ids", "requests",
+	"fragments", "ids", "requests", "expected",
 };
 
 static const char *const prog_names[TABLE_PROGS] = {

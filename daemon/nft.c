@@ -14,13 +14,14 @@
 
 #define PRIORITY	-310	/* before connection tracking (-200) and the user's raw chains (-300) */
 
-int nft_run(const char *commands, bool tell)
+static int run(const char *commands, bool tell, bool dry)
 {
 	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	int ret;
 
 	if (!nft)
 		return -ENOMEM;
+	nft_ctx_set_dry_run(nft, dry);
 	nft_ctx_buffer_output(nft);
 	nft_ctx_buffer_error(nft);
 	ret = nft_run_cmd_from_buffer(nft, commands) ? -EOPNOTSUPP : 0;
@@ -28,6 +29,16 @@ int nft_run(const char *commands, bool tell)
 		log_debug("nftables: %.400s", nft_ctx_get_error_buffer(nft));
 	nft_ctx_free(nft);
 	return ret;
+}
+
+int nft_run(const char *commands, bool tell)
+{
+	return run(commands, tell, false);
+}
+
+int nft_try(const char *commands)
+{
+	return run(commands, true, true);
 }
 
 static void put_names(FILE *out, const struct nft_guard *guard)
@@ -70,7 +81,7 @@ static void put_table(FILE *out, const char *instance, uint32_t mark, const stru
 		"    type filter hook forward priority %d; policy accept;\n"
 		"    meta nfproto ipv4 iifname @names iif != @served drop\n"
 		"    meta nfproto ipv4 oifname @names oif != @served drop\n"
-		"  }\n}\n", PRIORITY);
+		"  }\n%s}\n", PRIORITY, guard->kernel);
 }
 
 int nft_table_make(const char *instance, uint32_t mark, const struct nft_guard *guard)

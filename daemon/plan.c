@@ -62,6 +62,16 @@ static size_t forward_ports(const struct cfg_forward *forward)
 	return forward->n_protos * (size_t)(forward->ext_ports.hi - forward->ext_ports.lo + 1);
 }
 
+/* Addresses that rules give to the kernel. */
+static size_t kernel_addrs(const struct config *config)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < config->n_rules; i++)
+		n += !!config->rules[i].kernel.snat;
+	return n;
+}
+
 struct plan_needs plan_needs(const struct config *config)
 {
 	uint32_t zones = (uint32_t)config->n_zones + 1;
@@ -70,7 +80,7 @@ struct plan_needs plan_needs(const struct config *config)
 
 	for (i = 0; i < config->n_interfaces; i++)
 		needs.pool_addrs += config_masquerades(config, config->interfaces[i].name);
-	needs.addr_keys = (uint32_t)(config_address_entries(config) + (needs.pool_addrs + config->n_forwards) * zones);
+	needs.addr_keys = (uint32_t)(config_address_entries(config) + (needs.pool_addrs + config->n_forwards + kernel_addrs(config)) * zones);
 	needs.pool_addrs += (uint32_t)config_pool_addresses(config);
 	needs.net_addrs = (uint32_t)config_netmap_addresses(config);
 	needs.slots = needs.pool_addrs + config->n_forwards;
@@ -347,6 +357,42 @@ static int add_statics(struct builder *b)
 	return 0;
 }
 
+/* Ports that a rule has the kernel masquerade with, on this address of an interface that it leads to. */
+static int add_kernel(struct plan *plan, const struct cfg_rule *rule, uint32_t addr)
+{
+	struct plan_kernel *more = realloc(plan->kernels, (plan->n_kernels + rule->n_protos) * sizeof(*more));
+	size_t i;
+
+	if (!more)
+		return -ENOMEM;
+	plan->kernels = more;
+	for (i = 0; i < rule->n_protos; i++)
+		plan->kernels[plan->n_kernels++] = (struct plan_kernel){ .addr = addr, .ports = rule->kernel.ports, .proto = rule->protos[i] };
+	return 0;
+}
+
+/* The kernel takes whichever of the interface's addresses suits the next hop. */
+static int add_kernels(struct builder *b)
+{
+	const struct config *config = b->input->config;
+	const struct links *links = b->input->links;
+	const struct cfg_rule *rule;
+	const struct link *link;
+	size_t r, i, a;
+	int err = 0;
+
+	for (r = 0; r < config->n_rules; r++) {
+		rule = &config->rules[r];
+		for (i = 0; rule->kernel.masquerade && i < config->n_interfaces; i++) {
+			link = config_leaves_by(rule, &config->interfaces[i]) ? links_by_name(links, config->interfaces[i].name) : NULL;
+			for (a = 0; link && a < links->n_addrs && !err; a++)
+				if (links->addrs[a].ifindex == link->ifindex)
+					err = add_kernel(b->plan, rule, links->addrs[a].addr);
+		}
+	}
+	return err ? fail(b->err, b->err_len, err, "out of memory") : 0;
+}
+
 static int allocate(struct builder *b, const struct plan_needs *needs)
 {
 	const struct config *config = b->input->config;
@@ -359,7 +405,8 @@ static int allocate(struct builder *b, const struct plan_needs *needs)
 	if (needs->statics > PLAN_MAX_STATICS)
 		return fail(b->err, b->err_len, -E2BIG, "%u forwarded ports are more than the limit of %d",
 			    needs->statics, PLAN_MAX_STATICS);
-	max_addrs = needs->pool_addrs + needs->net_addrs + config->n_forwards + b->input->links->n_addrs + b->input->n_former;
+	max_addrs = needs->pool_addrs + needs->net_addrs + config->n_forwards + kernel_addrs(config) +
+		    b->input->links->n_addrs + b->input->n_former;
 	plan->pools = calloc(NATVI_MAX_POOLS, sizeof(*plan->pools));
 	plan->cfg_pool = malloc((config->n_pools + 1) * sizeof(*plan->cfg_pool));
 	plan->masq_pool = malloc((config->n_interfaces + 1) * sizeof(*plan->masq_pool));
@@ -405,6 +452,8 @@ int plan_build(struct plan *plan, const struct plan_input *input, struct slots *
 	finish_pool_addrs(plan);
 	ret = add_statics(&b);
 	if (!ret)
+		ret = add_kernels(&b);
+	if (!ret)
 		ret = plan_rules(plan, input, err, err_len);
 	if (!ret)
 		return 0;
@@ -424,7 +473,9 @@ void plan_free(struct plan *plan)
 	free(plan->addrs);
 	free(plan->policies);
 	free(plan->statics);
+	free(plan->kernels);
 	free(plan->listeners.list);
+	free(plan->expected.list);
 	memset(plan, 0, sizeof(*plan));
 }
 
@@ -437,15 +488,28 @@ static bool counts_for(const struct plan *plan, const struct plan_addr *addr, ui
 	return own == (int)bits || (shared && own != PORTBITS_ICMP && bits != PORTBITS_ICMP);
 }
 
-static void add_listeners(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out)
+static void add_listeners(const struct plan *plan, const struct listeners *listeners, const struct plan_addr *addr, enum portbits_proto proto,
+			  struct portset *out)
 {
 	const struct listener *l;
 	size_t i;
 
-	for (i = 0; i < plan->listeners.n && (addr->flags & ADDR_LOCAL); i++) {
-		l = &plan->listeners.list[i];
+	for (i = 0; i < listeners->n && (addr->flags & ADDR_LOCAL); i++) {
+		l = &listeners->list[i];
 		if ((!l->addr || l->addr == addr->addr) && counts_for(plan, addr, l->proto, proto))
 			portset_add(out, l->port, l->port);
+	}
+}
+
+static void add_kernel_ports(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out)
+{
+	const struct plan_kernel *k;
+	size_t i;
+
+	for (i = 0; i < plan->n_kernels && (addr->flags & ADDR_LOCAL); i++) {
+		k = &plan->kernels[i];
+		if (k->addr == addr->addr && counts_for(plan, addr, k->proto, proto))
+			portset_add(out, k->ports.lo, k->ports.hi);
 	}
 }
 
@@ -471,7 +535,9 @@ static void ports_taken(const struct plan *plan, const struct plan_addr *addr, e
 		if (plan->statics[lo].outside.zone == addr->zone && counts_for(plan, addr, plan->statics[lo].outside.proto, proto))
 			portset_add(out, port, port);
 	}
-	add_listeners(plan, addr, proto, out);
+	add_listeners(plan, &plan->listeners, addr, proto, out);
+	add_listeners(plan, &plan->expected, addr, proto, out);
+	add_kernel_ports(plan, addr, proto, out);
 }
 
 static bool is_all_taken(const struct portset *set)

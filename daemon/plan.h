@@ -67,6 +67,14 @@ struct plan_static {
 	uint8_t filtering;
 };
 
+/* Ports of the box's address that the kernel's own NAT gives away. */
+struct plan_kernel {
+	uint32_t addr;			/* host byte order */
+	struct cfg_ports ports;
+	uint8_t proto;			/* IPPROTO_TCP, IPPROTO_UDP */
+	uint8_t pad[3];			/* 0: plans are compared as bytes */
+};
+
 struct plan {
 	struct settings settings;
 	struct rule *rules;
@@ -89,7 +97,10 @@ struct plan {
 	size_t n_policies;
 	struct plan_static *statics;
 	size_t n_statics;
+	struct plan_kernel *kernels;
+	size_t n_kernels;
 	struct listeners listeners;	/* the owner puts them in */
+	struct listeners expected;	/* likewise: ports that helpers of the kernel's expect connections on */
 };
 
 /*
@@ -117,7 +128,7 @@ uint16_t plan_zone(const struct plan *plan, const char *name);
 const struct plan_addr *plan_find_addr(const struct plan *plan, uint32_t addr, uint16_t zone);
 const struct plan_addr *plan_seen_addr(const struct plan *plan, uint32_t addr, uint16_t zone);
 
-/* Ports of a slot and protocol that must stay taken: reserved ones, those of the box's services, and forwards (of a shared pool: those of TCP and UDP). */
+/* Ports of a slot and protocol that must stay taken: reserved ones, those of the box's services and of the kernel's NAT, and forwards (of a shared pool: those of TCP and UDP). */
 void plan_taken(const struct plan *plan, const struct plan_addr *addr, enum portbits_proto proto, struct portset *out);
 
 /*

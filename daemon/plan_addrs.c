@@ -188,6 +188,17 @@ static void add_forwards(struct plan *plan, const struct plan_input *input)
 	}
 }
 
+/* Addresses that rules give to the kernel: what comes for them is its own, as for the box's. */
+static void add_kernels(struct plan *plan, const struct config *config)
+{
+	uint64_t plain = plain_zones(plan, config);
+	size_t i;
+
+	for (i = 0; i < config->n_rules; i++)
+		if (config->rules[i].kernel.snat)
+			plan_add_addr(plan, config->rules[i].kernel.snat, 0, plain, ADDR_LOCAL, POOL_NONE);
+}
+
 void plan_other_addrs(struct plan *plan, const struct plan_input *input)
 {
 	size_t i;
@@ -196,6 +207,7 @@ void plan_other_addrs(struct plan *plan, const struct plan_input *input)
 		plan_add_addr(plan, input->former[i].addr, input->former[i].zone, plan_seeing(plan, input->former[i].zone),
 			      ADDR_POOL, POOL_NONE);
 	add_own(plan, input);
+	add_kernels(plan, input->config);
 	add_netmaps(plan, input->config);
 	add_forwards(plan, input);
 }

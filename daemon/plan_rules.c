@@ -243,6 +243,49 @@ static size_t back_combinations(const struct cfg_rule *rule)
 	       at_least_1(rule->n_protos);
 }
 
+/*
+ * What comes for what the kernel's NAT has given away is no beginning, and rules of what comes in for the box (local: in)
+ * are not asked for it.
+ */
+
+static bool has_local_in(const struct config *config)
+{
+	size_t i;
+
+	for (i = 0; i < config->n_rules; i++)
+		if (config->rules[i].local == CFG_LOCAL_IN)
+			return true;
+	return false;
+}
+
+static size_t kernel_entries(const struct plan *plan, const struct config *config)
+{
+	size_t n = plan->n_kernels, i;
+
+	for (i = 0; i < config->n_rules; i++)
+		n += !!config->rules[i].kernel.snat;
+	return has_local_in(config) ? n : 0;
+}
+
+static void add_kernels_own(struct plan *plan, uint32_t addr, uint8_t proto, uint16_t lo, uint16_t hi)
+{
+	plan->rules[plan->n_rules++] = (struct rule){
+		.dst = addr_from4(addr), .dst_len = 128, .proto = proto, .action = ACTION_KERNEL, .sport_hi = 65535, .dport_lo = lo,
+		.dport_hi = hi, .in_zone = ZONE_ANY, .out_zone = ZONE_ANY, .traffic = RULE_TO_BOX, .pool = POOL_MASQUERADE, .new_zone = ZONE_ANY,
+	};
+}
+
+static void add_all_kernels_own(struct plan *plan, const struct config *config)
+{
+	size_t i;
+
+	for (i = 0; i < plan->n_kernels; i++)
+		add_kernels_own(plan, plan->kernels[i].addr, plan->kernels[i].proto, plan->kernels[i].ports.lo, plan->kernels[i].ports.hi);
+	for (i = 0; i < config->n_rules; i++)
+		if (config->rules[i].kernel.snat)
+			add_kernels_own(plan, config->rules[i].kernel.snat, 0, 0, 65535);
+}
+
 static size_t entries(const struct config *config)
 {
 	size_t total = 0, i;
@@ -257,7 +300,7 @@ static size_t entries(const struct config *config)
 static int add_rules(struct plan *plan, const struct plan_input *input, char *err, size_t err_len)
 {
 	const struct config *config = input->config;
-	size_t total = entries(config), i, c;
+	size_t own = kernel_entries(plan, config), total = entries(config) + own, i, c;
 
 	if (total > NATVI_MAX_RULES) {
 		snprintf(err, err_len, "the rules make %zu entries when their lists are multiplied out; the limit is %d",
@@ -269,6 +312,8 @@ static int add_rules(struct plan *plan, const struct plan_input *input, char *er
 		snprintf(err, err_len, "out of memory");
 		return -ENOMEM;
 	}
+	if (own)
+		add_all_kernels_own(plan, config);
 	for (i = 0; i < config->n_rules; i++) {
 		for (c = 0; c < combinations(&config->rules[i]); c++)
 			fill_rule(&plan->rules[plan->n_rules++], plan, input, i, c);
@@ -293,9 +338,12 @@ static uint32_t rule_flags(const struct plan *plan, const struct config *config)
 	uint32_t flags = 0;
 	size_t i;
 
-	for (i = 0; i < config->n_rules; i++)
+	for (i = 0; i < config->n_rules; i++) {
 		if (needs_out(&config->rules[i]))
 			flags |= SETTINGS_NEED_OUT;
+		if (config->rules[i].kernel.helper)
+			flags |= SETTINGS_HELP;
+	}
 	for (i = 0; i < plan->n_rules; i++) {
 		if (plan->rules[i].traffic & (RULE_TO_BOX | RULE_TO_POOL))
 			flags |= SETTINGS_TO_KNOWN;

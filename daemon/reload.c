@@ -174,20 +174,18 @@ void reload_stop(struct daemon *d)
 	forget_confirmed(d);
 }
 
-/* Move the configuration in force out of the way of engine_apply(), which would free it. */
+/* Put another configuration in the place of the one in force, which is handed over. */
 static int swap(struct daemon *d, struct config *next, struct config **former, char *err, size_t err_len)
 {
 	struct config *old = d->config;
 	int ret;
 
-	d->config = NULL;
+	d->keep_config = true;
 	ret = engine_apply(d, next, err, err_len);
-	if (ret) {
-		d->config = old;
-		return ret;
-	}
-	*former = old;
-	return 0;
+	d->keep_config = false;
+	if (!ret)
+		*former = old;
+	return ret;
 }
 
 int reload_apply(struct daemon *d, struct config *next, unsigned int confirm_s, char *err, size_t err_len)

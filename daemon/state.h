@@ -36,6 +36,7 @@ struct served {
 struct accel;
 struct announce;
 struct clashes;
+struct expects;
 struct guard;
 struct park;
 struct routes;
@@ -53,6 +54,7 @@ struct daemon {
 	struct attach attach;
 
 	struct config *config;		/* in force */
+	bool keep_config;		/* whoever brings the next one has a use for it */
 	struct links links;		/* the picture that plan was made from */
 	struct plan plan;		/* in force */
 	bool has_plan;			/* false: what the maps hold is not known here yet */
@@ -65,6 +67,7 @@ struct daemon {
 	bool draining;			/* some slot or pool is still named by mappings */
 	ev_timer drain_timer;		/* runs for the moment in which a lost address may come back */
 	struct clashes *clashes;	/* services whose port NAT has given away */
+	struct expects *expects;	/* NULL: no rule has the kernel help */
 	bool overlaps;			/* mappings hold ports that are reserved by now */
 	uint32_t overlaps_s;		/* when that was looked at last */
 	uint32_t retry_s;		/* when what could not be attached was tried last */

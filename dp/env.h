@@ -27,6 +27,7 @@
  *   struct bucket *env_bucket(__u32 i)
  *   struct mapping_bucket *env_mapping_bucket(__u32 i)
  *   const struct addr_info *env_addr(const struct addr_key *)
+ *   bool env_expected(const struct tuple *)		has a helper of the kernel's announced it?
  *   struct fragment *env_fragment(const struct tuple *)	may go at any time; the memory stays good for the packet
  *   void env_fragment_put(const struct tuple *, const struct fragment *)	new or in place of the old
  *   void env_fragment_cut(const struct tuple *)

@@ -8,6 +8,7 @@
 #ifndef NATVI_DP_NAT_H
 #define NATVI_DP_NAT_H
 
+#include "expect.h"
 #include "face.h"
 #include "forward.h"
 #include "rule.h"
@@ -596,7 +597,11 @@ DP enum stage decide(struct pkt *p)
 		return kernel(p, VERDICT_MULTICAST);
 	if (!(p->m->flags & PKT_FROM_BOX) && !(p->port->flags & PORT_TRUSTED) && addr_find(p, &p->m->key.src))
 		return drop(p, VERDICT_SPOOFED);
+	if (is_expected(p))
+		return kernel(p, VERDICT_RULE_KERNEL);
 	info = addr_find(p, &p->m->key.dst);
+	if (!info && is_kernels_answer(p, set))
+		return leave_to_kernel(p);
 	return info ? nat_to_known(p, info, set) : nat_outbound(p, set);
 }
 

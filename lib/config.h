@@ -87,6 +87,20 @@ struct cfg_match {
 
 enum cfg_local { CFG_LOCAL_NO, CFG_LOCAL_IN, CFG_LOCAL_OUT };
 
+/* The kernel's conntrack helpers, for what NAT has to read to follow (`helper`). */
+enum cfg_helper {
+	CFG_HELPER_NONE, CFG_HELPER_FTP, CFG_HELPER_TFTP, CFG_HELPER_SIP, CFG_HELPER_PPTP, CFG_HELPER_H323, CFG_HELPER_IRC,
+	CFG_HELPER_AMANDA, CFG_HELPER_NETBIOS_NS, CFG_HELPER_SANE, CFG_HELPER_SNMP, CFG_HELPERS
+};
+
+/* What the kernel is to do with what a rule leaves to it. All 0: nothing that it would not do anyway. */
+struct cfg_kernel {
+	bool masquerade;		/* by the way out's own address, with one of these ports */
+	struct cfg_ports ports;
+	uint32_t snat;			/* host byte order; the source becomes this address, which nothing else has; 0: not */
+	enum cfg_helper helper;
+};
+
 struct cfg_rule {
 	char name[NATVI_NAME_LEN];	/* "" becomes rule-N */
 	struct cfg_match from, to;
@@ -104,6 +118,7 @@ struct cfg_rule {
 	bool dnat;			/* the destination becomes dst_net: of length 32, or as long as every prefix in `to` */
 	struct cfg_prefix4 dst_net;
 	struct cfg_ports dnat_ports;	/* 0-0: the port stays; one: all go there; a range: as long as the one range in `to` */
+	struct cfg_kernel kernel;	/* ACTION_KERNEL */
 	char dnat_zone[NATVI_NAME_LEN];	/* of the new destination; "": the global one (has_dnat_zone) or the packet's own */
 	bool has_dnat_zone;
 	int line;
@@ -213,6 +228,16 @@ void cfg_errors_print(const struct config *config, const char *name, const struc
 
 /* Number of entries that rule becomes in the datapath: lists multiplied out, a netmap's way back included. */
 size_t config_rule_entries(const struct cfg_rule *rule);
+
+/* Does the rule say what the kernel is to do? */
+bool config_instructs(const struct cfg_rule *rule);
+
+/* A helper by its name in the configuration; and the one of the kernel's for that protocol, NULL: it does not follow it. */
+const char *config_helper_name(enum cfg_helper helper);
+const char *config_helper_type(enum cfg_helper helper, uint8_t proto);
+
+/* Can what this rule speaks of leave by that interface? By name or zone; where the rule says nothing it can by each. */
+bool config_leaves_by(const struct cfg_rule *rule, const struct cfg_interface *interface);
 
 /* Is there anything to translate? Without rules, pools and forwards natvi only accelerates. */
 bool config_translates(const struct config *config);

@@ -118,12 +118,19 @@ static void action_zone(struct cfg_parse *p, const struct node *value, void *to)
 	rule->has_dnat_zone = cfg_zone(p, value, rule->dnat_zone);
 }
 
+static void action_kernel(struct cfg_parse *p, const struct node *value, void *to)
+{
+	((struct cfg_rule *)to)->action = ACTION_KERNEL;
+	cfg_read_kernel(p, value, to);
+}
+
 static const struct cfg_key action_keys[] = {
 	{ "snat", action_snat, false },
 	{ "netmap", action_netmap, false },
 	{ "static", action_static, false },
 	{ "dnat", action_dnat, false },
 	{ "zone", action_zone, false },
+	{ "kernel", action_kernel, false },
 };
 
 static void action_map(struct cfg_parse *p, const struct node *value, struct cfg_rule *rule)
@@ -133,6 +140,12 @@ static void action_map(struct cfg_parse *p, const struct node *value, struct cfg
 
 	rule->action = ACTION_TRANSLATE;
 	CFG_MAP(p, value, "an action", action_keys, rule);
+	if (cfg_has(value, "kernel")) {
+		if (sources || dnat || cfg_has(value, "zone"))
+			cfg_fail(p, value->line, "what is left to the kernel (`kernel`) is not translated by natvi as well; keep one of the "
+				 "two");
+		return;
+	}
 	if (sources > 1)
 		cfg_fail(p, value->line, "an action translates the source in one way; keep one of `snat`, `netmap` and `static`");
 	if (cfg_has(value, "zone") && !dnat)
@@ -324,4 +337,6 @@ void cfg_check_rule(struct cfg_parse *p, const struct cfg_rule *rule)
 		check_netmap(p, rule);
 	if (rule->dnat)
 		check_dnat(p, rule);
+	if (rule->action == ACTION_KERNEL)
+		cfg_check_kernel(p, rule);
 }

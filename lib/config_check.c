@@ -214,4 +214,5 @@ void cfg_check(struct cfg_parse *p)
 	cfg_check_forwards(p);
 	cfg_check_zones(p);
 	cfg_check_space(p);
+	cfg_check_kernels(p);
 }

@@ -203,6 +203,12 @@ void cfg_check_match(struct cfg_parse *p, const struct cfg_rule *rule, const cha
 /* What does not fit together in one rule. */
 void cfg_check_rule(struct cfg_parse *p, const struct cfg_rule *rule);
 
+/* config_kernel.c: what the kernel is to do with what a rule leaves to it */
+cfg_reader cfg_read_kernel;	/* to: a struct cfg_rule */
+void cfg_check_kernel(struct cfg_parse *p, const struct cfg_rule *rule);
+/* Against what natvi's own NAT gives away. */
+void cfg_check_kernels(struct cfg_parse *p);
+
 /* config_accel.c */
 cfg_reader cfg_read_accelerate;
 

@@ -144,11 +144,29 @@ static json_t *dnat_json(const struct cfg_rule *rule)
 	return json_sprintf("%s:%s", text, addr_print_ports(rule->dnat_ports.lo, rule->dnat_ports.hi, ports));
 }
 
+static json_t *kernel_json(const struct cfg_kernel *k)
+{
+	char text[ADDR_TEXT_LEN], ports[PORTS_TEXT_LEN];
+	json_t *object = json_object();
+
+	if (k->masquerade) {
+		json_object_set_new(object, "masquerade", json_true());
+		json_object_set_new(object, "ports", json_string(addr_print_ports(k->ports.lo, k->ports.hi, ports)));
+	}
+	if (k->snat)
+		json_object_set_new(object, "snat", json_string(addr_print4(k->snat, text)));
+	if (k->helper)
+		json_object_set_new(object, "helper", json_string(config_helper_name(k->helper)));
+	return json_pack("{so}", "kernel", object);
+}
+
 static json_t *action_json(const struct cfg_rule *rule)
 {
 	char text[ADDR_TEXT_LEN];
 	json_t *object;
 
+	if (config_instructs(rule))
+		return kernel_json(&rule->kernel);
 	if (rule->action != ACTION_TRANSLATE)
 		return json_string(cfg_action_words[rule->action]);
 	object = json_object();

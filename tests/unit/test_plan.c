@@ -68,6 +68,34 @@ static const char masquerade[] =
 	"  - {name: out, from: {interface: lan0}, to: {interface: wan0}, action: masquerade}\n"
 	"  - {name: absent, from: {interface: later0}, action: drop}\n";
 
+static const char kernel[] =
+	"interfaces: [{name: lan0}, {name: wan0}]\n"
+	"rules:\n"
+	"  - {to: {interface: wan0, port: 21}, proto: tcp, action: {kernel: {masquerade: true, ports: 61000-61999, helper: ftp}}}\n"
+	"  - {to: {interface: wan0}, proto: gre, action: {kernel: {snat: 203.0.113.20}}}\n"
+	"  - {to: {interface: wan0}, action: masquerade}\n";
+
+/* What the kernel's NAT gives away is not natvi's: ports of the way out's addresses, of that protocol; an address of its own. */
+static void the_kernels(void **state)
+{
+	const struct plan_addr *addr;
+	struct portset taken;
+	struct fixture f;
+
+	assert_int_equal(build(&f, kernel, no_places), 0);
+	assert_true(f.plan.settings.flags & SETTINGS_HELP);
+	addr = plan_find_addr(&f.plan, 0xcb007101, 0);
+	plan_taken(&f.plan, addr, PORTBITS_TCP, &taken);
+	assert_true(portset_has(&taken, 61000) && portset_has(&taken, 61999));
+	assert_false(portset_has(&taken, 62000));
+	plan_taken(&f.plan, addr, PORTBITS_UDP, &taken);
+	assert_false(portset_has(&taken, 61000));
+	addr = plan_find_addr(&f.plan, 0xcb007114, 0);
+	assert_int_equal(addr->flags, ADDR_LOCAL);
+	assert_int_equal(addr->slot, SLOT_NONE);
+	done(&f);
+}
+
 static void masquerading(void **state)
 {
 	const struct plan_addr *addr;
@@ -398,6 +426,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(masquerading),
+		cmocka_unit_test(the_kernels),
 		cmocka_unit_test(lists_are_multiplied_out),
 		cmocka_unit_test(forwards_take_their_ports),
 		cmocka_unit_test(addresses_without_ports_give_no_identifiers),
