@@ -11,6 +11,7 @@
 
 #include "daemon/caps.h"
 #include "daemon/doctor_impl.h"
+#include "lib/config.h"
 #include "lib/instance.h"
 #include "lib/maps.h"
 
@@ -83,12 +84,31 @@ static void examine_instance(struct doctor *doctor, const char *instance)
 	maps_close(maps);
 }
 
+/* Does the instance translate, as far as one can see? */
+static bool runs_nat(const char *instance)
+{
+	struct maps *maps;
+	char err[512];
+	bool nat;
+
+	if (maps_open(&maps, instance, err, sizeof(err)))
+		return true;
+	nat = !(maps->control.flags & CONTROL_NO_NAT);
+	maps_close(maps);
+	return nat;
+}
+
 void doctor_examine(struct doctor *doctor, const char *instance, const struct config *config)
 {
+	bool nat;
+
 	caps_missing(missing_cap, doctor);
 	features_missing(missing_feature, doctor);
 	examine_instance(doctor, instance);
-	doctor_ports(doctor, instance, config);
+	nat = config ? config_translates(config) : runs_nat(instance);
+	doctor_ports(doctor, instance, config, nat);
+	if (!nat)
+		return;		/* the kernel decides, and all of its rules are meant */
 	doctor_sockets(doctor, instance);
 	doctor_outside(doctor, instance, config);
 	doctor_firewall(doctor);

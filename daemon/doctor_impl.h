@@ -10,8 +10,8 @@
 void finding_add(struct doctor *doctor, enum doctor_severity severity, const char *id, const char *subject, const char *right,
 		 const char *format, ...) __attribute__((format(printf, 6, 7)));
 
-/* Interfaces: sysctls, foreign programs, XDP and its conditions, other instances. */
-void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config);
+/* Interfaces: foreign programs, XDP and its conditions, other instances; and, with nat, what translation asks of sysctls. */
+void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config, bool nat);
 
 /* Outside addresses that no interface owns: who has to know, and natvi's routes to them. */
 void doctor_outside(struct doctor *doctor, const char *instance, const struct config *config);

@@ -283,7 +283,7 @@ static void looping_route(uint32_t prefix, uint8_t len, uint32_t table, void *ar
 		    "is dropped (nvi-loop)", table);
 }
 
-void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config)
+void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config, bool nat)
 {
 	struct names *names = names_open(instance);
 	struct names_list list = { 0 };
@@ -296,8 +296,10 @@ void doctor_ports(struct doctor *doctor, const char *instance, const struct conf
 	if (list.n && !nl_open(&nl, NETLINK_ROUTE) && !links_read(&nl, &links)) {
 		pins_read(&pins);
 		visit_all(&v, &nl, &list);
-		switches_check(list.list, list.n, wrong_switch, doctor);
-		check_liberal(doctor);
+		if (nat) {
+			switches_check(list.list, list.n, wrong_switch, doctor);
+			check_liberal(doctor);
+		}
 		check_conflict(doctor, config, &links);
 		nvi_check(&nl, instance, &links, looping_route, doctor);
 		check_zones(doctor, config, names ? names_running(names) : NULL, &links);

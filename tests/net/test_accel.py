@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Connections of the kernel's conntrack, sent on by natvi; the kernel's rules stay in force."""
+import json
+
 import pytest
 
 from router import Router, accelerated
@@ -11,6 +13,13 @@ from services import iperf3
 @pytest.fixture
 def router(lab, hook):
     return Router(lab, hook)
+
+
+def test_doctor_lets_the_firewall_be(router):
+    """Where natvi translates nothing the kernel's rules and settings are as they are meant."""
+    natvi = router.running()
+    found = json.loads(natvi.cli("doctor", "--json", check=False).stdout)["findings"]
+    assert not [f for f in found if f["id"] in ("nftables", "iptables", "be_liberal", "sysctl")], found
 
 
 @pytest.mark.parametrize("options, address", [((), SERVER), (("-R",), SERVER), (("-6",), SERVER6), (("-6", "-R"), SERVER6)])
