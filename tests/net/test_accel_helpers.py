@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Protocols that the kernel's helpers follow: their control connections stay the kernel's, their data is sent on at the hook."""
+import json
+
 import pytest
 
 from gateway import EXTERNAL, INSIDE, SERVER
@@ -40,6 +42,10 @@ def test_ftp(lab, hook, passive):
     wait_for(lambda: accelerated(natvi) > 200, 20, "data to be accelerated")
     seen = ports(natvi)
     assert 21 not in seen and (20 in seen) == (not passive)
+    masters = [s["master"] for s in natvi.sessions("accelerated") if "master" in s]
+    assert [(m["src"], m["dst"], m["dport"]) for m in masters] == [(INSIDE, SERVER, 21)]
+    left = json.loads(natvi.cli("show", "sessions", "--not-accelerated", "--json").stdout)["not_accelerated"]
+    assert [(e["orig"]["dport"], e["reason"]) for e in left if e["orig"]["dport"] == 21] == [(21, "helper")]
     assert fetched(*transfer) == digest
     assert server.clients() == [EXTERNAL]
     assert net.invalid() == 0
