@@ -109,6 +109,7 @@ void doctor_examine(struct doctor *doctor, const char *instance, const struct co
 	doctor_ports(doctor, instance, config, nat);
 	if (!nat)
 		return;		/* the kernel decides, and all of its rules are meant */
+	doctor_routes(doctor);
 	doctor_sockets(doctor, instance);
 	doctor_outside(doctor, instance, config);
 	doctor_firewall(doctor);

@@ -16,6 +16,9 @@ void doctor_ports(struct doctor *doctor, const char *instance, const struct conf
 /* Outside addresses that no interface owns: who has to know, and natvi's routes to them. */
 void doctor_outside(struct doctor *doctor, const char *instance, const struct config *config);
 
+/* Routes with an MTU that the kernel's look-up keeps to itself. */
+void doctor_routes(struct doctor *doctor);
+
 /* Services of the box whose port NAT has given away. */
 void doctor_sockets(struct doctor *doctor, const char *instance);
 

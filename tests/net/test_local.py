@@ -271,6 +271,14 @@ def test_doctor(net):
     assert re.search(r"nft|firewall|filter", done.stdout + done.stderr), done.stdout + done.stderr
 
 
+def test_doctor_on_the_mtu_of_routes(net):
+    """One that is not locked the kernel's look-up does not tell natvi of: doctor does."""
+    natvi = net.running()
+    net.gateway.ip("route add 198.51.100.128/25 via %s mtu 1300" % SERVER, "route add 198.51.100.64/26 via %s mtu lock 1300" % SERVER)
+    found = json.loads(natvi.cli("doctor", "--json", check=False).stdout)["findings"]
+    assert [f["subject"] for f in found if f["id"] == "route-mtu"] == ["198.51.100.128/25"]
+
+
 def test_capabilities_after_start(net):
     """The daemon keeps no capability beyond those that it goes on needing."""
     natvi = net.running()
