@@ -225,3 +225,17 @@ def test_loss_and_reordering(router, upload):  # noqa: F811
     assert lossy.late > 20
     assert accelerated(natvi) > size / 65536
     assert router.invalid() == 0
+
+
+def test_ipsec_policy(tc_router):  # noqa: F811
+    """What a policy that comes later selects, translated, does not go past it; what it does not select goes on."""
+    natvi = tc_router.running()
+    secret = Talk("udp", tc_router.inside, INSIDE, tc_router.outside, (REMOTE, 5000))
+    plain = Talk("udp", tc_router.inside, INSIDE2, tc_router.outside, (SERVER, 5000))
+    speedy(natvi, secret, plain)
+    tc_router.gateway.run("ip", "xfrm", "policy", "add", "src", EXTERNAL + "/32", "dst", REMOTE + "/32", "dir", "out",
+                          "tmpl", "src", EXTERNAL, "dst", SERVER, "proto", "esp", "mode", "tunnel")
+    secret.hushed()     # there is no state: nothing may leave at all
+    before = accelerated(natvi)
+    plain.turn(20)
+    assert accelerated(natvi) >= before + 30
