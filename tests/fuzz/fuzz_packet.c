@@ -291,13 +291,15 @@ static void check_translated(const struct native_result *r, const uint8_t *in, s
 		die("the IP header's checksum has become wrong", r);
 	if (l4_right(ip, ip_len) && !l4_right(out, out_len))
 		die("an L4 checksum has become wrong", r);
-	if (out[8] != ip[8] - (r->action == NATIVE_SEND))
+	if (out[8] != ip[8] - (r->action == NATIVE_SEND && !r->enters))
 		die("another TTL", r);
 	if (!may_leave && r->action == NATIVE_SEND && r->out_ifindex == WAN && is_inside_host(get32(out + 12)))
 		die("an inside source leaves by the outside port", r);
 	if (!may_leave && r->action == NATIVE_KERNEL && is_inside_host(get32(out + 12)) && !is_inside(get32(out + 16)))
 		die("an inside source goes outside by the slow road", r);
-	if (r->action == NATIVE_SEND && (r->out_ifindex == 4 || memcmp(r->frame + 6, interfaces[r->out_ifindex - 1].mac, 6)))
+	if (r->enters && memcmp(r->frame, interfaces[r->out_ifindex - 1].mac, 6))
+		die("comes in anew for another interface than its link-layer address says", r);
+	if (r->action == NATIVE_SEND && !r->enters && (r->out_ifindex == 4 || memcmp(r->frame + 6, interfaces[r->out_ifindex - 1].mac, 6)))
 		die("sent by another interface than its link-layer address says", r);
 }
 
