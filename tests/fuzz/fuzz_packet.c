@@ -303,65 +303,7 @@ static void check_translated(const struct native_result *r, const uint8_t *in, s
 		die("sent by another interface than its link-layer address says", r);
 }
 
-/* What first fragments have shown: the last ones of them. */
-static struct first {
-	uint8_t ends[8], proto, id[2];		/* as it came in */
-	uint8_t out_ends[8], out_id[2];
-	bool kernel;				/* left to the kernel untranslated */
-	uint32_t next;
-} firsts[64];
-static unsigned int n_firsts;
-
-static struct first *first_of(const uint8_t *ip)
-{
-	for (unsigned int i = 0; i < n_firsts && i < 64; i++)
-		if (!memcmp(firsts[i].ends, ip + 12, 8) && firsts[i].proto == ip[9] && !memcmp(firsts[i].id, ip + 4, 2))
-			return &firsts[i];
-	return NULL;
-}
-
-static void keep_first(const uint8_t *in, const uint8_t *out, size_t ip_len, bool kernel)
-{
-	struct first *f = first_of(in);
-
-	f = f ? f : &firsts[n_firsts++ & 63];
-	memcpy(f->ends, in + 12, 8);
-	memcpy(f->id, in + 4, 2);
-	memcpy(f->out_ends, out + 12, 8);
-	memcpy(f->out_id, out + 4, 2);
-	f->proto = in[9];
-	f->kernel = kernel;
-	f->next = (uint32_t)(ip_len - (in[0] & 15) * 4u + 7) / 8;
-}
-
-/* A fragment that goes on, translated or left to the kernel. */
-static void check_fragment(const struct native_result *r, const uint8_t *in, size_t in_len)
-{
-	bool kernel = !is_translated(r->verdict);
-	size_t ip_len, out_len;
-	uint8_t *ip = ip_of((uint8_t *)in, in_len, &ip_len), *out = ip_of((uint8_t *)r->frame, r->len, &out_len);
-	uint32_t at;
-	struct first *f;
-
-	if (!ip || !out || !(get16(ip + 6) & 0x3fff) || r->verdict == VERDICT_MULTICAST || r->verdict == VERDICT_NOT_ENABLED ||
-	    r->verdict == VERDICT_NOT_IPV4)
-		return;
-	at = get16(ip + 6) & 0x1fff;
-	if (!at) {
-		keep_first(ip, out, ip_len, kernel);
-		return;
-	}
-	f = first_of(ip);
-	if (!f && n_firsts > 64)
-		return;		/* too many to tell */
-	if (!f)
-		die("a later fragment passes without a first one", r);
-	if (f->kernel != kernel || memcmp(f->out_ends, out + 12, 8) || (!kernel && memcmp(f->out_id, out + 4, 2)))
-		die("a later fragment goes another way than its first one", r);
-	if (f->next != at)
-		die("a fragment passes that does not begin where the last one ended", r);
-	f->next = (uint32_t)(at + (ip_len - (ip[0] & 15) * 4u + 7) / 8);
-}
+#include "tests/fuzz/packet_fragments.h"
 
 /* The first MSS option's value; 0: none that is sound. */
 static uint32_t mss_of(const uint8_t *tcp, size_t len)
@@ -419,6 +361,8 @@ static void check_result(const struct native_result *r, uint32_t ifindex, const 
 {
 	if (r->verdict == VERDICT_INTERNAL)
 		die("verdict internal", r);
+	if (r->action == NATIVE_DROP || r->icmp)
+		miss_fragment(r, in, in_len);
 	if (r->action == NATIVE_DROP)
 		return;
 	if (r->icmp)
