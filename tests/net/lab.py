@@ -23,6 +23,7 @@ PREFIX = "nvt"
 CLONE_NEWNET = 0x40000000
 PR_SET_CHILD_SUBREAPER = 36
 POLL_S = 0.02
+GENERATIONS = 5
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _serial = itertools.count(1)
@@ -248,11 +249,12 @@ def adopt():
 
 def reap(spare=()):
     """End what processes that have ended already left behind, such as the forked children of a server; not the pids in spare."""
-    for pid in set(children()) - set(spare):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
+    for _ in range(GENERATIONS):    # the children of one that ends here come to light then
+        for pid in set(children()) - set(spare):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 def veth(near, near_name, far, far_name):

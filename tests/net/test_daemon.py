@@ -12,7 +12,7 @@ import time
 import pytest
 
 from control import RUN, answered, ask, restart, status
-from gateway import EXTERNAL, INSIDE, INSIDE2, NATVI, PINS, SERVER, Topology, config
+from gateway import EXTERNAL, INSIDE, INSIDE2, NATVI, PINS, REFUSE, SERVER, Topology, config
 from lab import veth, wait_for
 from services import Nginx, fetch
 from wire import exchange
@@ -199,15 +199,16 @@ def test_two_instances(tc):
     """Each with interfaces of its own in one namespace: an interface is in one of them only, sysctls stay while one needs them."""
     tc.gateway.ip("link add dmz0 type veth peer name dmz1", "link set dmz0 up", "link set dmz1 up")
     first, second = tc.natvi(), tc.natvi("b")
+    closed = {"name": "closed", "from": {"interface": "dmz0"}, "action": "drop"}
     first.start(config("tc"))
-    refused = second.start(config("tc", rules=[], interfaces=["wan0"]), ready=False)
+    refused = second.start(config("tc", rules=[REFUSE], interfaces=["wan0"]), ready=False)
     assert refused.wait(10, check=False) == 1
     assert 'served by instance "%s"' % first.instance in refused.err
     assert not (PINS / second.instance).exists()
-    second.start(config("tc", rules=[], interfaces=["dmz0"]))
+    second.start(config("tc", rules=[closed], interfaces=["dmz0"]))
     exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
     path = tc.lab.dir / "both.yaml"
-    path.write_text(json.dumps(config("tc", rules=[], interfaces=["dmz0", "lan0"])))
+    path.write_text(json.dumps(config("tc", rules=[closed], interfaces=["dmz0", "lan0"])))
     done = second.cli("reload", path, check=False)
     assert done.returncode == 1 and first.instance in done.stderr
     first.down()

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """natvi's NAT with `action: {kernel: ...}`: a protocol goes to the kernel and its helper, all else stays natvi's."""
+import json
 import re
 import time
 
 import pytest
 
-from gateway import EXTERNAL, INSIDE, INSIDE2, INSIDE3, MASQUERADE, REFUSE, SERVER, config
+from gateway import EXTERNAL, INSIDE, INSIDE2, INSIDE3, MASQUERADE, PINS, REFUSE, SERVER, config
 from helpers import Tftpd, Vsftpd, fetched, lftp, need, tftp
-from lab import wait_for
+from lab import run, wait_for
 from wire import exchange
 
 OWN = "203.0.113.20"
@@ -147,7 +148,7 @@ class Control:
 
 def test_announced_port_is_withheld(ftp):
     """The port that a client waits on is nobody else's as long as the kernel expects the server there, and free again after that."""
-    ftp.running(with_rule(ftp, FTP))
+    natvi = ftp.running(with_rule(ftp, FTP))
     listener = ftp.outside.tcp_listen(SERVER, 5001)
 
     def port_of(source):
@@ -159,6 +160,8 @@ def test_announced_port_is_withheld(ftp):
         return peer[1][1]
     control = Control(ftp)
     control.say("PORT %s,%d,%d" % (INSIDE.replace(".", ","), 7777 >> 8, 7777 & 255), "200")
+    wait_for(lambda: json.loads(run(["bpftool", "-j", "map", "dump", "pinned", PINS / natvi.instance / "expected"]).stdout), 5,
+             "the daemon to have heard of it")
     assert port_of(INSIDE2) != 7777
     data = ftp.inside.tcp_listen(INSIDE, 7777)
     control.say("RETR big", "150")
