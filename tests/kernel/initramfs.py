@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The initramfs of tests/kernel: busybox, the kernel's modules that a gateway wants, natvi, case-runner, ip, tc, ethtool.
+"""The initramfs of tests/kernel: busybox, the kernel's modules that a gateway wants, natvi, case-runner, ip, tc, ethtool, nft.
 
 It is not compressed: QEMU hands it over as it is, and unpacking costs more in an emulated machine than copying.
 """
@@ -12,7 +12,7 @@ import subprocess
 HERE = pathlib.Path(__file__).resolve().parent
 BUSYBOX = "/bin/busybox"
 SHELL = "/bin/dash"     # busybox's, and its nsenter, prefer its own ip to the real one
-PROGRAMS = ("ip", "tc", "ethtool", "nsenter")
+PROGRAMS = ("ip", "tc", "ethtool", "nsenter", "nft")
 DIRECTORIES = ("bin", "usr/bin", "usr/sbin", "sbin", "proc", "sys", "dev", "run", "tmp", "etc", "var")
 # Folders of /lib/modules/VERSION/kernel; whole, so that modules find what they depend on.
 MODULES = ("net", "drivers/net/veth*", "drivers/net/tun*", "drivers/net/dummy*", "drivers/net/vrf*", "drivers/virtio", "drivers/char/virtio*",
@@ -75,7 +75,7 @@ def make(unpacked, build, root, archive):
     add_program(root, build / "natvi", "usr/bin/natvi")
     add_program(root, build / "tests/case-runner", "usr/bin/case-runner")
     add_modules(root, unpacked)
-    for name in ("init", "smoke.sh", "vrf.sh"):
+    for name in ("init", "smoke.sh", "vrf.sh", "accel.sh"):
         shutil.copy(HERE / name, root / name)
     (root / "init").chmod(0o755)
     pack(root, archive)

@@ -31,7 +31,7 @@ LIMIT_S = 600
 CONSOLE_LINES = 40
 QEMU = "qemu-system-x86_64"
 NEEDED = {QEMU: "qemu-system-x86", initramfs.BUSYBOX: "busybox-static", "cpio": "cpio", "ip": "iproute2", "tc": "iproute2",
-          "ethtool": "ethtool"}
+          "ethtool": "ethtool", "nft": "nftables"}
 
 
 class Trouble(Exception):

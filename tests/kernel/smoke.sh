@@ -2,7 +2,7 @@
 # shellcheck shell=dash disable=SC2086
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
-# natvi as a gateway between two hosts, with real programs, in a machine that has nothing but busybox, ip, tc and
+# natvi as a gateway between two hosts, with real programs, in a machine that has nothing but busybox, ip, tc, nft and
 # ethtool. Run by init; prints a line a check: "ok WHAT", "FAIL WHAT: WHY", "SKIP WHAT: WHY".
 #
 #   inside 198.18.0.10 -- lan0 or lan0.7 [gateway 198.18.0.1, 203.0.113.1] wan0 -- 203.0.113.9 outside
@@ -242,6 +242,8 @@ run()
 
 # shellcheck source=tests/kernel/vrf.sh
 . /vrf.sh
+# shellcheck source=tests/kernel/accel.sh
+. /accel.sh
 
 mkdir -p $WORK
 mkfifo $WORK/open
@@ -257,6 +259,7 @@ if modprobe 8021q; then
 else
 	echo "SKIP VLAN: this kernel has no 8021q"
 fi
+run_accel
 if modprobe vrf && modprobe 8021q; then
 	run_vrf
 else
