@@ -28,7 +28,7 @@ def parse(argv):
     names = set(SCENARIOS) | {c.name for c in contenders.ALL + contenders.ACCEL}
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--quick", action="store_true",
-                   help="fewer flow counts and shorter slices: within 90 s")
+                   help="fewer flow counts and shorter slices")
     p.add_argument("--only", metavar="NAME,...", default="",
                    help="of: " + ", ".join(sorted(names)))
     p.add_argument("--rounds", type=int, metavar="N")
