@@ -276,13 +276,6 @@ bool native_mapping(struct native *n, const struct mapping_key *key, struct mapp
 	return m;
 }
 
-struct native_result native_egress(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)
-{
-	struct native_arrival a = { .ifindex = ifindex, .mark = n->mark, .no_l2 = has_no_l2(n, ifindex) };
-
-	return native_leave(n, &a, frame, len, now_s);
-}
-
 void native_new_generation(struct native *n)
 {
 	n->control.generation++;

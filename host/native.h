@@ -199,9 +199,6 @@ struct native_result native_run(struct native *n, uint32_t ifindex, const void *
 /* The same for a frame that the daemon has kept, as it came to its tap (abi/fragment.h). */
 struct native_result native_parked(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s);
 
-/* native_leave() as native_run(). */
-struct native_result native_egress(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s);
-
 /* The routes' generation moves, as when the kernel's routes have changed. */
 void native_new_generation(struct native *n);
 
