@@ -53,10 +53,17 @@ $(BUILD)/natvi.skel.h: $(BPF_OBJ)
 $(BUILD)/natvi_ask.skel.h: $(BUILD)/bpf/ask.bpf.o
 	bpftool gen skeleton $< name natvi_ask > $@.tmp && mv $@.tmp $@
 
-$(call obj,$(DAEMON_SRC)): $(BUILD)/natvi.skel.h $(BUILD)/natvi_accel.skel.h
+$(call obj,$(DAEMON_SRC)): $(BUILD)/natvi.skel.h $(BUILD)/natvi_accel.skel.h $(BUILD)/natvi_wire.skel.h
 # Asks conntrack, which a kernel may not have: apart.
 $(BUILD)/natvi_accel.skel.h: $(BUILD)/bpf/accel.bpf.o
 	bpftool gen skeleton $< name natvi_accel > $@.tmp && mv $@.tmp $@
+
+# Wires: loaded where there are any.
+$(BUILD)/bpf/wires.bpf.o: $(BUILD)/bpf/wire.bpf.o $(BUILD)/bpf/wire_xdp.bpf.o
+	bpftool gen object $@ $^
+
+$(BUILD)/natvi_wire.skel.h: $(BUILD)/bpf/wires.bpf.o
+	bpftool gen skeleton $< name natvi_wire > $@.tmp && mv $@.tmp $@
 
 $(call obj,$(wildcard cli/trace*.c)): $(BUILD)/natvi_ask.skel.h
 
@@ -71,4 +78,5 @@ include packaging/install.mk
 clean:
 	rm -rf $(BUILD)
 
--include $(NATVI_OBJ:.o=.d) $(BUILD)/bpf/tc.bpf.d $(BUILD)/bpf/xdp.bpf.d $(BUILD)/bpf/ask.bpf.d $(BUILD)/bpf/accel.bpf.d
+-include $(NATVI_OBJ:.o=.d) $(BUILD)/bpf/tc.bpf.d $(BUILD)/bpf/xdp.bpf.d $(BUILD)/bpf/ask.bpf.d $(BUILD)/bpf/accel.bpf.d $(BUILD)/bpf/wire.bpf.d \
+	$(BUILD)/bpf/wire_xdp.bpf.d

@@ -34,6 +34,10 @@
  *   fragments   LRU_HASH struct tuple -> struct fragment  see abi/fragment.h
  *   fragment_sources LRU_HASH struct addr_key -> struct fragment_source
  *   ids         ARRAY [1] struct ids
+ *   wires       ARRAY [NATVI_MAX_WIRES] struct wire         see abi/wire.h
+ *   wire_states ARRAY [NATVI_MAX_WIRES] struct wire_state
+ *   neighbours  ARRAY [NATVI_NEIGHBOUR_SETS] struct neighbours
+ *   stations    ARRAY [NATVI_STATION_SETS] struct stations
  *   rest        PROG_ARRAY [1]                            what ingress goes on to where one look is not enough
  *   cpu         PERCPU_ARRAY [2] struct cpu               0: packets, 1: SYSCALL programs
  *   events      RINGBUF struct event
@@ -118,6 +122,7 @@ enum rule_action {
 	ACTION_DROP = 2,
 	ACTION_REJECT = 3,	/* ICMP 3/13 to the sender */
 	ACTION_KERNEL = 4,	/* leave it to the kernel */
+	ACTION_CAPTURE = 5,	/* take it out of the wire, to rule.target; the zone is the wire */
 };
 
 #define POOL_MASQUERADE	0xffffu	/* the pool of the port that the packet leaves by */
@@ -137,6 +142,10 @@ enum rule_action {
 #define RULE_TO_NET	0x10	/* what comes in for the translated address of a netmap */
 
 #define RULE_EXCLUDE	0x20	/* connections of the kernel's that are not accelerated, by their first packet */
+
+#define RULE_CAPTURE	0x40	/* what crosses a wire */
+
+#define VLAN_UNTAGGED	0xffffu
 
 #define ZONE_ANY	0xffffu
 
@@ -170,7 +179,10 @@ struct rule {
 	union addr new_dst;
 	__u16 new_port;		/* RULE_DNAT: host order; 0: the port stays */
 	__u16 new_port_hi;	/* new_port: all go there; higher: dport_lo becomes new_port, the next the next */
-	__u8 pad[12];
+	__u32 target;		/* ACTION_CAPTURE: ifindex; 0: it is gone */
+	__u16 vlan;		/* likewise: outer VLAN; 0: any; or VLAN_UNTAGGED */
+	__u8 family;		/* likewise: 4, 6; 0: both */
+	__u8 pad[5];
 };
 NATVI_ASSERT_SIZE(struct rule, 128);
 
@@ -205,6 +217,9 @@ NATVI_ASSERT_SIZE(struct pool_addr, 24);
 #define PORT_DOWN	0x08	/* no carrier or administratively down */
 #define PORT_ROUTED	0x10	/* only what is routed to nvi0 is natvi's */
 #define PORT_NVI	0x20	/* nvi0 itself */
+#define PORT_WIRE	0x40	/* end of the wire that zone is the number of; all VLANs */
+#define PORT_SECOND	0x80	/* PORT_WIRE: it is wire.port[1] */
+#define PORT_TARGET	0x100	/* what is captured from that wire goes there; what comes out of there goes back to the wire */
 
 #define MSS_AUTO	0xffffu
 

@@ -19,6 +19,8 @@ enum event_kind {
 	EVENT_PORT_HELD = 4,	/* a socket of the box listens where a mapping leads inside; orig: from the inside end to the outside one */
 	REQUEST_LIBERAL = 5,	/* in requests: conntrack is not to check the windows of this TCP connection; orig and reply are its
 				   tuples, rule is its conntrack zone */
+	EVENT_NEIGHBOUR_MOVED = 6,	/* on a wire (orig.zone): orig.src is the address, if one is known, mac the old and the new MAC
+					   address, verdict the port (0 or 1) that it is behind now, reason enum moved */
 };
 
 /*
@@ -39,12 +41,18 @@ enum end_reason {
 	END_COUNT
 };
 
+/* What a neighbour's move was learned from. */
+enum moved { MOVED_BY_PACKET, MOVED_BY_ARP };
+
 struct event {
 	__u32 kind;		/* enum event_kind */
 	__u32 time_s;
 	struct tuple orig;
 	struct tuple reply;	/* as the answer comes in */
-	__u64 packets[2];	/* END: original, reply */
+	union {
+		__u64 packets[2];	/* END: original, reply */
+		__u8 mac[2][8];	/* NEIGHBOUR_MOVED: the first six bytes of each */
+	};
 	__u64 bytes[2];
 	__u16 rule;
 	__u16 verdict;		/* EXHAUSTED: enum verdict */
@@ -61,8 +69,12 @@ struct counters {
 	__u64 icmp_suppressed;	/* own ICMP errors over the rate limit */
 	__u64 ended[8];		/* sessions, by enum end_reason */
 	__u64 pad;
+	struct {
+		__u64 packets;
+		__u64 bytes;	/* of whole frames */
+	} crossed[NATVI_MAX_WIRES][2];	/* by the port that they came in by */
 };
-NATVI_ASSERT_SIZE(struct counters, 1120);
+NATVI_ASSERT_SIZE(struct counters, 1632);
 _Static_assert(END_COUNT <= 8, "struct counters has room for 8 reasons");
 _Static_assert(VERDICT_COUNT <= 64, "struct counters has room for 64 verdicts");
 

@@ -39,8 +39,9 @@
 #define FLOW_XDP	0x02	/* the way out takes XDP frames */
 #define FLOW_SLOW	0x04	/* translate, then always leave it to the kernel (flow.slow says why) */
 #define FLOW_KERNEL	0x08	/* the kernel's conntrack owns it: pass it on untouched */
+#define FLOW_TARGET	0x10	/* FLOW_WIRE: it comes out of the target of a capture */
 #define FLOW_ACCEL	0x20	/* derived from the kernel's conntrack */
-#define FLOW_WIRE	0x40	/* link-layer learning */
+#define FLOW_WIRE	0x40	/* captured from a wire, or back to it: see wire.h */
 #define FLOW_NEW_ID	0x80	/* the source is shared: datagrams that may be cut get another id (RFC 6864 section 5.3.1) */
 
 #define FLOW_KERNELS	(FLOW_KERNEL | FLOW_ACCEL)	/* its connection and translation are the kernel's, not natvi's */
@@ -58,14 +59,22 @@ struct flow {
 	union addr new_dst;
 	__be16 new_sport;
 	__be16 new_dport;
-	__u16 addr_delta;	/* one's complement sum to add for the addresses */
-	__u16 port_delta;	/* the same for ports or ICMP id */
+	union {
+		struct {
+			__u16 addr_delta;	/* one's complement sum to add for the addresses */
+			__u16 port_delta;	/* the same for ports or ICMP id */
+		};
+		__u16 tci[2];	/* FLOW_WIRE: tags, outer and inner */
+	};
 	__u32 oif;		/* ifindex of the way out; 0: not resolved, or (FLOW_SLOW) the box itself */
 	__u8 dmac[6];
 	__u8 smac[6];
-	__u16 in_slot;		/* FLOW_ACCEL: of the port that its packets come in by */
+	union {
+		__u16 in_slot;	/* FLOW_ACCEL: of the port that its packets come in by */
+		__u16 tags;	/* FLOW_WIRE: TAGS_* */
+	};
 	__u16 mtu;		/* of the way out, bytes from the IP header on */
-	__u32 generation;	/* of the route; not the control's: look it up again */
+	__u32 generation;	/* of the route; not the control's (FLOW_WIRE: the wire's): look it up again */
 	__u32 last_seen_s;	/* coarse monotonic seconds */
 	__u16 idle_s;		/* time-out in the state that this direction knows of */
 	__u8 tcp_seen;		/* SEEN_* */

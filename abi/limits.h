@@ -10,7 +10,7 @@
 #define NATVI_ABI_LIMITS_H
 
 /* Moved with every change of a struct or of a meaning in abi/. */
-#define NATVI_ABI_VERSION	3
+#define NATVI_ABI_VERSION	4
 
 #define NATVI_MAX_PORTS		1024	/* enabled interfaces; a power of two */
 #define NATVI_PORT_PROBES	8	/* slots looked at for one interface */
@@ -54,6 +54,13 @@
 #define NATVI_ACCEL_IDLE_S	30	/* an accelerated session without packets is forgotten; its connection is the kernel's */
 #define NATVI_ACCEL_ANSWER_S	4	/* a direction without packets for longer does not answer the other one */
 #define NATVI_ACCEL_ASKED	256	/* connections that the daemon was asked about in this second, for each CPU; a power of two */
+
+#define NATVI_MAX_WIRES		16
+#define NATVI_NEIGHBOUR_SETS	256	/* MAC addresses that are remembered, over all wires; a power of two */
+#define NATVI_NEIGHBOUR_WAYS	4
+#define NATVI_STATION_SETS	4096	/* and addresses of IP; a power of two */
+#define NATVI_STATION_WAYS	3
+#define NATVI_WIRE_SILENT_S	2	/* a neighbour that has been silent for longer gives way to who says that it has its address */
 
 #define NATVI_NAME_LEN		32	/* names of pools, rules, instances, with the NUL */
 

@@ -64,6 +64,13 @@
 	X(NVI_LOOP,		DROP,	"nvi-loop",		"translated, and its route leads to nvi0 again") \
 	X(ACCELERATED,		SEND,	"accelerated",		"of a connection that the kernel's conntrack knows, sent on in the kernel's place") \
 	X(ACCEL_KERNEL,		KERNEL,	"accel-kernel",		"of an accelerated connection; the kernel forwards it: the first one of each second, and all that is out of the common") \
+	X(WIRE_CROSSED,		SEND,	"wire-crossed",		"from one port of a wire to the other, unchanged") \
+	X(WIRE_CAPTURED,	SEND,	"wire-captured",	"taken out of a wire, to the device that a capture rule names") \
+	X(WIRE_RETURNED,	SEND,	"wire-returned",	"out of that device back into the wire") \
+	X(WIRE_OWN,		SEND,	"wire-own",		"the box's own, from or to its address on a wire") \
+	X(WIRE_NO_TARGET,	DROP,	"wire-no-target",	"captured, but the device that it is for is gone or down (fail: closed)") \
+	X(WIRE_NO_PORT,		DROP,	"wire-no-port",		"the wire's other port is gone") \
+	X(WIRE_UNKNOWN,		DROP,	"wire-unknown",		"for a wire, but nobody there is known to have or to reach its destination") \
 	X(INTERNAL,		DROP,	"internal",		"a table that must exist was not there; please report it")
 
 enum verdict {

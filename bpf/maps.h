@@ -42,6 +42,10 @@ struct {
 } expected __weak SEC(".maps");
 
 NATVI_ARRAY(ids, struct ids, 1, 0);
+NATVI_ARRAY(wires, struct wire, NATVI_MAX_WIRES, 0);
+NATVI_ARRAY(wire_states, struct wire_state, NATVI_MAX_WIRES, 0);
+NATVI_ARRAY(neighbours, struct wire_neighbours, NATVI_NEIGHBOUR_SETS, 0);
+NATVI_ARRAY(stations, struct stations, NATVI_STATION_SETS, 0);
 
 /* What is oldest goes first: a fragment that is not followed up soon never will be. */
 struct {

@@ -42,12 +42,13 @@
 
 static const char *const map_names[TABLE_MAPS] = {
 	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "zones", "addrs", "portbits", "flows", "mappings",
-	"fragments", "ids", "requests", "expected",
+	"fragments", "ids", "requests", "expected", "wires", "wire_states", "neighbours", "stations",
 };
 
 static const char *const prog_names[TABLE_PROGS] = {
 	"natvi_tc_ingress", "natvi_tc_egress", "natvi_xdp", "natvi_sweep", "natvi_kill", "natvi_unmap",
 	"natvi_adopt", "natvi_mapping", "natvi_tc_parked", "natvi_event", "natvi_tc_nvi_out", "natvi_tc_nvi_in", "natvi_tc_accel",
+	"natvi_tc_wire", "natvi_xdp_wire", "natvi_tc_target", "natvi_tc_host",
 };
 
 /* The file system */

@@ -33,6 +33,10 @@
  *   void env_fragment_cut(const struct tuple *)
  *   struct fragment_source *env_fragment_source(const struct addr_key *)	made if there is none
  *   struct ids *env_ids(void)
+ *   const struct wire *env_wire(__u32 number)
+ *   struct wire_state *env_wire_state(__u32 number)
+ *   struct wire_neighbours *env_neighbours(__u32 set)
+ *   struct stations *env_stations(__u32 set)
  *   void env_loop(n, fn, arg)				fn(i, arg) for i < n until it returns 1
  *
  * The packet
@@ -63,6 +67,12 @@
  *   int env_icmp_room(p, ip_len)			make room: [Ethernet and 28 bytes][ip_len bytes
  *							of IP], what is in front undefined; moves the packet; 1: the L4 checksum is
  *							still to be filled in by the sending device
+ *
+ *   bool env_untag(struct pkt *, __u32 n)		take the outer n VLAN tags off; moves the packet
+ *   bool env_frame(struct pkt *, const struct link_head *)	put these MAC addresses and tags before the IP packet, in place of
+ *							what was there; moves the packet; p->m->l3 and l4 are no more
+ *   int env_copy(struct pkt *, __u32 ifindex, bool in)	send a copy out of there, or have it come in there; moves the packet;
+ *							negative: that device does not take it
  *
  * Decisions of the kernel
  *   void env_route(p, __u32 in, const struct tuple *, struct route *, bool mark)

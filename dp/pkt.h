@@ -24,6 +24,7 @@
 #include "abi/fragment.h"
 #include "abi/mapping.h"
 #include "abi/verdict.h"
+#include "abi/wire.h"
 
 /* <linux/icmp.h> drags in the C library; RFC 792 fits here. */
 struct icmp_header {
@@ -121,6 +122,7 @@ struct meta {
 	__u8 l3;		/* offsets from data */
 	__u8 l4;
 	__u32 now_s;		/* coarse monotonic seconds */
+	__u32 flags;		/* PKT_* */
 	__u32 len;		/* from the IP header on, whole packet */
 	__u32 seg_len;		/* from the IP header on, largest packet on the wire */
 	__u8 ttl;
@@ -129,7 +131,6 @@ struct meta {
 	__u8 icmp_type;
 	__u8 tcp_head;		/* bytes of the TCP header */
 	__u8 tcp_data;		/* 1: there is TCP payload */
-	__u16 flags;		/* PKT_* */
 	__be16 frag_id;		/* IP identification */
 	__u16 frag_at;		/* PKT_FRAGMENT: first and last but one unit of 8 bytes */
 	__u16 frag_end;
@@ -148,6 +149,16 @@ struct meta {
 	__u64 handle;		/* by flow_find() or establish(): the same */
 	int action;		/* what the hook returns */
 	struct tuple key;
+};
+
+/* What goes in front of a packet on an Ethernet. */
+struct link_head {
+	__u8 dmac[6];
+	__u8 smac[6];
+	__be16 proto;
+	__u16 tci[2];		/* outer, inner */
+	__u8 tags;		/* TAGS_* */
+	__u8 side;		/* port of the wire: 0 or 1 */
 };
 
 struct pkt {

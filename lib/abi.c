@@ -16,6 +16,7 @@
 #include "abi/limits.h"
 #include "abi/mapping.h"
 #include "abi/types.h"
+#include "abi/wire.h"
 #include "lib/maps.h"
 
 #define TUPLE(F) F(tuple, src) F(tuple, dst) F(tuple, sport) F(tuple, dport) F(tuple, zone) F(tuple, proto) F(tuple, pad)
@@ -42,7 +43,8 @@
 #define RULE(F) F(rule, in_ifindex) F(rule, out_ifindex) F(rule, src) F(rule, dst) F(rule, src_len) F(rule, dst_len) \
 	F(rule, proto) F(rule, action) F(rule, sport_lo) F(rule, sport_hi) F(rule, dport_lo) F(rule, dport_hi) \
 	F(rule, in_zone) F(rule, out_zone) F(rule, traffic) F(rule, flags) F(rule, id) F(rule, dscp) F(rule, mark) \
-	F(rule, mark_mask) F(rule, new_src) F(rule, new_dst) F(rule, new_port) F(rule, new_port_hi) F(rule, pool) F(rule, new_zone) F(rule, pad)
+	F(rule, mark_mask) F(rule, new_src) F(rule, new_dst) F(rule, new_port) F(rule, new_port_hi) F(rule, pool) F(rule, new_zone) \
+	F(rule, target) F(rule, vlan) F(rule, family) F(rule, pad)
 #define POOL(F) F(pool, first) F(pool, n_addrs) F(pool, mapping) F(pool, filtering) F(pool, filtering_tcp) F(pool, flags) \
 	F(pool, zone) F(pool, pad) F(pool, name)
 #define POOL_ADDR(F) F(pool_addr, addr) F(pool_addr, slot) F(pool_addr, flags)
@@ -55,7 +57,7 @@
 #define EVENT(F) F(event, kind) F(event, time_s) F(event, orig) F(event, reply) F(event, packets) F(event, bytes) \
 	F(event, rule) F(event, verdict) F(event, reason)
 #define COUNTERS(F) F(counters, packets) F(counters, bytes) F(counters, xdp_hits) F(counters, events_lost) \
-	F(counters, icmp_suppressed) F(counters, ended) F(counters, pad)
+	F(counters, icmp_suppressed) F(counters, ended) F(counters, pad) F(counters, crossed)
 #define SWEEP_ARGS(F) F(sweep_args, first_bucket) F(sweep_args, n_buckets) F(sweep_args, mappings) \
 	F(sweep_args, live) F(sweep_args, ended) F(sweep_args, freed) F(sweep_args, mappings_live) \
 	F(sweep_args, mappings_freed)
@@ -72,12 +74,25 @@
 #define KILL_ARGS(F) F(kill_args, key) F(kill_args, result) F(kill_args, reason)
 #define UNMAP_ARGS(F) F(unmap_args, key) F(unmap_args, result) F(unmap_args, pad)
 
+#define WIRE(F) F(wire, port) F(wire, flags) F(wire, reply_mark) F(wire, original_mark) F(wire, host) F(wire, host_mask) \
+	F(wire, host_vlan) F(wire, host_mac) F(wire, mss) F(wire, pad) F(wire, name) F(wire, pad2)
+#define WIRE_STATE(F) F(wire_state, generation) F(wire_state, replies_until_s) F(wire_state, gateway_seen_s) \
+	F(wire_state, gateway) F(wire_state, gateway_side) F(wire_state, pad)
+#define NEIGHBOUR(F) F(wire_neighbour, mac) F(wire_neighbour, vlan) F(wire_neighbour, zone) F(wire_neighbour, side) F(wire_neighbour, flags) \
+	F(wire_neighbour, last_seen_s) F(wire_neighbour, next) F(wire_neighbour, next_side) F(wire_neighbour, pad) F(wire_neighbour, moved_s) \
+	F(wire_neighbour, first_seen_s)
+#define NEIGHBOURS(F) F(wire_neighbours, entry)
+#define STATION(F) F(station, addr) F(station, mac) F(station, peer) F(station, tci) F(station, zone) F(station, side) \
+	F(station, tags) F(station, last_seen_s)
+#define STATIONS(F) F(stations, entry) F(stations, pad)
+
 #define STRUCTS(S) S(tuple, TUPLE) S(flow, FLOW) S(flow_cold, FLOW_COLD) S(bucket, BUCKET) S(mapping_key, MAPPING_KEY) \
 	S(mapping, MAPPING) S(control, CONTROL) S(usage, USAGE) S(settings, SETTINGS) S(rule, RULE) S(pool, POOL) \
 	S(pool_addr, POOL_ADDR) S(port, PORT) S(zone, ZONE) S(addr_key, ADDR_KEY) S(addr_info, ADDR_INFO) S(portbits, PORTBITS) \
 	S(event, EVENT) S(counters, COUNTERS) S(sweep_args, SWEEP_ARGS) S(kill_args, KILL_ARGS) S(unmap_args, UNMAP_ARGS) \
 	S(map_entry, MAP_ENTRY) S(mapping_bucket, MAPPING_BUCKET) S(mapping_args, MAPPING_ARGS) S(adopt_args, ADOPT_ARGS) \
-	S(fragment, FRAGMENT) S(fragment_source, FRAGMENT_SOURCE) S(ids, IDS) S(park_mac, PARK_MAC)
+	S(fragment, FRAGMENT) S(fragment_source, FRAGMENT_SOURCE) S(ids, IDS) S(park_mac, PARK_MAC) S(wire, WIRE) \
+	S(wire_state, WIRE_STATE) S(wire_neighbour, NEIGHBOUR) S(wire_neighbours, NEIGHBOURS) S(station, STATION) S(stations, STATIONS)
 
 #define FIELD_SIZE(s, f) + sizeof(((struct s *)0)->f)
 #define ALL_LISTED(s, fields) \

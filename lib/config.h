@@ -148,6 +148,52 @@ struct cfg_masquerade {
 	size_t n_ports;
 };
 
+/* A prefix of either family; len 0-128, of IPv4 96 and more. */
+struct cfg_prefix {
+	union addr addr;		/* host bits 0 */
+	uint8_t len;
+};
+
+/* What is taken out of a wire. Lists: any of them; empty: every. */
+struct cfg_capture {
+	char name[NATVI_NAME_LEN];	/* "" becomes capture-N */
+	char port[IFNAMSIZ];		/* the wire's port that it comes in by; "": both */
+	uint16_t vlan;			/* outer tag; 0: any; or VLAN_UNTAGGED */
+	uint8_t family;			/* 4, 6; 0: both */
+	struct cfg_prefix *sources;	/* all of one family */
+	size_t n_sources;
+	struct cfg_prefix *destinations;
+	size_t n_destinations;
+	uint8_t *protos;		/* IPPROTO_* */
+	size_t n_protos;
+	struct cfg_ports *source_ports;
+	size_t n_source_ports;
+	struct cfg_ports *destination_ports;
+	size_t n_destination_ports;
+	uint64_t dscp;			/* bit n: DSCP n; 0: every */
+	char target[IFNAMSIZ];		/* device that it goes to */
+	int line;
+};
+
+/* Two ports between which frames cross unchanged, but for what is captured. */
+struct cfg_wire {
+	char name[NATVI_NAME_LEN];
+	char ports[2][IFNAMSIZ];
+	enum xdp_mode xdp;
+	uint32_t host;			/* the box's own address there, host byte order; 0: none. One wire at most has one */
+	uint8_t host_len;		/* of its network, 1-31 */
+	uint16_t host_vlan;		/* 0: untagged */
+	uint32_t gateway;		/* the box's, host byte order; 0: learned */
+	struct cfg_capture *captures;
+	size_t n_captures;
+	uint32_t reply_mark;		/* default 0x32, never 0 */
+	uint32_t original_mark;
+	bool fail_open;			/* captured traffic crosses while its target is gone, and all does while natvi is off; default: not */
+	bool arp_moves;			/* an ARP packet alone moves a neighbour that is alive with its old MAC address; default: not */
+	uint16_t mss;			/* as cfg_interface.mss; default MSS_AUTO */
+	int line;
+};
+
 /* What becomes of a TCP connection from outside that nothing leads inside (RFC 5382 req. 4). */
 enum cfg_unsolicited {
 	UNSOLICITED_HOLD,		/* no word for six seconds, then ICMP port unreachable */
@@ -184,6 +230,8 @@ struct config {
 	bool accelerate;		/* connections of the kernel's conntrack, too */
 	struct cfg_rule *excludes;	/* accelerate.exclude: what is not; only the matches of these count */
 	size_t n_excludes;
+	struct cfg_wire *wires;		/* with wires there are no zones, interfaces, pools, rules, forwards or acceleration */
+	size_t n_wires;
 	bool exhaust_host;		/* exhaustion: host-unreachable; else administratively-prohibited (default) */
 };
 

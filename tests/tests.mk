@@ -88,7 +88,7 @@ $(BUILD)/tests/case-runner: $(call obj,$(RUNNER_SRC)) $(BUILD)/tests/natvi.a
 $(BUILD)/tests/natvi.a: $(call obj,$(LIB_SRC) $(HOST_SRC) $(DAEMON_SRC))
 	@mkdir -p $(@D) && rm -f $@
 	@$(AR) rcs $@ $^
-$(call obj,$(RUNNER_SRC)): $(BUILD)/natvi.skel.h
+$(call obj,$(RUNNER_SRC)): $(BUILD)/natvi.skel.h $(BUILD)/natvi_wire.skel.h
 
 $(SAN_DIR)/shared.a: $(patsubst %.c,$(SAN_DIR)/%.o,$(SHARED_SRC))
 $(FUZZ_DIR)/shared.a: $(patsubst %.c,$(FUZZ_DIR)/%.o,$(SHARED_SRC))
@@ -97,12 +97,12 @@ $(SAN_DIR)/shared.a $(FUZZ_DIR)/shared.a:
 	@$(AR) rcs $@ $^
 
 # Some of what a test links includes the skeleton of the BPF object.
-$(SAN_DIR)/%.o: %.c | $(BUILD)/natvi.skel.h
+$(SAN_DIR)/%.o: %.c | $(BUILD)/natvi.skel.h $(BUILD)/natvi_wire.skel.h
 	@mkdir -p $(@D)
 	@echo "  SAN   $<"
 	@$(SAN_CC) $(TEST_CFLAGS) $(SAN_FLAGS) -c -o $@ $<
 
-$(FUZZ_DIR)/%.o: %.c | $(BUILD)/natvi.skel.h
+$(FUZZ_DIR)/%.o: %.c | $(BUILD)/natvi.skel.h $(BUILD)/natvi_wire.skel.h
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
 	@$(FUZZ_CC) $(TEST_CFLAGS) $(FUZZ_FLAGS) -c -o $@ $<

@@ -40,7 +40,7 @@
 
 static const char *const map_names[TABLE_MAPS] = {
 	"control", "usage", "settings", "rules", "pools", "pool_addrs", "ports", "zones", "addrs", "portbits", "flows", "mappings",
-	"fragments", "ids", "requests", "expected",
+	"fragments", "ids", "requests", "expected", "wires", "wire_states", "neighbours", "stations",
 };
 
 static struct tables tables;
