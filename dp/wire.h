@@ -46,7 +46,7 @@ DP enum stage captured(struct pkt *p)
 	if (has_wire_flow(p))
 		wire_flow_follow(p, w, p->m->target, p->m->target_rule);
 	if (to->flags & PORT_NVI)
-		return to_host(p, w);
+		return env_store(p, 0, w->host_mac, ETH_ALEN) ? drop(p, VERDICT_TRUNCATED) : to_host(p, w);
 	if (p->m->seg_len > to->mtu && ((p->m->flags & PKT_DF) || is_v6(p)))
 		return refuse_size(p, to->mtu);
 	wire_mss(p, w, to->mtu);
