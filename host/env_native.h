@@ -22,7 +22,6 @@
 #include "host/native.h"
 #include "host/native_impl.h"
 
-#define NATIVE_ROOM_BYTES	28	/* IPv4 and ICMP headers in front of what is quoted */
 
 DP struct native *native(void)
 {
@@ -275,6 +274,24 @@ DP void native_shift(struct pkt *p, __s32 bytes)
 }
 
 /* The one out of band is the outermost. */
+DP __be16 env_tag_proto(const struct pkt *p)
+{
+	const struct native_frame *f = p->ctx;
+
+	return f->vlan_proto;
+}
+
+DP bool env_trim(struct pkt *p, __u32 len)
+{
+	struct native_frame *f = p->ctx;
+
+	if (len > f->len)
+		return false;
+	f->len = len;
+	env_pointers(p);
+	return true;
+}
+
 DP bool env_untag(struct pkt *p, __u32 n)
 {
 	struct native_frame *f = p->ctx;
@@ -378,14 +395,14 @@ DP int env_sum(struct pkt *p, __u32 off, __u32 len)
 	return csum_fold(sum);
 }
 
-DP int env_icmp_room(struct pkt *p, __u32 ip_len)
+DP int env_icmp_room(struct pkt *p, __u32 ip_len, __u32 room)
 {
 	struct native_frame *f = p->ctx;
 
-	if (f->data - f->room < NATIVE_ROOM_BYTES || p->m->l3 + ip_len > f->len)
+	if (f->data - f->room < (long)room || p->m->l3 + ip_len > f->len)
 		return -EINVAL;
-	f->data -= NATIVE_ROOM_BYTES;
-	f->len = NATIVE_ROOM_BYTES + p->m->l3 + ip_len;
+	f->data -= room;
+	f->len = room + p->m->l3 + ip_len;
 	p->data = f->data;
 	p->data_end = f->data + f->len;
 	return 0;
