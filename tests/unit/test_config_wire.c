@@ -69,6 +69,8 @@ static const struct bad bad_wires[] = {
 	{ WIRE("marks: {original: 0x0}"), 1, 2, "mark 0 is what packets have" },
 	{ WIRE("marks: {reply: 0x32/0xff}"), 1, 2, "`0x32/0xff` is not a mark to be set; a number of 32 bits like 50 or 0x32, without a mask" },
 	{ WIRE("marks: {original: 4294967296}"), 1, 2, "`4294967296` is not a mark to be set" },
+	{ WIRE("marks: {original: 0x40000032}"), 1, 2, "bit 0x40000000 in `0x40000032` is natvi's own; write a mark without it, like 0x32" },
+	{ WIRE("marks: {reply: 0x40000000}"), 1, 2, "write a mark without it, like 0x32" },
 	{ WIRE("marks: {original: red}"), 1, 2, "`red` is not a mark to be set" },
 	{ WIRE("marks: {original: }"), 1, 2, "a mark is missing" },
 };
@@ -280,7 +282,7 @@ static void test_all(void **state)
 		"        to: tun0\n"
 		"      - {match: {vlan: untagged, destination: [\"2001:db8::/32\", \"2001:db8::1\"]}, to: tun0}\n"
 		"      - {match: {proto: tcp, destination-port: 22}, to: nvi0}\n"
-		"    marks: {reply: 1, original: 0xffffffff}\n"
+		"    marks: {reply: 1, original: 0xbfffffff}\n"
 		"    fail: open\n"
 		"    mac-changes: arp\n"
 		"    mss: 1300\n"
@@ -300,7 +302,7 @@ static void test_all(void **state)
 	assert_int_equal(w->host_vlan, 100);
 	assert_int_equal(w->gateway, A(192, 0, 2, 1));
 	assert_int_equal(w->reply_mark, 1);
-	assert_int_equal(w->original_mark, 0xffffffff);
+	assert_int_equal(w->original_mark, 0xbfffffff);
 	assert_true(w->fail_open);
 	assert_true(w->arp_moves);
 	assert_int_equal(w->mss, 1300);
