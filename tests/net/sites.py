@@ -10,14 +10,18 @@ room for other routers beside it.
 import collections
 import json
 
+from scapy.all import ARP, Ether, ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
+
 from gateway import Natvi
 from lab import run, veth, wait_for
+from wire import Tap
 
 Side = collections.namedtuple("Side", "name host box gateway net host6 gateway6 net6 core core6")
 A = Side("a", "192.0.2.100", "192.0.2.10", "192.0.2.1", "192.0.2.0/24",
          "2001:db8:1::100", "2001:db8:1::1", "2001:db8:1::/64", "203.0.113.1", "2001:db8:3::1")
 B = Side("b", "198.51.100.100", "198.51.100.10", "198.51.100.1", "198.51.100.0/24",
          "2001:db8:2::100", "2001:db8:2::1", "2001:db8:2::/64", "203.0.113.2", "2001:db8:3::2")
+BROADCAST = "ff:ff:ff:ff:ff:ff"
 PLAIN = ["tx", "off", "tso", "off", "gso", "off", "gro", "on"]
 
 TAG = """
@@ -119,8 +123,6 @@ class Site:
     def another_router(self):
         """A second router at the switch, configured as the first one and off."""
         router = self._namespace("router2", True)
-        router.sysctl("net.ipv4.conf.default.arp_notify", 1)
-        router.sysctl("net.ipv6.conf.default.ndisc_notify", 1)
         self.connect(router)
         router.ip("link set lan down")
         return router
@@ -157,6 +159,21 @@ def bridge(lab, role):
 def plug(switch, port, namespace, interface):
     veth(switch, port, namespace, interface)
     switch.ip("link set %s master br0" % port)
+
+
+def forwards(switch, port):
+    """Wait until a switch takes frames at a port that came up."""
+    wait_for(lambda: "state forwarding" in switch.run("bridge", "link", "show", "dev", port).stdout, 10, "port %s to forward" % port)
+
+
+def announce(namespace, interface, address, address6=None):
+    """Gratuitous ARP, and the unsolicited advertisement of IPv6."""
+    tap = Tap(namespace, interface)
+    own = ":".join("%02x" % b for b in tap.mac)
+    tap.send(Ether(src=own, dst=BROADCAST) / ARP(op="is-at", hwsrc=own, psrc=address, hwdst=BROADCAST, pdst=address))
+    if address6:
+        tap.send(Ether(src=own, dst="33:33:00:00:00:01") / IPv6(src=address6, dst="ff02::1", hlim=255) /
+                 ICMPv6ND_NA(tgt=address6, R=1, S=0, O=1) / ICMPv6NDOptDstLLAddr(lladdr=own))
 
 
 class Line:
@@ -205,6 +222,10 @@ class Line:
         self.ra2.ip("addr replace %s/64 dev lan nodad" % A.gateway6, "addr replace %s/64 dev core nodad" % A.core6,
                     "route add %s via %s" % (B.net, B.core), "route add %s via %s" % (B.net6, B.core6))
         assert mac(self.ra2, "lan") != mac(site.router, "lan")
+        for switch, port, interface, address, address6 in ((site.switch, "arouter2", "lan", A.gateway, A.gateway6),
+                                                           (self.core, "ra2", "core", A.core, A.core6)):
+            forwards(switch, port)
+            announce(self.ra2, interface, address, address6)
 
     def spare(self):
         """A router that fail_over() brings up."""
