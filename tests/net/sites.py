@@ -247,3 +247,14 @@ def reachable(namespace, address, timeout=10):
     """Wait until a ping is answered."""
     wait_for(lambda: namespace.run("ping", "-n", "-c", 1, "-W", 1, address, check=False).returncode == 0, timeout,
              "%s to answer" % address)
+
+
+class Cable(Site):
+    """Site A alone; what is B there is the router's own, and what captures go to the test reads and writes itself."""
+
+    def __init__(self, lab, hook, vlan=0, switch=False, mtu=1500):
+        super().__init__(lab, hook, A, vlan, switch, mtu)
+        self.router.ip("addr add %s/32 dev lo" % B.host, "addr add %s/128 dev lo nodad" % B.host6)
+
+    def macs(self):
+        return mac(self.host, "eth0"), mac(self.router, "lan")
