@@ -469,7 +469,7 @@ static void test_manual(void **state)
 		in |= !strncmp(line, ".Bd -literal", 12);
 	}
 	fclose(page);
-	assert_int_equal(n, 8);
+	assert_int_equal(n, 9);
 }
 
 static void test_sizes(void **state)
