@@ -65,7 +65,7 @@ conformance: all
 check-conformance: all
 	@$(CONFORMANCE) --check
 
-check-kernels: all $(BUILD)/tests/case-runner
+check-kernels: all $(BUILD)/tests/case-runner $(BUILD)/tests/tun-pair
 	@BUILD=$(BUILD) $(PYTHON) tests/kernel/run.py
 
 deps-kernels:
@@ -88,6 +88,8 @@ $(BUILD)/tests/case-runner: $(call obj,$(RUNNER_SRC)) $(BUILD)/tests/natvi.a
 $(BUILD)/tests/natvi.a: $(call obj,$(LIB_SRC) $(HOST_SRC) $(DAEMON_SRC))
 	@mkdir -p $(@D) && rm -f $@
 	@$(AR) rcs $@ $^
+$(BUILD)/tests/tun-pair: $(call obj,tests/kernel/tun_pair.c)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 $(call obj,$(RUNNER_SRC)): $(BUILD)/natvi.skel.h $(BUILD)/natvi_wire.skel.h
 
 $(SAN_DIR)/shared.a: $(patsubst %.c,$(SAN_DIR)/%.o,$(SHARED_SRC))
