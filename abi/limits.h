@@ -60,6 +60,8 @@
 #define NATVI_NEIGHBOUR_WAYS	4
 #define NATVI_STATION_SETS	4096	/* and addresses of IP; a power of two */
 #define NATVI_STATION_WAYS	3
+#define NATVI_WIRE_CLAIM_S	60	/* a claim by ARP that has not come true by then never will */
+#define NATVI_WIRE_GATEWAY_S	10	/* a gateway that has been silent for longer gives way to another one */
 #define NATVI_WIRE_SILENT_S	2	/* a neighbour that has been silent for longer gives way to who says that it has its address */
 
 #define NATVI_NAME_LEN		32	/* names of pools, rules, instances, with the NUL */

@@ -21,10 +21,12 @@
 #define TAGS_COUNT	0x03
 #define TAGS_OUTER_AD	0x04
 #define TAGS_INNER_AD	0x08
+#define TAGS_SECOND	0x40	/* flow.tags, of the wire's side: its packets come in by the second port */
 
 #define WIRE_OPEN	0x01	/* captured traffic whose target is gone crosses; else it is dropped */
 #define WIRE_ARP_MOVES	0x02	/* an ARP packet alone moves a neighbour that is alive with its old MAC address */
 #define WIRE_MSS	0x04	/* TCP's MSS is held to wire.mss */
+#define WIRE_XDP	0x08	/* both ports take frames that are redirected at XDP */
 
 /* By its number, which is the zone of its ports, its targets and its rules (ACTION_CAPTURE). */
 struct wire {
@@ -47,10 +49,11 @@ NATVI_ASSERT_SIZE(struct wire, 96);
 struct wire_state {
 	__u32 generation;	/* of MAC addresses */
 	__u32 replies_until_s;	/* until then there are connections that began in a target: look for answers on the wire */
+	__u32 claims_until_s;	/* until then somebody's claim by ARP to another's address may come true */
 	__u32 gateway_seen_s;	/* when the gateway was last heard of; 0: none is known */
 	__u8 gateway[6];	/* who has sent packets from beyond the box's network */
 	__u8 gateway_side;	/* port */
-	__u8 pad[45];
+	__u8 pad[41];
 };
 NATVI_ASSERT_SIZE(struct wire_state, 64);
 

@@ -16,7 +16,6 @@
 #include "abi/nvi.h"
 #include "dp/csum.h"
 
-#define ICMP_ROOM_BYTES	28	/* IPv4 and ICMP headers in front of what is quoted */
 #define TOS_DSCP	0xfc	/* without ECN, which no route depends on */
 #define FIB_LOOKUP_MARK	(1U << 5)	/* BPF_FIB_LOOKUP_MARK, kernel 6.10 */
 #define PULL_BYTES	(14 + 4 + 60 + 60)	/* the most that headers take */
@@ -142,6 +141,49 @@ DP __u32 env_origin(struct pkt *p)
 	struct __sk_buff *skb = p->ctx;
 
 	return skb->ingress_ifindex;
+}
+
+DP __be16 env_tag_proto(const struct pkt *p)
+{
+	const struct __sk_buff *skb = p->ctx;
+
+	return skb->vlan_proto;
+}
+
+/* The outer tag is out of band, and the next one takes its place there. */
+DP bool env_untag(struct pkt *p, __u32 n)
+{
+	for (__u32 i = 0; i < NATVI_MAX_VLAN_TAGS && i < n; i++)
+		if (bpf_skb_vlan_pop(p->ctx))
+			return false;
+	return true;
+}
+
+DP bool env_trim(struct pkt *p, __u32 len)
+{
+	return !bpf_skb_change_tail(p->ctx, len, 0);
+}
+
+DP bool env_frame(struct pkt *p, const struct link_head *l)
+{
+	struct ethhdr *head = (void *)p->cpu->query;
+	__u32 tags = l->tags & TAGS_COUNT;
+
+	__builtin_memcpy(head->h_dest, l->dmac, ETH_ALEN);
+	__builtin_memcpy(head->h_source, l->smac, ETH_ALEN);
+	head->h_proto = l->proto;
+	if (!p->m->l3 && bpf_skb_change_head(p->ctx, sizeof(*head), 0))
+		return false;
+	if (bpf_skb_store_bytes(p->ctx, 0, head, sizeof(*head), 0))
+		return false;
+	if (tags == 2 && bpf_skb_vlan_push(p->ctx, __builtin_bswap16(l->tags & TAGS_INNER_AD ? ETH_P_8021AD : ETH_P_8021Q), l->tci[1]))
+		return false;
+	return !tags || !bpf_skb_vlan_push(p->ctx, __builtin_bswap16(l->tags & TAGS_OUTER_AD ? ETH_P_8021AD : ETH_P_8021Q), l->tci[0]);
+}
+
+DP int env_copy(struct pkt *p, __u32 ifindex, bool in)
+{
+	return bpf_clone_redirect(p->ctx, ifindex, in ? BPF_F_INGRESS : 0) ? -1 : 0;
 }
 
 DP void env_to_host(struct pkt *p)
@@ -278,14 +320,14 @@ DP int csum_is_partial(struct pkt *p)
 	return 0;
 }
 
-DP int env_icmp_room(struct pkt *p, __u32 ip_len)
+DP int env_icmp_room(struct pkt *p, __u32 ip_len, __u32 room)
 {
 	int partial = csum_is_partial(p);
 
 	if (p->m->l3 + ip_len < p->m->wire_len && bpf_skb_change_tail(p->ctx, p->m->l3 + ip_len, 0))
 		return -1;
 	/* between Ethernet and IP: the skb's network header moves along, which a port without Ethernet needs */
-	if (bpf_skb_adjust_room(p->ctx, ICMP_ROOM_BYTES, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+	if (bpf_skb_adjust_room(p->ctx, room, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return -1;
 	return partial;
 }

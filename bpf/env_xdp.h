@@ -88,7 +88,12 @@ DP int env_park(struct pkt *p, enum park_kind kind) { return -1; }
 DP int env_cross(struct pkt *p, __u32 handle) { return -1; }
 DP __u32 env_origin(struct pkt *p) { return 0; }
 DP void env_to_host(struct pkt *p) {}
-DP int env_icmp_room(struct pkt *p, __u32 ip_len) { return -1; }
+DP __be16 env_tag_proto(const struct pkt *p) { return 0; }
+DP bool env_untag(struct pkt *p, __u32 n) { return false; }
+DP bool env_trim(struct pkt *p, __u32 len) { return false; }
+DP bool env_frame(struct pkt *p, const struct link_head *l) { return false; }
+DP int env_copy(struct pkt *p, __u32 ifindex, bool in) { return -1; }
+DP int env_icmp_room(struct pkt *p, __u32 ip_len, __u32 room) { return -1; }
 DP void env_route(struct pkt *p, __u32 in, const struct tuple *t, struct route *r, bool mark) { r->result = ROUTE_NONE; }
 DP bool env_socket(struct pkt *p, const struct tuple *t) { return false; }
 

@@ -9,6 +9,7 @@
 #ifndef NATVI_DP_DP_H
 #define NATVI_DP_DP_H
 
+#include "apart.h"
 #include "arp.h"
 #include "box.h"
 #include "env.h"
@@ -20,23 +21,6 @@
 #include "nvi.h"
 #include "parse.h"
 #include "port.h"
-
-/*
- * Stages off the hot path, each verified apart from the rest: what they know of the packet is what
- * struct meta says, and what the caller goes on with he has to look up anew. A table that is not
- * there leaves the action at what dp_begin() set: drop.
- */
-#define APART(stage)                                                                           \
-	ENV_GLOBAL int stage##_apart(ENV_CONTEXT *ctx)                                         \
-	{                                                                                      \
-		struct pkt packet = { .ctx = ctx }, *p = &packet;                              \
-                                                                                               \
-		if (!pkt_begin(p))                                                             \
-			return DONE;                                                           \
-		env_pointers(p);                                                               \
-		p->port = env_port(p->m->port_slot);                                           \
-		return p->port ? stage(p) : DONE;                                              \
-	}
 
 APART(decide)
 APART(establish)

@@ -64,13 +64,15 @@
  *   __u32 env_sum_quote(const struct cpu *, __u32 len)	one's complement sum of the first bytes of cpu->quote, below 2^31;
  *							len is a multiple of 4
  *   int env_sum(p, off, len)				folded one's complement sum of these bytes; negative: not there
- *   int env_icmp_room(p, ip_len)			make room: [Ethernet and 28 bytes][ip_len bytes
+ *   int env_icmp_room(p, ip_len, room)		make room: [Ethernet and so many bytes][ip_len bytes
  *							of IP], what is in front undefined; moves the packet; 1: the L4 checksum is
  *							still to be filled in by the sending device
  *
+ *   __be16 env_tag_proto(const struct pkt *)		of the VLAN tag that is out of band, where p->m->vlan_present says so
  *   bool env_untag(struct pkt *, __u32 n)		take the outer n VLAN tags off; moves the packet
- *   bool env_frame(struct pkt *, const struct link_head *)	put these MAC addresses and tags before the IP packet, in place of
- *							what was there; moves the packet; p->m->l3 and l4 are no more
+ *   bool env_trim(struct pkt *, __u32 len)		cut off what is behind the first len bytes; moves the packet
+ *   bool env_frame(struct pkt *, const struct link_head *)	put this before the IP packet, in place of an Ethernet header without
+ *							tags or (p->m->l3 is 0) of nothing; moves the packet
  *   int env_copy(struct pkt *, __u32 ifindex, bool in)	send a copy out of there, or have it come in there; moves the packet;
  *							negative: that device does not take it
  *

@@ -67,7 +67,7 @@ DP void icmp_fill(struct icmp_error_headers *h, const struct pkt *p, __u8 type, 
 	h->ip.frag_off = IP_DF_BIT;
 	h->ip.ttl = ICMP_TTL;
 	h->ip.protocol = IPPROTO_ICMP;
-	h->ip.saddr = p->port->addr4 ? p->port->addr4 : p->m->key.dst.word[3];
+	h->ip.saddr = p->port->addr4 && !(p->port->flags & (PORT_WIRE | PORT_TARGET)) ? p->port->addr4 : p->m->key.dst.word[3];
 	h->ip.daddr = p->m->key.src.word[3];
 	h->icmp.type = type;
 	h->icmp.code = code;
@@ -99,7 +99,7 @@ DP bool icmp_send(struct pkt *p, __u8 type, __u8 code, __u16 mtu)
 	__builtin_memset(p->cpu->quote, 0, sizeof(p->cpu->quote));
 	if (env_load(p, p->m->l3, p->cpu->quote, quoted) || (quoted_ip->frag_off & IP_FRAG_OFFSET))
 		return false;
-	fill = env_icmp_room(p, quoted);
+	fill = env_icmp_room(p, quoted, ICMP_HEAD_BYTES);
 	if (fill < 0)
 		return false;
 	icmp_fill(&h, p, type, code, mtu, quoted, quote_sum_all(p->cpu, p->m->l4 - p->m->l3, p->m->l4 - p->m->l3 + field, fill));

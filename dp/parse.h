@@ -21,6 +21,13 @@ struct vlan_header {
 #define IP_MORE_BIT	__builtin_bswap16(0x2000)
 #define IP_DF_BIT	__builtin_bswap16(0x4000)
 
+/* What is wrong with it, for the caller to judge. */
+DP enum stage bad(struct pkt *p, enum verdict why)
+{
+	p->m->bad = why;
+	return DONE;
+}
+
 DP bool is_vlan(__be16 proto)
 {
 	return proto == __builtin_bswap16(ETH_P_8021Q) || proto == __builtin_bswap16(ETH_P_8021AD);
@@ -32,14 +39,14 @@ DP enum stage parse_l2(struct pkt *p)
 	struct ethhdr *eth = p->data;
 
 	if ((void *)(eth + 1) > p->data_end)
-		return drop(p, VERDICT_TRUNCATED);
+		return bad(p, VERDICT_TRUNCATED);
 	p->m->eth_proto = eth->h_proto;
 	p->m->l3 = sizeof(*eth);
 	for (int i = 0; i < NATVI_MAX_VLAN_TAGS && is_vlan(p->m->eth_proto); i++) {
 		struct vlan_header *tag = p->data + p->m->l3;
 
 		if ((void *)(tag + 1) > p->data_end)
-			return drop(p, VERDICT_TRUNCATED);
+			return bad(p, VERDICT_TRUNCATED);
 		if (!p->m->vlan_present) {
 			p->m->vlan_present = 1;
 			p->m->vlan_tci = __builtin_bswap16(tag->tci);
@@ -67,9 +74,9 @@ DP enum stage parse_tcp(struct pkt *p, void *l4, __u32 room)
 	struct tcphdr *tcp = l4;
 
 	if ((void *)(tcp + 1) > p->data_end || room < sizeof(*tcp))
-		return drop(p, VERDICT_TRUNCATED);
+		return bad(p, VERDICT_TRUNCATED);
 	if (tcp->doff < 5 || tcp->doff * 4u > room)
-		return drop(p, VERDICT_BAD_HEADER);
+		return bad(p, VERDICT_BAD_HEADER);
 	p->m->key.sport = tcp->source;
 	p->m->key.dport = tcp->dest;
 	p->m->tcp_flags = ((__u8 *)tcp)[13] & (SEEN_FIN | SEEN_SYN | SEEN_RST | SEEN_ACK);
@@ -84,10 +91,10 @@ DP enum stage parse_udp(struct pkt *p, void *l4, __u32 room)
 	__u32 len;
 
 	if ((void *)(udp + 1) > p->data_end || room < sizeof(*udp))
-		return drop(p, VERDICT_TRUNCATED);
+		return bad(p, VERDICT_TRUNCATED);
 	len = __builtin_bswap16(udp->len);
 	if ((len < sizeof(*udp) && !(p->m->flags & PKT_GSO)) || (len > room && !(p->m->flags & PKT_FIRST)))
-		return drop(p, VERDICT_BAD_HEADER);
+		return bad(p, VERDICT_BAD_HEADER);
 	p->m->key.sport = udp->source;
 	p->m->key.dport = udp->dest;
 	return NEXT;
@@ -98,7 +105,7 @@ DP enum stage parse_icmp(struct pkt *p, void *l4, __u32 room)
 	struct icmp_header *icmp = l4;
 
 	if ((void *)(icmp + 1) > p->data_end || room < sizeof(*icmp))
-		return drop(p, VERDICT_TRUNCATED);
+		return bad(p, VERDICT_TRUNCATED);
 	p->m->icmp_type = icmp->type;
 	if (is_icmp_query(icmp->type)) {
 		p->m->key.sport = icmp->id;
@@ -157,7 +164,7 @@ DP enum stage parse_fragment(struct pkt *p, const struct iphdr *ip, __u32 room)
 	p->m->flags |= at ? PKT_LATER | PKT_NO_PORTS : PKT_FIRST;
 	if (!room || (p->m->frag_more && room % 8) || at * 8 + room > 0xffff - sizeof(*ip) ||
 	    (!at && ip->protocol == IPPROTO_TCP && room < sizeof(struct tcphdr)))
-		return drop(p, VERDICT_FRAGMENT_BAD);
+		return bad(p, VERDICT_FRAGMENT_BAD);
 	return NEXT;
 }
 
@@ -167,16 +174,16 @@ DP enum stage parse_ipv4(struct pkt *p)
 	__u32 head_bytes, present;
 
 	if ((void *)(ip + 1) > p->data_end)
-		return drop(p, VERDICT_TRUNCATED);
+		return bad(p, VERDICT_TRUNCATED);
 	head_bytes = ip->ihl * 4;
 	present = p->m->wire_len - p->m->l3;
 	p->m->len = __builtin_bswap16(ip->tot_len);
 	if (!p->m->len && p->m->gso_size)	/* more than 64 KiB in one GSO packet */
 		p->m->len = present;
 	if (ip->version != 4 || head_bytes < sizeof(*ip) || p->m->len < head_bytes)
-		return drop(p, VERDICT_BAD_HEADER);
+		return bad(p, VERDICT_BAD_HEADER);
 	if (p->m->len > present)
-		return drop(p, VERDICT_TRUNCATED);
+		return bad(p, VERDICT_TRUNCATED);
 
 	p->m->ttl = ip->ttl;
 	p->m->tos = ip->tos;
@@ -204,25 +211,21 @@ DP bool is_v6(const struct pkt *p)
 	return p->m->eth_proto == __builtin_bswap16(ETH_P_IPV6);
 }
 
-/*
- * IPv6 is only looked at for connections of the kernel's: a protocol that is none of TCP and UDP, which extension headers
- * are too, has no flow.
- */
-DP enum stage parse_ipv6(struct pkt *p)
+DP enum stage parse_ipv6_head(struct pkt *p)
 {
 	struct ipv6hdr *ip = p->data + p->m->l3;
 	__u32 present;
 
 	if ((void *)(ip + 1) > p->data_end)
-		return drop(p, VERDICT_TRUNCATED);
+		return bad(p, VERDICT_TRUNCATED);
 	present = p->m->wire_len - p->m->l3;
 	p->m->len = __builtin_bswap16(ip->payload_len) + sizeof(*ip);
 	if (!ip->payload_len && p->m->gso_size)
 		p->m->len = present;
 	if (ip->version != 6)
-		return drop(p, VERDICT_BAD_HEADER);
+		return bad(p, VERDICT_BAD_HEADER);
 	if (p->m->len > present)
-		return drop(p, VERDICT_TRUNCATED);
+		return bad(p, VERDICT_TRUNCATED);
 	p->m->ttl = ip->hop_limit;
 	p->m->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
 	__builtin_memcpy(&p->m->key.src, &ip->saddr, sizeof(p->m->key.src));
@@ -231,9 +234,22 @@ DP enum stage parse_ipv6(struct pkt *p)
 	p->m->l4 = p->m->l3 + sizeof(*ip);
 	p->m->flags |= PKT_DF;
 	parse_lengths(p, ip, sizeof(*ip));
-	if (ip->nexthdr == IPPROTO_TCP)
+	return NEXT;
+}
+
+/*
+ * IPv6 is only looked at for connections of the kernel's: a protocol that is none of TCP and UDP, which extension headers
+ * are too, has no flow.
+ */
+DP enum stage parse_ipv6(struct pkt *p)
+{
+	struct ipv6hdr *ip = p->data + p->m->l3;
+
+	if (parse_ipv6_head(p) == DONE)
+		return DONE;
+	if (p->m->key.proto == IPPROTO_TCP)
 		return parse_tcp(p, ip + 1, p->m->len - sizeof(*ip));
-	if (ip->nexthdr == IPPROTO_UDP)
+	if (p->m->key.proto == IPPROTO_UDP)
 		return parse_udp(p, ip + 1, p->m->len - sizeof(*ip));
 	p->m->flags |= PKT_NO_PORTS;
 	return NEXT;
@@ -259,16 +275,16 @@ DP enum stage parse(struct pkt *p, bool l2)
 	if (!l2)
 		p->m->l3 = 0;
 	else if (parse_l2(p) == DONE)
-		return DONE;
+		return drop(p, p->m->bad & 63);
 	if (unlikely(p->m->flags & PKT_TAGGED) && !port_find(p))
 		return kernel(p, VERDICT_NOT_ENABLED);
 	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
 		return NEXT;
 	if (is_v6(p) && (p->control->flags & CONTROL_ACCEL))
-		return parse_ipv6(p);
+		return parse_ipv6(p) == DONE ? drop(p, p->m->bad & 63) : NEXT;
 	if (p->m->eth_proto != __builtin_bswap16(ETH_P_IP))
 		return kernel(p, VERDICT_NOT_IPV4);
-	return parse_ipv4(p);
+	return parse_ipv4(p) == DONE ? drop(p, p->m->bad & 63) : NEXT;
 }
 
 #endif

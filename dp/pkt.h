@@ -44,6 +44,11 @@ enum icmp_type {
 	ICMP_PARAMETERPROB = 12,
 	ICMP_TIMESTAMP = 13,
 	ICMP_TIMESTAMPREPLY = 14,
+	ICMP6_TOO_BIG = 2,
+	ICMP6_ECHO = 128,
+	ICMP6_ECHOREPLY = 129,
+	ICMP6_NS = 135,
+	ICMP6_NA = 136,
 };
 
 enum icmp_code {
@@ -103,6 +108,16 @@ enum stage { NEXT, DONE };
 
 #define IFINDEX_LO	1	/* for the kernel, what the box itself sends comes in by that */
 
+/* What goes in front of a packet on an Ethernet. */
+struct link_head {
+	__u8 dmac[6];
+	__u8 smac[6];
+	__be16 proto;
+	__u16 tci[2];		/* outer, inner */
+	__u8 tags;		/* TAGS_* */
+	__u8 side;		/* port of the wire: 0 or 1 */
+};
+
 /*
  * All that is known of the packet but pointers. It lies in per-CPU memory, not on the
  * stack: there the BPF verifier takes values as unknown, so that packets with different
@@ -132,6 +147,7 @@ struct meta {
 	__u8 tcp_head;		/* bytes of the TCP header */
 	__u8 tcp_data;		/* 1: there is TCP payload */
 	__be16 frag_id;		/* IP identification */
+	__u8 bad;		/* by parse_*(): enum verdict of what is wrong with it */
 	__u16 frag_at;		/* PKT_FRAGMENT: first and last but one unit of 8 bytes */
 	__u16 frag_end;
 	__u16 frag_more;	/* more fragments follow */
@@ -148,17 +164,11 @@ struct meta {
 	__u32 slot;		/* the packet's flow: bucket->flow[slot] */
 	__u64 handle;		/* by flow_find() or establish(): the same */
 	int action;		/* what the hook returns */
+	struct link_head link;	/* wires: what it came in with; of what leaves, what it leaves with */
+	__u8 in_tags;		/* out of a target: VLAN tags that it came with */
+	__u32 target;		/* wires, by capture_find(): ifindex, and the rule's id */
+	__u32 target_rule;
 	struct tuple key;
-};
-
-/* What goes in front of a packet on an Ethernet. */
-struct link_head {
-	__u8 dmac[6];
-	__u8 smac[6];
-	__be16 proto;
-	__u16 tci[2];		/* outer, inner */
-	__u8 tags;		/* TAGS_* */
-	__u8 side;		/* port of the wire: 0 or 1 */
 };
 
 struct pkt {

@@ -1,12 +1,216 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * wire.h - wire mode's table of contents, as dp.h is NAT's.
+ * wire.h - wire mode's table of contents, as dp.h is NAT's: three programs, for a wire's ports, for the devices that captured
+ * traffic goes to, and for nvi0, where the box itself speaks.
  */
 #ifndef NATVI_DP_WIRE_H
 #define NATVI_DP_WIRE_H
 
-#include "env.h"
-#include "port.h"
+#include "apart.h"
+#include "icmp6.h"
+#include "wire_host.h"
+
+/* On to the other port, byte for byte. */
+DP enum stage cross_wire(struct pkt *p, const struct wire *w)
+{
+	__u32 side = p->m->link.side & 1, out = w->port[!side];
+
+	if (env_hits_only(p) && !(w->flags & WIRE_XDP))
+		return punt(p);
+	if (!out)
+		return drop(p, VERDICT_WIRE_NO_PORT);
+	p->cpu->counters.crossed[p->m->key.zone & (NATVI_MAX_WIRES - 1)][side].packets++;
+	p->cpu->counters.crossed[p->m->key.zone & (NATVI_MAX_WIRES - 1)][side].bytes += p->m->wire_len;
+	return sent(p, VERDICT_WIRE_CROSSED, env_redirect(p, out));
+}
+
+/* Larger than what is ahead takes: whoever may not have it cut is told so in the name of the remote. */
+DP enum stage refuse_size(struct pkt *p, __u32 mtu)
+{
+	return is_v6(p) ? refuse(p, VERDICT_TOO_BIG, ICMP6_TOO_BIG, 0, mtu)
+			: refuse(p, VERDICT_TOO_BIG, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
+}
+
+/* p is taken out of the wire, to p->m->target. */
+DP enum stage captured(struct pkt *p)
+{
+	const struct wire *w = env_wire(p->m->key.zone);
+	const struct port *to = port_lookup(p->m->target, 0);
+	__u32 end = p->m->l3 + p->m->len;
+
+	if (!w)
+		return drop(p, VERDICT_INTERNAL);
+	if (!p->m->target || !to)
+		return w->flags & WIRE_OPEN ? cross_wire(p, w) : drop(p, VERDICT_WIRE_NO_TARGET);
+	station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, true);
+	if (has_wire_flow(p))
+		wire_flow_follow(p, w, p->m->target, p->m->target_rule);
+	if (to->flags & PORT_NVI)
+		return to_host(p, w);
+	if (p->m->seg_len > to->mtu && ((p->m->flags & PKT_DF) || is_v6(p)))
+		return refuse_size(p, to->mtu);
+	wire_mss(p, w, to->mtu);
+	if (!mss_clamp(p) || (p->m->wire_len > end && !env_trim(p, end)) || !env_untag(p, p->m->link.tags & TAGS_COUNT))
+		return drop(p, VERDICT_TRUNCATED);
+	return sent(p, VERDICT_WIRE_CAPTURED, env_redirect(p, p->m->target));
+}
+
+APART(captured)
+APART(icmp_answer)
+APART(icmp6_answer)
+
+/* The first fragment decides for all; one that comes before it goes as if a rule asked for no ports. */
+DP void capture_fragment(struct pkt *p)
+{
+	if ((p->m->flags & PKT_LATER) && wire_fragment_follow(p))
+		p->m->flags &= ~(PKT_LATER | PKT_NO_PORTS);
+	else if (p->m->flags & PKT_FIRST)
+		wire_fragment_begin(p, 0);
+}
+
+/* Does a rule take p out of the wire, or does it answer what came out of a tunnel? Where to is in p->m then. */
+DP bool is_captured(struct pkt *p)
+{
+	const struct rule *r = capture_find(p);
+	const struct wire_state *st;
+	struct flow *f;
+
+	p->m->target = 0;
+	p->m->target_rule = 0;
+	if (r) {
+		p->m->target = r->target;
+		p->m->target_rule = r->id;
+		return true;
+	}
+	st = env_wire_state(p->m->key.zone);
+	if (likely(!st || (__s32)(st->replies_until_s - p->m->now_s) < 0) || !has_wire_flow(p))
+		return false;
+	if (env_hits_only(p))
+		return flow_lookup(&p->m->key, p->control, &p->m->slot);
+	f = wire_flow_find(p, 0);
+	if (!f || (f->flags & FLOW_ORIG))
+		return false;
+	p->m->target = f->oif;
+	return true;
+}
+
+/* ARP is learned from, and what asks for the box goes to it alone. */
+DP enum stage wire_arp(struct pkt *p, const struct wire *w)
+{
+	struct arp_frame *arp = arp_frame(p);
+	union addr sender;
+	bool for_host;
+
+	if (!arp)
+		return cross_wire(p, w);
+	for_host = is_hosts_vlan(p, w) && arp_word(arp->tpa) == w->host && arp_word(arp->spa) != w->host;
+	addr_from_v4(&sender, arp_word(arp->spa));
+	if (sender.word[3] && sender.word[3] != w->host && !__builtin_memcmp(arp->sha, p->m->link.smac, ETH_ALEN))
+		station_learn(p, w, &sender, MOVED_BY_ARP, false);
+	if (!for_host && !(is_hosts_vlan(p, w) && !__builtin_memcmp(p->m->link.dmac, w->host_mac, ETH_ALEN)))
+		return cross_wire(p, w);
+	return to_host(p, w);
+}
+
+/* Neighbour discovery (RFC 4861 section 7): who says so is on this link. */
+DP bool is_discovery(const struct pkt *p)
+{
+	return is_v6(p) && p->m->key.proto == IPPROTO_ICMP6 && (p->m->icmp_type == ICMP6_NS || p->m->icmp_type == ICMP6_NA) &&
+	       p->m->ttl == 255 && (p->m->key.src.quad[0] || p->m->key.src.quad[1]);
+}
+
+/* What a sound IP packet in the box's VLAN says of who is where. False: at XDP, that has to be written at tc. */
+DP bool wire_learn(struct pkt *p, const struct wire *w)
+{
+	const struct station *s;
+	struct wire_state *st;
+
+	if (is_beyond(w, &p->m->key.src)) {
+		st = env_wire_state(p->m->key.zone);
+		if (st)
+			gateway_seen(p, st);
+		return true;
+	}
+	if (!addr_is_v4(&p->m->key.src) || p->m->key.src.word[3] == w->host)
+		return true;
+	s = station_find(&p->m->key.src, p->m->key.zone);
+	if (likely(s && station_is_current(p, s)))
+		return true;
+	if (env_hits_only(p))
+		return false;
+	station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, false);
+	return true;
+}
+
+DP enum stage wire_ip(struct pkt *p, const struct wire *w, bool for_host)
+{
+	bool sound = parse_captured(p);
+
+	settle();
+	if (is_discovery(p)) {
+		if (env_hits_only(p))
+			return punt(p);
+		station_learn(p, w, &p->m->key.src, MOVED_BY_ARP, false);
+	}
+	if (for_host) {
+		if (sound)
+			station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, false);
+		return to_host(p, w);
+	}
+	if (!sound)
+		return cross_wire(p, w);
+	if (is_hosts_vlan(p, w) && !wire_learn(p, w))
+		return punt(p);
+	if (unlikely(p->m->flags & PKT_FRAGMENT)) {
+		if (env_hits_only(p))
+			return punt(p);
+		capture_fragment(p);
+	}
+	if (likely(!is_captured(p)))
+		return cross_wire(p, w);
+	return env_hits_only(p) ? punt(p) : (enum stage)captured_apart(p->ctx);
+}
+
+DP enum stage wire_stages(struct pkt *p, const struct wire *w)
+{
+	bool for_host;
+
+	p->m->link.side = !!(p->port->flags & PORT_SECOND);
+	if (!parse_link(p))
+		return cross_wire(p, w);
+	neighbour_seen(p);
+	for_host = is_hosts_vlan(p, w) && !__builtin_memcmp(p->m->link.dmac, w->host_mac, ETH_ALEN);
+	if (env_hits_only(p) && (for_host || p->m->eth_proto == __builtin_bswap16(ETH_P_ARP)))
+		return punt(p);
+	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
+		return wire_arp(p, w);
+	if (p->m->eth_proto == __builtin_bswap16(ETH_P_IP) || is_v6(p))
+		return wire_ip(p, w, for_host);
+	return for_host ? to_host(p, w) : cross_wire(p, w);
+}
+
+/* The port of a wire, whatever the VLAN; NULL: p is not natvi's. */
+DP const struct wire *wire_of(struct pkt *p, __u32 kind)
+{
+	const struct wire *w;
+
+	p->port = port_search(p->m->ifindex, 0, &p->m->port_slot);
+	if (!p->port || !(p->port->flags & kind))
+		return NULL;
+	p->m->key.zone = p->port->zone;
+	w = env_wire(p->port->zone);
+	return w && w->name[0] ? w : NULL;
+}
+
+DP void wire_answer(struct pkt *p)
+{
+	if (likely(!p->m->error_type))
+		return;
+	if (is_v6(p))
+		icmp6_answer_apart(p->ctx);
+	else
+		icmp_answer_apart(p->ctx);
+}
 
 /* At the ingress of a wire's port. */
 DP int dp_wire(void *ctx)
@@ -16,30 +220,190 @@ DP int dp_wire(void *ctx)
 
 	if (!dp_begin(p))
 		return env_drop(p);
-	p->m->vlan_present = 0;
-	if (!port_find(p))
-		return env_kernel(p);
-	w = env_wire(p->port->zone);
-	if (!w)
-		return env_kernel(p);
-	sent(p, VERDICT_WIRE_CROSSED, env_redirect(p, w->port[!(p->port->flags & PORT_SECOND)]));
+	w = wire_of(p, PORT_WIRE);
+	if (!w) {
+		kernel(p, VERDICT_NOT_ENABLED);
+		return p->m->action;
+	}
+	wire_stages(p, w);
+	if (!env_hits_only(p))
+		wire_answer(p);
 	return p->m->action;
+}
+
+/* Out of a target */
+
+/* A new connection out of the target, by the link in p->m->link. */
+DP void target_session(struct pkt *p, const struct wire *w, const struct wire_state *st)
+{
+	const struct link_head *l = &p->m->link;
+	struct flow *f, *peer;
+
+	if (!has_wire_flow(p) || !wire_session(p, 0))
+		return;
+	f = flow_of(&p->m->key, &p->m->handle);
+	if (!f)
+		return;
+	peer = peer_of(p, f);
+	if (peer)
+		peer->oif = p->m->ifindex;
+	__builtin_memcpy(f->dmac, l->dmac, ETH_ALEN);
+	__builtin_memcpy(f->smac, l->smac, ETH_ALEN);
+	f->tci[0] = l->tci[0];
+	f->tci[1] = l->tci[1];
+	f->tags = l->tags;
+	f->generation = st->generation;
+	f->flags |= FLOW_TARGET;
+	f->oif = w->port[l->side & 1];
+}
+
+/* The link that p's flow f has, brought up to date. */
+DP void target_link(struct pkt *p, const struct wire *w, struct flow *f, const struct wire_state *st)
+{
+	struct link_head *l = &p->m->link;
+
+	__builtin_memcpy(l->dmac, f->dmac, ETH_ALEN);
+	__builtin_memcpy(l->smac, f->smac, ETH_ALEN);
+	l->tci[0] = f->tci[0];
+	l->tci[1] = f->tci[1];
+	l->tags = f->tags;
+	l->side = f->oif == w->port[1];
+	if (likely(f->generation == st->generation && (__s32)(st->claims_until_s - p->m->now_s) < 0))
+		return;
+	if (link_follow(p, l)) {
+		__builtin_memcpy(f->dmac, l->dmac, ETH_ALEN);
+		f->oif = w->port[l->side & 1];
+	}
+	f->generation = st->generation;
+}
+
+/* Who has, or who leads to, the destination of p, which no connection knows? */
+DP bool target_way(struct pkt *p, const struct wire *w, const struct wire_state *st)
+{
+	const struct station *s = station_find(&p->m->key.dst, p->m->key.zone);
+
+	if (s)
+		station_link(s, w, &p->m->link);
+	else if (!is_beyond(w, &p->m->key.dst) || !gateway_link(w, &p->m->link, st))
+		return false;
+	link_follow(p, &p->m->link);
+	return true;
+}
+
+/* On the box's network, and nobody there has said so yet: the kernel asks by ARP and sends it on by nvi0. */
+DP enum stage target_unknown(struct pkt *p, const struct wire *w)
+{
+	if (is_v6(p) || (w->host && !((p->m->key.dst.word[3] ^ w->host) & w->host_mask)))
+		return kernel(p, VERDICT_SLOW_NEIGHBOUR);
+	return drop(p, VERDICT_WIRE_UNKNOWN);
+}
+
+/* Back into the wire, by p->m->link. */
+DP enum stage returned(struct pkt *p)
+{
+	const struct wire *w = env_wire(p->m->key.zone);
+	const struct port *to;
+	__u32 out;
+
+	if (!w)
+		return drop(p, VERDICT_INTERNAL);
+	out = w->port[p->m->link.side & 1];
+	to = port_lookup(out, 0);
+	if (!out || !to)
+		return drop(p, VERDICT_WIRE_NO_PORT);
+	if (p->m->seg_len > to->mtu)
+		return (p->m->flags & PKT_DF) || is_v6(p) ? refuse_size(p, to->mtu) : kernel(p, VERDICT_SLOW_TOO_BIG);
+	p->m->link.proto = p->m->eth_proto;
+	wire_mss(p, w, p->port->mtu);
+	if (!mss_clamp(p) || !env_untag(p, p->m->in_tags) || !env_frame(p, &p->m->link))
+		return drop(p, VERDICT_TRUNCATED);
+	return sent(p, VERDICT_WIRE_RETURNED, env_redirect(p, out));
+}
+
+APART(returned)
+
+/* A connection that began in the target is answered on the wire: those are to be looked for. */
+DP void expect_answers(const struct pkt *p, const struct flow *f, struct wire_state *st)
+{
+	__u32 until = p->m->now_s + f->idle_s;
+
+	if ((f->flags & FLOW_ORIG) && (__s32)(until - st->replies_until_s) > 0)
+		st->replies_until_s = until;
+}
+
+DP enum stage target_stages(struct pkt *p, const struct wire *w)
+{
+	struct wire_state *st = env_wire_state(p->m->key.zone);
+	const struct addr_info *info;
+	struct flow *f = NULL;
+
+	p->m->l3 = 0;
+	p->m->link.tags = 0;
+	if (!st || (!(p->port->flags & PORT_NO_L2) && !parse_link(p)))
+		return kernel(p, VERDICT_NOT_ENABLED);
+	p->m->in_tags = p->m->link.tags & TAGS_COUNT;
+	if (!parse_captured(p))
+		return kernel(p, VERDICT_MULTICAST);
+	settle();
+	p->cpu->addr_key.addr = p->m->key.dst;
+	p->cpu->addr_key.zone = 0;
+	info = env_addr(&p->cpu->addr_key);
+	if (info && (info->flags & ADDR_LOCAL))
+		return kernel(p, VERDICT_LOCAL);
+	if (p->m->flags & PKT_FRAGMENT)
+		capture_fragment(p);
+	if (has_wire_flow(p))
+		f = wire_flow_find(p, FLOW_TARGET);
+	if (f && f->oif) {
+		target_link(p, w, f, st);
+	} else {
+		if (!target_way(p, w, st))
+			return target_unknown(p, w);
+		if (!f) {
+			target_session(p, w, st);
+			f = has_wire_flow(p) ? wire_flow_find(p, FLOW_TARGET) : NULL;
+		}
+	}
+	if (f) {
+		wire_flow_touch(p, f);
+		expect_answers(p, f, st);
+	}
+	return (enum stage)returned_apart(p->ctx);
 }
 
 /* At the ingress of a capture's target. */
 DP int dp_target(ENV_CONTEXT *ctx)
 {
 	struct pkt packet = { .ctx = ctx }, *p = &packet;
+	const struct wire *w;
 
-	return env_kernel(p);
+	if (!dp_begin(p))
+		return env_drop(p);
+	w = wire_of(p, PORT_TARGET);
+	if (!w) {
+		kernel(p, VERDICT_NOT_ENABLED);
+		return p->m->action;
+	}
+	target_stages(p, w);
+	wire_answer(p);
+	return p->m->action;
 }
 
 /* At nvi0's egress: what the box itself sends by a wire. */
 DP int dp_host(ENV_CONTEXT *ctx)
 {
 	struct pkt packet = { .ctx = ctx }, *p = &packet;
+	const struct wire *w;
 
-	return env_kernel(p);
+	if (!dp_begin(p))
+		return env_drop(p);
+	w = wire_of(p, PORT_NVI);
+	if (!w) {
+		kernel(p, VERDICT_NOT_ENABLED);
+		return p->m->action;
+	}
+	host_stages(p, w);
+	return p->m->action;
 }
 
 #endif

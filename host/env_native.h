@@ -22,7 +22,6 @@
 #include "host/native.h"
 #include "host/native_impl.h"
 
-#define NATIVE_ROOM_BYTES	28	/* IPv4 and ICMP headers in front of what is quoted */
 
 DP struct native *native(void)
 {
@@ -63,6 +62,10 @@ ENV_TABLE(env_pool_addr, const struct pool_addr, pool_addrs, 2 * native()->contr
 ENV_TABLE(env_portbits, struct portbits, portbits, native()->control.n_slots * PORTBITS_PROTOS, NATIVE_PORTBITS)
 ENV_TABLE(env_bucket, struct bucket, buckets, native()->control.n_buckets, NATIVE_BUCKETS)
 ENV_TABLE(env_mapping_bucket, struct mapping_bucket, mappings, native()->control.n_mapping_buckets, NATIVE_MAPPINGS)
+ENV_TABLE(env_wire, const struct wire, wires, NATVI_MAX_WIRES, NATIVE_WIRES)
+ENV_TABLE(env_wire_state, struct wire_state, wire_states, NATVI_MAX_WIRES, NATIVE_WIRE_STATES)
+ENV_TABLE(env_neighbours, struct wire_neighbours, neighbours, NATVI_NEIGHBOUR_SETS, NATIVE_NEIGHBOURS)
+ENV_TABLE(env_stations, struct stations, stations, NATVI_STATION_SETS, NATIVE_STATIONS)
 
 DP struct cpu *env_cpu(__u32 i)
 {
@@ -236,7 +239,9 @@ DP int env_cross(struct pkt *p, __u32 handle)
 
 DP __u32 env_origin(struct pkt *p)
 {
-	return 0;
+	struct native_frame *f = p->ctx;
+
+	return f->origin;
 }
 
 DP void env_to_host(struct pkt *p)
@@ -255,6 +260,82 @@ DP void env_unmark(struct pkt *p, __u32 mark)
 	struct native_frame *f = p->ctx;
 
 	f->mark &= ~mark;
+}
+
+/* Bytes go out of the frame or come into it behind the MAC addresses. */
+DP void native_shift(struct pkt *p, __s32 bytes)
+{
+	struct native_frame *f = p->ctx;
+
+	memmove(f->data - bytes, f->data, 2 * ETH_ALEN);
+	f->data -= bytes;
+	f->len += bytes;
+	env_pointers(p);
+}
+
+/* The one out of band is the outermost. */
+DP __be16 env_tag_proto(const struct pkt *p)
+{
+	const struct native_frame *f = p->ctx;
+
+	return f->vlan_proto;
+}
+
+DP bool env_trim(struct pkt *p, __u32 len)
+{
+	struct native_frame *f = p->ctx;
+
+	if (len > f->len)
+		return false;
+	f->len = len;
+	env_pointers(p);
+	return true;
+}
+
+DP bool env_untag(struct pkt *p, __u32 n)
+{
+	struct native_frame *f = p->ctx;
+
+	if (n && f->vlan_present) {
+		f->vlan_present = false;
+		n--;
+	}
+	if (f->len < sizeof(struct ethhdr) + n * 4)
+		return false;
+	native_shift(p, -4 * (__s32)n);
+	return true;
+}
+
+DP bool env_frame(struct pkt *p, const struct link_head *head)
+{
+	__u32 n = head->tags & TAGS_COUNT, bytes = sizeof(struct ethhdr) + n * 4;
+	struct native_frame *f = p->ctx;
+	__be16 *w;
+
+	if (n > NATVI_MAX_VLAN_TAGS || f->data + p->m->l3 - bytes < f->room)
+		return false;
+	f->data += p->m->l3;
+	f->data -= bytes;
+	f->len += bytes - p->m->l3;
+	f->vlan_present = false;
+	f->l2 = true;
+	env_pointers(p);
+	memcpy(f->data, head->dmac, ETH_ALEN);
+	memcpy(f->data + ETH_ALEN, head->smac, ETH_ALEN);
+	w = (__be16 *)(f->data + 2 * ETH_ALEN);
+	for (__u32 i = 0; i < n; i++) {
+		bool service = head->tags & (i ? TAGS_INNER_AD : TAGS_OUTER_AD);
+
+		*w++ = __builtin_bswap16(service ? ETH_P_8021AD : ETH_P_8021Q);
+		*w++ = __builtin_bswap16(head->tci[i]);
+	}
+	*w = head->proto;
+	return true;
+}
+
+DP int env_copy(struct pkt *p, __u32 ifindex, bool in)
+{
+	return native_copy_frame(native(), p->ctx, ifindex, in);
 }
 
 /* Whose egress is asked for at all is the box's own. */
@@ -314,14 +395,14 @@ DP int env_sum(struct pkt *p, __u32 off, __u32 len)
 	return csum_fold(sum);
 }
 
-DP int env_icmp_room(struct pkt *p, __u32 ip_len)
+DP int env_icmp_room(struct pkt *p, __u32 ip_len, __u32 room)
 {
 	struct native_frame *f = p->ctx;
 
-	if (f->data - f->room < NATIVE_ROOM_BYTES || p->m->l3 + ip_len > f->len)
+	if (f->data - f->room < (long)room || p->m->l3 + ip_len > f->len)
 		return -EINVAL;
-	f->data -= NATIVE_ROOM_BYTES;
-	f->len = NATIVE_ROOM_BYTES + p->m->l3 + ip_len;
+	f->data -= room;
+	f->len = room + p->m->l3 + ip_len;
 	p->data = f->data;
 	p->data_end = f->data + f->len;
 	return 0;

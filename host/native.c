@@ -63,8 +63,13 @@ int native_new(const struct config *config, const struct native_net *net, struct
 		natvi_mapping_entries_for(config->max_mappings, config_static_ports(config)));
 	n->mappings = calloc(n->control.n_mapping_buckets, sizeof(*n->mappings));
 	n->cpu = calloc(2, sizeof(*n->cpu));
+	n->wires = calloc(NATVI_MAX_WIRES, sizeof(*n->wires));
+	n->wire_states = calloc(NATVI_MAX_WIRES, sizeof(*n->wire_states));
+	n->neighbours = calloc(NATVI_NEIGHBOUR_SETS, sizeof(*n->neighbours));
+	n->stations = calloc(NATVI_STATION_SETS, sizeof(*n->stations));
 	n->buffer = malloc(NATIVE_HEADROOM + 2 + NATIVE_MAX_FRAME);
-	if (!n->rules || !n->pools || !n->ports || !n->buckets || !n->mappings || !n->cpu || !n->buffer)
+	if (!n->rules || !n->pools || !n->ports || !n->buckets || !n->mappings || !n->cpu || !n->buffer ||
+	    !n->wires || !n->wire_states || !n->neighbours || !n->stations)
 		goto fail;
 	ret = native_setup(n, config, err, err_len);
 	if (ret)
@@ -92,6 +97,12 @@ void native_free(struct native *n)
 	free(n->portbits);
 	free(n->buckets);
 	free(n->mappings);
+	free(n->wires);
+	free(n->wire_states);
+	free(n->neighbours);
+	free(n->stations);
+	for (size_t i = 0; i < NATIVE_MAX_COPIES; i++)
+		free(n->copied[i].frame);
 	free(n->cpu);
 	free(n->buffer);
 	free(n);
@@ -123,12 +134,13 @@ void native_mark(struct native *n, uint32_t mark)
 }
 
 /* The room in front of a frame puts its IP header at a multiple of four, as drivers do. */
-static struct native_result run(struct native *n, const struct native_arrival *a, const void *frame, size_t len, uint32_t now_s,
-				int (*hook)(void *ctx))
+struct native_result native_hook(struct native *n, const struct native_arrival *a, const void *frame, size_t len, uint32_t now_s,
+				 int (*hook)(void *ctx))
 {
 	struct native_frame f = {
 		.room = n->buffer, .data = n->buffer + NATIVE_HEADROOM + (a->no_l2 ? 0 : 2), .ifindex = a->ifindex,
-		.mark = a->mark, .vlan_tci = a->vlan_tci, .vlan_present = a->vlan_present,
+		.origin = a->origin, .mark = a->mark, .vlan_tci = a->vlan_tci, .vlan_present = a->vlan_present,
+		.vlan_proto = __builtin_bswap16(ETH_P_8021Q), .l2 = !a->no_l2,
 	};
 	struct counters before = n->cpu[0].counters;
 	struct native_result r = {};
@@ -141,6 +153,7 @@ static struct native_result run(struct native *n, const struct native_arrival *a
 	native_current = n;
 	n->now_s = now_s;
 	n->hits_only = a->hits_only;
+	n->n_copied = 0;
 	r.action = hook(&f);
 	n->hits_only = false;
 	native_current = NULL;
@@ -152,6 +165,8 @@ static struct native_result run(struct native *n, const struct native_arrival *a
 	r.mark = f.mark;
 	r.frame = f.data;
 	r.len = f.len;
+	r.copied = n->copied;
+	r.n_copied = n->n_copied;
 	return r;
 }
 
@@ -173,7 +188,7 @@ static int hook_egress(void *ctx)
 struct native_result native_arrive(struct native *n, const struct native_arrival *arrival, const void *frame, size_t len,
 				   uint32_t now_s)
 {
-	return run(n, arrival, frame, len, now_s, hook_port);
+	return native_hook(n, arrival, frame, len, now_s, hook_port);
 }
 
 static int hook_nvi_out(void *ctx)
@@ -186,7 +201,7 @@ struct native_result native_leave(struct native *n, const struct native_arrival 
 {
 	bool nvi = n->control.nvi_ifindex && departure->ifindex == n->control.nvi_ifindex;
 
-	return run(n, departure, frame, len, now_s, nvi ? hook_nvi_out : hook_egress);
+	return native_hook(n, departure, frame, len, now_s, nvi ? hook_nvi_out : hook_egress);
 }
 
 static int hook_nvi_in(void *ctx)
@@ -198,21 +213,21 @@ struct native_result native_cross(struct native *n, uint32_t mark, const void *f
 {
 	struct native_arrival a = { .ifindex = n->control.nvi_peer, .mark = mark };
 
-	return run(n, &a, frame, len, now_s, hook_nvi_in);
+	return native_hook(n, &a, frame, len, now_s, hook_nvi_in);
 }
 
 struct native_result native_run(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)
 {
 	struct native_arrival a = { .ifindex = ifindex, .mark = n->mark, .no_l2 = has_no_l2(n, ifindex) };
 
-	return run(n, &a, frame, len, now_s, hook_port);
+	return native_hook(n, &a, frame, len, now_s, hook_port);
 }
 
 struct native_result native_parked(struct native *n, uint32_t ifindex, const void *frame, size_t len, uint32_t now_s)
 {
 	struct native_arrival a = { .ifindex = ifindex, .mark = n->mark, .no_l2 = has_no_l2(n, ifindex) };
 
-	return run(n, &a, frame, len, now_s, hook_park);
+	return native_hook(n, &a, frame, len, now_s, hook_park);
 }
 
 void native_seen(const struct native *n, struct native_seen *out)

@@ -21,6 +21,7 @@
 
 #define NATIVE_HEADROOM	64
 #define NATIVE_MAX_FRAME 65536
+#define NATIVE_MAX_COPIES 4
 
 struct native_interface {
 	char name[IFNAMSIZ];
@@ -80,6 +81,14 @@ struct native_net {
 
 enum native_action { NATIVE_SEND, NATIVE_KERNEL, NATIVE_DROP };
 
+/* A copy of a frame that went out of an interface, or came in there, beside what became of the frame itself. */
+struct native_copied {
+	uint32_t ifindex;
+	bool in;
+	uint8_t *frame;
+	size_t len;
+};
+
 struct native_result {
 	enum native_action action;
 	enum verdict verdict;		/* the one that was counted, an ICMP error sent aside */
@@ -91,12 +100,15 @@ struct native_result {
 	uint32_t mark;			/* as it goes on */
 	const uint8_t *frame;		/* SEND, KERNEL: as it leaves; good until the next call */
 	size_t len;
+	const struct native_copied *copied;	/* likewise; in their order */
+	size_t n_copied;
 };
 
 /* How a frame comes in, or is about to leave. */
 struct native_arrival {
 	uint32_t ifindex;
 	uint32_t mark;
+	uint32_t origin;		/* native_host(): what the kernel forwards came in by that; 0: the box itself sends it */
 	uint16_t vlan_tci;		/* host order, out of band: not in the frame */
 	bool vlan_present;
 	bool no_l2;			/* the frame begins at the IP header */
@@ -106,7 +118,7 @@ struct native_arrival {
 /* Tables of a live gateway; each is an array of the struct of its name in abi/, in its map's numbering. */
 enum native_table {
 	NATIVE_SETTINGS, NATIVE_PORTS, NATIVE_ZONES, NATIVE_RULES, NATIVE_POOLS, NATIVE_POOL_ADDRS, NATIVE_PORTBITS,
-	NATIVE_BUCKETS, NATIVE_MAPPINGS, NATIVE_TABLES
+	NATIVE_BUCKETS, NATIVE_MAPPINGS, NATIVE_WIRES, NATIVE_WIRE_STATES, NATIVE_NEIGHBOURS, NATIVE_STATIONS, NATIVE_TABLES
 };
 
 /* A route look-up that the datapath makes. */
@@ -178,6 +190,16 @@ struct native_result native_leave(struct native *n, const struct native_arrival 
 
 /* A frame that crosses nvi0, at its far end. */
 struct native_result native_cross(struct native *n, uint32_t mark, const void *frame, size_t len, uint32_t now_s);
+
+/*
+ * Wires: a frame that comes in by a port, one that comes out of the target of a capture, one on its way out of nvi0. An outer VLAN
+ * tag that is in the frame is taken out of band first, as the kernel does before tc; in what comes out all tags are in the frame.
+ */
+struct native_result native_wire(struct native *n, const struct native_arrival *arrival, const void *frame, size_t len, uint32_t now_s);
+struct native_result native_target(struct native *n, const struct native_arrival *arrival, const void *frame, size_t len,
+				   uint32_t now_s);
+struct native_result native_host(struct native *n, const struct native_arrival *departure, const void *frame, size_t len,
+				 uint32_t now_s);
 
 void native_seen(const struct native *n, struct native_seen *out);
 bool native_session(struct native *n, const struct tuple *key, uint32_t now_s, struct native_session *out);

@@ -20,9 +20,12 @@ struct native_frame {
 	uint32_t len;
 	uint32_t ifindex;
 	uint32_t out_ifindex;
+	uint32_t origin;
 	uint32_t mark;
 	uint16_t vlan_tci;
+	__be16 vlan_proto;
 	bool vlan_present;
+	bool l2;		/* it begins with an Ethernet header */
 	bool enters;
 	bool crosses;
 	bool resolves;
@@ -48,6 +51,12 @@ struct native {
 	struct native_fragment *fragments;	/* uthash, oldest first */
 	struct native_asker *askers;	/* uthash, oldest first */
 	struct ids ids;
+	struct wire *wires;
+	struct wire_state *wire_states;
+	struct wire_neighbours *neighbours;
+	struct stations *stations;
+	struct native_copied copied[NATIVE_MAX_COPIES];	/* of the frame under work; their bytes are kept for the next one */
+	size_t n_copied;
 	struct native_net net;		/* own copy */
 	uint32_t now_s;
 	uint32_t mark;			/* of the frames that come in */
@@ -72,6 +81,13 @@ struct fragment *native_fragment(struct native *n, const struct tuple *k);
 void native_fragment_put(struct native *n, const struct tuple *k, const struct fragment *f);
 void native_fragment_cut(struct native *n, const struct tuple *k);
 struct fragment_source *native_fragment_source(struct native *n, const struct addr_key *k);
+
+/* One frame through a hook; see native_run(). */
+struct native_result native_hook(struct native *n, const struct native_arrival *a, const void *frame, size_t len, uint32_t now_s,
+				 int (*hook)(void *ctx));
+
+/* Keep a copy of the frame as it is now; -ENOMEM. */
+int native_copy_frame(struct native *n, const struct native_frame *f, uint32_t ifindex, bool in);
 
 void native_tables_free(struct native *n);
 

@@ -26,6 +26,10 @@ static const size_t entry_bytes[NATIVE_TABLES] = {
 	[NATIVE_PORTBITS] = sizeof(struct portbits),
 	[NATIVE_BUCKETS] = sizeof(struct bucket),
 	[NATIVE_MAPPINGS] = sizeof(struct mapping_bucket),
+	[NATIVE_WIRES] = sizeof(struct wire),
+	[NATIVE_WIRE_STATES] = sizeof(struct wire_state),
+	[NATIVE_NEIGHBOURS] = sizeof(struct wire_neighbours),
+	[NATIVE_STATIONS] = sizeof(struct stations),
 };
 
 static struct native_copy *fetch(struct native *n, enum native_table table, uint32_t i)

@@ -76,7 +76,8 @@
 
 #define WIRE(F) F(wire, port) F(wire, flags) F(wire, reply_mark) F(wire, original_mark) F(wire, host) F(wire, host_mask) \
 	F(wire, host_vlan) F(wire, host_mac) F(wire, mss) F(wire, pad) F(wire, name) F(wire, pad2)
-#define WIRE_STATE(F) F(wire_state, generation) F(wire_state, replies_until_s) F(wire_state, gateway_seen_s) \
+#define WIRE_STATE(F) F(wire_state, generation) F(wire_state, replies_until_s) F(wire_state, claims_until_s) \
+	F(wire_state, gateway_seen_s) \
 	F(wire_state, gateway) F(wire_state, gateway_side) F(wire_state, pad)
 #define NEIGHBOUR(F) F(wire_neighbour, mac) F(wire_neighbour, vlan) F(wire_neighbour, zone) F(wire_neighbour, side) F(wire_neighbour, flags) \
 	F(wire_neighbour, last_seen_s) F(wire_neighbour, next) F(wire_neighbour, next_side) F(wire_neighbour, pad) F(wire_neighbour, moved_s) \

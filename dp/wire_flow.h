@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * wire_flow.h - captured connections: two flows, the wire's side and the target's (abi/wire.h).
+ *
+ * The next hop of what comes out of a target is the MAC address that the connection's packets on the wire came from; each
+ * packet there brings it up to date. Rules alone decide what is captured; a flow is only needed for the way
+ * back. So a full table costs a capture nothing: the way back then goes by stations.
+ */
+#ifndef NATVI_DP_WIRE_FLOW_H
+#define NATVI_DP_WIRE_FLOW_H
+
+#include "capture.h"
+#include "mss.h"
+#include "session.h"
+
+/* The link that f, the wire's side, has seen last is p's? */
+DP bool link_is(const struct flow *f, const struct link_head *l)
+{
+	return !__builtin_memcmp(f->smac, l->smac, ETH_ALEN) && !__builtin_memcmp(f->dmac, l->dmac, ETH_ALEN) &&
+	       f->tci[0] == l->tci[0] && f->tci[1] == l->tci[1] && f->tags == (l->tags | (l->side ? TAGS_SECOND : 0));
+}
+
+/* As p came in, so its answers leave. Both flows of the session in the draft's keys; NULL: not there. */
+DP void link_keep(struct pkt *p, const struct wire *w, struct flow *wire, struct flow *target)
+{
+	const struct wire_state *st = env_wire_state(p->m->key.zone);
+	const struct link_head *l = &p->m->link;
+
+	if (wire) {
+		__builtin_memcpy(wire->smac, l->smac, ETH_ALEN);
+		__builtin_memcpy(wire->dmac, l->dmac, ETH_ALEN);
+		wire->tci[0] = l->tci[0];
+		wire->tci[1] = l->tci[1];
+		wire->tags = l->tags | (l->side ? TAGS_SECOND : 0);
+	}
+	if (!target || !st)
+		return;
+	target->flags |= FLOW_TARGET;
+	__builtin_memcpy(target->dmac, l->smac, ETH_ALEN);
+	__builtin_memcpy(target->smac, l->dmac, ETH_ALEN);
+	target->tci[0] = l->tci[0];
+	target->tci[1] = l->tci[1];
+	target->tags = l->tags;
+	target->mtu = p->port->mtu < 0xffff ? p->port->mtu : 0xffff;
+	target->generation = st->generation;
+	target->oif = w->port[l->side & 1];
+}
+
+/* The flow with this key in the draft's place for it, or NULL. */
+DP struct flow *flow_of(const struct tuple *key, __u64 *handle)
+{
+	__s64 found = table_find(key);
+	struct bucket *b;
+	__u32 slot = 0;
+
+	if (found < 0)
+		return NULL;
+	*handle = found;
+	b = handle_bucket(found, &slot);
+	return b ? bucket_flow(b, slot) : NULL;
+}
+
+DP struct flow *peer_of(struct pkt *p, const struct flow *f)
+{
+	__u64 handle;
+
+	flow_peer_key(&p->cpu->draft.reply, f, p->m->key.zone);
+	return flow_of(&p->cpu->draft.reply, &handle);
+}
+
+DP void wire_flow_touch(struct pkt *p, struct flow *f)
+{
+	f->last_seen_s = p->m->now_s;
+	f->packets++;
+	f->bytes += p->m->len;
+	if (p->m->key.proto == IPPROTO_TCP && tcp_news(p, f))
+		tcp_track(p, f, p->m->key.zone);
+}
+
+/* A new session of p's; flags: FLOW_TARGET if it begins at the target. Handle of p's flow in p->m->handle; false: no room. */
+DP bool wire_session(struct pkt *p, __u16 rule)
+{
+	const struct settings *set = env_settings(p->control->active);
+	struct draft *draft = &p->cpu->draft;
+	__s64 handle;
+
+	if (!set)
+		return false;
+	__builtin_memset(draft, 0, sizeof(*draft));
+	draft->orig = p->m->key;
+	draft->out = p->m->key;
+	tuple_reverse(&draft->reply, &p->m->key);
+	draft->idle_s = first_idle_s(set, p->m->key.proto == IPPROTO_ICMP6 ? IPPROTO_ICMP : p->m->key.proto);
+	draft->rule = rule;
+	draft->pool = POOL_NONE;
+	draft->dst_pool = POOL_NONE;
+	draft->flow_flags = FLOW_WIRE;
+	draft->to_zone = p->m->key.zone;
+	handle = session_insert(p->cpu);
+	p->m->handle = handle;
+	return handle >= 0;
+}
+
+/*
+ * The live flow of p's that comes in on this side: FLOW_TARGET, or 0 for the wire's. One that is over its time, or that was
+ * on the other side, makes way: the connection has moved.
+ */
+DP struct flow *wire_flow_find(struct pkt *p, __u32 side)
+{
+	struct flow *f = flow_of(&p->m->key, &p->m->handle);
+
+	if (!f)
+		return NULL;
+	if ((f->flags & FLOW_WIRE) && (f->flags & FLOW_TARGET) == side && (flow_fresh(f, p->m->now_s) || !session_stale(p->m->handle, p->cpu)))
+		return f;
+	session_end(p->m->handle, p->cpu, (f->flags & FLOW_TARGET) == side ? END_IDLE : END_RULE_GONE);
+	return NULL;
+}
+
+DP bool has_wire_flow(const struct pkt *p)
+{
+	return !(p->m->flags & (PKT_ICMP_ERROR | PKT_LATER)) && (p->m->key.proto != IPPROTO_ICMP6 || !(p->m->flags & PKT_NO_PORTS)) &&
+	       (p->m->key.proto != IPPROTO_ICMP || !(p->m->flags & PKT_NO_PORTS));
+}
+
+/* p is captured by a rule (0: as an answer into a tunnel), for the device target: its session, made if need be. */
+DP void wire_flow_follow(struct pkt *p, const struct wire *w, __u32 target, __u16 rule)
+{
+	struct flow *f = wire_flow_find(p, 0), *peer;
+
+	if (!f) {
+		if (!wire_session(p, rule))
+			return;
+		f = flow_of(&p->m->key, &p->m->handle);
+		if (!f)
+			return;
+	}
+	f->oif = target;
+	if (unlikely(!link_is(f, &p->m->link))) {
+		peer = peer_of(p, f);
+		link_keep(p, w, f, peer);
+	}
+	wire_flow_touch(p, f);
+}
+
+/* TCP's MSS goes down to what this MTU takes, and the wire's setting. */
+DP void wire_mss(struct pkt *p, const struct wire *w, __u32 mtu)
+{
+	__u32 head = is_v6(p) ? 60 : MSS_HEADERS;
+
+	if (!(p->m->tcp_flags & SEEN_SYN) || !(w->flags & WIRE_MSS) || p->m->tcp_head <= sizeof(struct tcphdr))
+		return;
+	p->m->mss = mtu > head ? mtu - head : 0;
+	if (w->mss != MSS_AUTO && (!p->m->mss || w->mss < p->m->mss))
+		p->m->mss = w->mss;
+}
+
+/* Fragments: the first one shows the others the way. */
+
+DP struct tuple *wire_fragment_key(struct pkt *p)
+{
+	struct tuple *k = &p->cpu->fragment_key;
+
+	*k = p->m->key;
+	k->sport = p->m->frag_id;
+	k->dport = 0;
+	return k;
+}
+
+DP void wire_fragment_begin(struct pkt *p, __u8 flags)
+{
+	struct fragment *f = &p->cpu->fragment;
+
+	__builtin_memset(f, 0, sizeof(*f));
+	f->sport = p->m->key.sport;
+	f->dport = p->m->key.dport;
+	f->since_s = p->m->now_s;
+	f->flags = flags;
+	env_fragment_put(wire_fragment_key(p), f);
+}
+
+/* What the first one has left, NULL: nothing, or long ago. */
+DP const struct fragment *wire_fragment_follow(struct pkt *p)
+{
+	const struct fragment *f = env_fragment(wire_fragment_key(p));
+
+	if (!f || (__s32)(p->m->now_s - f->since_s) > NATVI_FRAGMENT_LIVE_S)
+		return NULL;
+	p->m->key.sport = f->sport;
+	p->m->key.dport = f->dport;
+	return f;
+}
+
+#endif

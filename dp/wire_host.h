@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * wire_host.h - the box's own packets on a wire: one address, no routes.
+ *
+ * The kernel sends them all to nvi0, where it finds each host of the world by ARP: those of the box's network answer
+ * themselves, for all others natvi gives the gateway's MAC address. What a packet really leaves with is decided
+ * here, by what has been learned, so that the kernel may keep a MAC address for as long as it likes.
+ */
+#ifndef NATVI_DP_WIRE_HOST_H
+#define NATVI_DP_WIRE_HOST_H
+
+#include "wire_flow.h"
+
+struct arp_frame {
+	__be16 htype, ptype;
+	__u8 hlen, plen;
+	__be16 op;
+	__u8 sha[ETH_ALEN];
+	__u8 spa[4];
+	__u8 tha[ETH_ALEN];
+	__u8 tpa[4];
+} __attribute__((packed));
+
+DP __be32 arp_word(const __u8 bytes[4])
+{
+	__be32 addr;
+
+	__builtin_memcpy(&addr, bytes, sizeof(addr));
+	return addr;
+}
+
+/* Behind the tags of p's frame; NULL: no ARP of Ethernet and IPv4. */
+DP struct arp_frame *arp_frame(struct pkt *p)
+{
+	struct arp_frame *arp = p->data + p->m->l3;
+
+	if ((void *)(arp + 1) > p->data_end || arp->htype != __builtin_bswap16(1) || arp->ptype != __builtin_bswap16(ETH_P_IP) ||
+	    arp->hlen != ETH_ALEN || arp->plen != 4)
+		return NULL;
+	return arp;
+}
+
+/* In the VLAN of the box's address? */
+DP bool is_hosts_vlan(const struct pkt *p, const struct wire *w)
+{
+	return w->host && link_vlan(&p->m->link) == w->host_vlan && (p->m->link.tags & TAGS_COUNT) == (w->host_vlan ? 1 : 0);
+}
+
+/* From the wire, for the box. */
+DP enum stage to_host(struct pkt *p, const struct wire *w)
+{
+	__u32 tags = p->m->link.tags & TAGS_COUNT;
+
+	if (!p->control->nvi_ifindex)
+		return drop(p, VERDICT_WIRE_NO_TARGET);
+	if (!env_untag(p, tags))
+		return drop(p, VERDICT_TRUNCATED);
+	return sent(p, VERDICT_WIRE_OWN, env_enter(p, p->control->nvi_ifindex));
+}
+
+/* Out of both ports. */
+DP enum stage host_flood(struct pkt *p, const struct wire *w)
+{
+	int failed;
+
+	if (!env_frame(p, &p->m->link))
+		return drop(p, VERDICT_TRUNCATED);
+	failed = w->port[0] ? env_copy(p, w->port[0], false) : -1;
+	if (!w->port[1])
+		return failed ? drop(p, VERDICT_WIRE_NO_PORT) : sent(p, VERDICT_WIRE_OWN, env_drop(p));
+	return sent(p, VERDICT_WIRE_OWN, env_redirect(p, w->port[1]));
+}
+
+DP enum stage host_out(struct pkt *p, const struct wire *w)
+{
+	__u32 out = w->port[p->m->link.side & 1];
+
+	if (!out)
+		return drop(p, VERDICT_WIRE_NO_PORT);
+	if (!env_frame(p, &p->m->link))
+		return drop(p, VERDICT_TRUNCATED);
+	return sent(p, VERDICT_WIRE_OWN, env_redirect(p, out));
+}
+
+/* To the MAC address that the kernel says, in the box's VLAN, from the box's own. */
+DP void host_link(struct pkt *p, const struct wire *w)
+{
+	struct link_head *l = &p->m->link;
+
+	l->proto = p->m->eth_proto;
+	l->tags = w->host_vlan ? 1 : 0;
+	l->tci[0] = w->host_vlan;
+	l->tci[1] = 0;
+}
+
+/* As the kernel has it, if that is one MAC address that is known. */
+DP enum stage host_by_mac(struct pkt *p, const struct wire *w)
+{
+	struct link_head *l = &p->m->link;
+	const struct wire_neighbour *n;
+
+	if (l->dmac[0] & 1)
+		return host_flood(p, w);
+	link_follow(p, l);
+	n = neighbour_find(neighbour_id(l->dmac, w->host_vlan), p->m->key.zone);
+	if (!n)
+		return host_flood(p, w);
+	l->side = n->side;
+	return host_out(p, w);
+}
+
+/* Whom the kernel asks for is the gateway's to reach: the answer comes from here. */
+DP enum stage host_arp_answer(struct pkt *p, struct arp_frame *arp, const struct wire *w, const struct wire_state *st)
+{
+	struct ethhdr *eth = p->data;
+	__u8 asked[4];
+
+	if ((void *)(eth + 1) > p->data_end)
+		return drop(p, VERDICT_TRUNCATED);
+	__builtin_memcpy(asked, arp->tpa, sizeof(asked));
+	__builtin_memcpy(arp->tha, arp->sha, ETH_ALEN);
+	__builtin_memcpy(arp->tpa, arp->spa, sizeof(arp->tpa));
+	__builtin_memcpy(arp->sha, st->gateway, ETH_ALEN);
+	__builtin_memcpy(arp->spa, asked, sizeof(asked));
+	arp->op = __builtin_bswap16(2);
+	__builtin_memcpy(eth->h_dest, w->host_mac, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, st->gateway, ETH_ALEN);
+	return sent(p, VERDICT_ARP_SENT, env_enter(p, p->control->nvi_ifindex));
+}
+
+DP enum stage host_arp(struct pkt *p, const struct wire *w)
+{
+	const struct wire_state *st = env_wire_state(p->m->key.zone);
+	struct arp_frame *arp = arp_frame(p);
+	union addr asked;
+
+	if (arp && st && st->gateway_seen_s && arp->op == __builtin_bswap16(1)) {
+		addr_from_v4(&asked, arp_word(arp->tpa));
+		if (is_beyond(w, &asked))
+			return host_arp_answer(p, arp, w, st);
+	}
+	host_link(p, w);
+	return host_by_mac(p, w);
+}
+
+/*
+ * A packet that its mark ties to a captured connection: one that answers goes where the connection's requests have come from,
+ * one in the requests' direction where they were to go. False: it is no such packet.
+ */
+DP bool host_by_mark(struct pkt *p, const struct wire *w)
+{
+	struct link_head *l = &p->m->link;
+	struct flow *f;
+	__u64 handle;
+
+	if (likely(!p->m->mark) || (p->m->mark != w->reply_mark && p->m->mark != w->original_mark) || !has_wire_flow(p))
+		return false;
+	f = flow_of(&p->m->key, &handle);
+	if (!f || !(f->flags & FLOW_WIRE) || p->m->mark != (f->flags & FLOW_ORIG ? w->original_mark : w->reply_mark) ||
+	    !(f->smac[0] | f->smac[1] | f->smac[2] | f->smac[3] | f->smac[4] | f->smac[5]))
+		return false;
+	__builtin_memcpy(l->dmac, f->dmac, ETH_ALEN);
+	__builtin_memcpy(l->smac, f->smac, ETH_ALEN);
+	l->tci[0] = f->tci[0];
+	l->tci[1] = f->tci[1];
+	l->tags = f->tags & ~TAGS_SECOND;
+	if (f->flags & FLOW_TARGET)
+		l->side = f->oif == w->port[1];
+	else
+		l->side = !(f->tags & TAGS_SECOND);
+	link_follow(p, l);
+	f->last_seen_s = p->m->now_s;
+	return true;
+}
+
+/* The box sends p, which is at nvi0's egress. */
+DP enum stage host_stages(struct pkt *p, const struct wire *w)
+{
+	const struct wire_state *st = env_wire_state(p->m->key.zone);
+	struct link_head *l = &p->m->link;
+	const struct station *s;
+	bool sound;
+
+	if (!st || !parse_link(p) || (l->tags & TAGS_COUNT))
+		return drop(p, VERDICT_WIRE_UNKNOWN);
+	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
+		return host_arp(p, w);
+	sound = parse_captured(p);
+	host_link(p, w);
+	if (!sound)
+		return host_by_mac(p, w);
+	if (host_by_mark(p, w))
+		return host_out(p, w);
+	s = station_find(&p->m->key.dst, p->m->key.zone);
+	if (s && (s->tags & TAGS_COUNT ? s->tci[0] & 0xfff : 0) == w->host_vlan) {
+		__builtin_memcpy(l->dmac, s->mac, ETH_ALEN);
+		l->side = s->side;
+	} else if (is_beyond(w, &p->m->key.dst) && st->gateway_seen_s) {
+		__builtin_memcpy(l->dmac, st->gateway, ETH_ALEN);
+		l->side = st->gateway_side;
+	} else {
+		return host_by_mac(p, w);
+	}
+	link_follow(p, l);
+	return host_out(p, w);
+}
+
+#endif
