@@ -125,7 +125,8 @@ static void fill_wire(struct plan *plan, const struct plan_input *input, const s
 		link = links_by_name(input->links, from->ports[i]);
 		wire->port[i] = link ? link->ifindex : 0;
 	}
-	wire->flags = (from->fail_open ? WIRE_OPEN : 0) | (from->arp_moves ? WIRE_ARP_MOVES : 0) | (from->mss ? WIRE_MSS : 0);
+	wire->flags = (from->fail_open ? WIRE_OPEN : 0) | (from->arp_moves ? WIRE_ARP_MOVES : 0) | (from->mss ? WIRE_MSS : 0) |
+		      (from->gateway ? WIRE_GATEWAY : 0);
 	wire->reply_mark = from->reply_mark;
 	wire->original_mark = from->original_mark;
 	wire->host = htonl(from->host);

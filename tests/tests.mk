@@ -65,7 +65,7 @@ conformance: all
 check-conformance: all
 	@$(CONFORMANCE) --check
 
-check-kernels: all $(BUILD)/tests/case-runner
+check-kernels: all $(BUILD)/tests/case-runner $(BUILD)/tests/tun-pair
 	@BUILD=$(BUILD) $(PYTHON) tests/kernel/run.py
 
 deps-kernels:
@@ -98,6 +98,8 @@ $(BUILD)/tests/case.o: $(BUILD)/tests/wire_case.bpf.o $(BUILD)/tests/wire_case_x
 	bpftool gen object $@.tmp $^ && mv $@.tmp $@
 $(BUILD)/natvi_case.skel.h: $(BUILD)/tests/case.o
 	bpftool gen skeleton $< name natvi_case > $@.tmp && mv $@.tmp $@
+$(BUILD)/tests/tun-pair: $(call obj,tests/kernel/tun_pair.c)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(SAN_DIR)/shared.a: $(patsubst %.c,$(SAN_DIR)/%.o,$(SHARED_SRC))
 $(FUZZ_DIR)/shared.a: $(patsubst %.c,$(FUZZ_DIR)/%.o,$(SHARED_SRC))
