@@ -95,7 +95,7 @@ $(BUILD)/tests/%.bpf.o: tests/runner/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 $(BUILD)/tests/case.o: $(BUILD)/tests/wire_case.bpf.o $(BUILD)/tests/wire_case_xdp.bpf.o
-	bpftool gen object $@ $^
+	bpftool gen object $@.tmp $^ && mv $@.tmp $@
 $(BUILD)/natvi_case.skel.h: $(BUILD)/tests/case.o
 	bpftool gen skeleton $< name natvi_case > $@.tmp && mv $@.tmp $@
 $(BUILD)/tests/tun-pair: $(call obj,tests/kernel/tun_pair.c)
