@@ -17,15 +17,17 @@ sys.dont_write_bytecode = True
 from lib import contenders, host, report, topology      # noqa: E402
 from lib.bench import Bench                             # noqa: E402
 from lib.shell import Failed                            # noqa: E402
-from scenarios import accel, memory, newflow, ports, pps, rules, tcp, testrun    # noqa: E402
+from lib.wires import WIRES                             # noqa: E402
+from scenarios import accel, memory, newflow, ports, pps, rules, tcp, testrun, wire    # noqa: E402
 
-SCENARIOS = {"pps": pps, "newflow": newflow, "tcp": tcp, "accel": accel, "testrun": testrun,
-             "ports": ports, "rules": rules, "memory": memory}
+SCENARIOS = {"pps": pps, "newflow": newflow, "tcp": tcp, "accel": accel, "wire": wire,
+             "testrun": testrun, "ports": ports, "rules": rules, "memory": memory}
+EVERYONE = contenders.ALL + contenders.ACCEL + WIRES
 ROUNDS, QUICK_ROUNDS = 7, 3
 
 
 def parse(argv):
-    names = set(SCENARIOS) | {c.name for c in contenders.ALL + contenders.ACCEL}
+    names = set(SCENARIOS) | {c.name for c in EVERYONE}
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--quick", action="store_true",
                    help="fewer flow counts and shorter slices")
@@ -71,8 +73,7 @@ def main(argv):
     args = parse(argv)
     for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, on_signal)
-    bench = Bench(args.build, args.rounds, args.quick, args.only,
-                  contenders.ALL + contenders.ACCEL)
+    bench = Bench(args.build, args.rounds, args.quick, args.only, EVERYONE)
     try:
         host.require()
         topology.remove_stale()

@@ -36,6 +36,8 @@
 #include "daemon/state.h"
 #include "daemon/switches.h"
 #include "daemon/tc.h"
+#include "daemon/wire_bridge.h"
+#include "daemon/wires.h"
 #include "daemon/write.h"
 #include "daemon/zone_rules.h"
 #include "lib/addr.h"
@@ -315,6 +317,7 @@ static int attach_served(struct change *c, struct served *s)
 	if (before)
 		*s = *before;
 	s->wire = wire;
+	s->usable = wire_target_usable(link);
 	if (accelerates(c->d) != c->config->accelerate)
 		s->up = false;	/* its programs are others now */
 	if (!link && s->role != ATTACH_TARGET && (c->asked || !before || before->ifindex))
@@ -387,6 +390,24 @@ static void settle_ports(struct change *c)
 		n++;
 	}
 	c->plan.n_ports = n;
+	wires_settle(&c->plan);
+}
+
+/* Wires both ports of which take frames at XDP. */
+static void settle_wires(struct change *c)
+{
+	unsigned int ends[NATVI_MAX_WIRES] = { 0 };
+	const struct port *port;
+	size_t i;
+
+	for (i = 0; i < c->plan.n_ports; i++) {
+		port = &c->plan.ports[i];
+		if ((port->flags & PORT_WIRE) && (port->flags & PORT_XDP_OUT) && port->zone < NATVI_MAX_WIRES)
+			ends[port->zone]++;
+	}
+	for (i = 0; i < NATVI_MAX_WIRES; i++)
+		if (ends[i] == 2)
+			c->plan.wires[i].flags |= WIRE_XDP;
 }
 
 /* Interfaces that are not served any more. */
@@ -402,7 +423,8 @@ static void detach_rest(struct change *c)
 			continue;
 		link = links_by_index(&c->links, s->ifindex);
 		if (!link) {
-			log_info("%s: has gone", s->name);
+			if (s->role == ATTACH_NAT)
+				log_info("%s: has gone", s->name);
 			continue;
 		}
 		switches_restore_port(c->d->instance, s->name);
@@ -439,7 +461,7 @@ static int enforce(struct change *c)
 		snprintf(c->err, c->err_len, "cannot write the zones: %s", strerror(-zones));
 		return zones;
 	}
-	wires = write_wires(tables, was, &c->plan);
+	wires = write_wires(tables, was, &c->plan, c->d->wires);
 	if (wires < 0) {
 		snprintf(c->err, c->err_len, "cannot write the wires: %s", strerror(-wires));
 		return wires;
@@ -563,12 +585,6 @@ static void set_switches(const struct change *c)
 		sysctl_restore(c->d->instance, "");
 }
 
-static void wire_switches(const struct daemon *d, const struct config *config, const struct served *list, size_t n)
-{
-	if (config && config->n_wires)
-		switches_set_wires(d->instance, list, n, config_host_wire(config));
-}
-
 int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_len)
 {
 	struct change c = { .d = d, .config = next ? next : d->config, .asked = next, .err = err, .err_len = err_len };
@@ -584,10 +600,11 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		ret = attach_all(&c);
 	if (!ret) {
 		settle_ports(&c);
+		settle_wires(&c);
 		tell_zones(&c);
 		if (d->has_plan && config_translates(c.config))
 			guard_set(d, d->config, c.config, d->served, d->n_served, c.served, c.n_served);
-		wire_switches(d, c.config, c.served, c.n_served);
+		wires_prepare(d, c.config, c.served, c.n_served);
 		ret = enforce(&c);
 	}
 	if (ret) {
@@ -596,7 +613,7 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		undo_attach(&c);
 		if (d->config)
 			nvi_serve(d, d->config->n_wires);
-		wire_switches(d, d->config, d->served, d->n_served);
+		wires_prepare(d, d->config, d->served, d->n_served);
 		discard(&c);
 		return ret;
 	}
@@ -605,9 +622,12 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 	zone_rules_clean(&d->nl, d->instance, c.config, &c.plan);
 	set_switches(&c);
 	detach_rest(&c);
+	wires_end_sessions(d, &c.plan, c.config->n_wires);
 	release_bits(&c);
+	wires_tell(d, c.config, &c.links, c.served, c.n_served);
 	commit(&c, next);
 	wire_host_follow(d, false);
+	wire_bridges_follow(d);
 	expects_follow(d, nft_kernel_helps(d->config));
 	routes_follow(d);
 	announce_follow(d);

@@ -17,7 +17,7 @@
 #include "daemon/listeners.h"
 #include "lib/config.h"
 
-#define SLOW_MARK		0x40000000u	/* the bit of skb->mark that marks slow-road packets */
+#define SLOW_MARK		CFG_OWN_MARK	/* the bit of skb->mark that marks slow-road packets */
 #define PLAN_MAX_STATICS	131072	/* forwarded ports over all forwards */
 
 /* Where pools stand: mappings name them by index, so a name keeps its index. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/plan_wires.h"
+#include "daemon/wire_rules.h"
 #include "lib/addr.h"
 
 #define BOX	"nvi0"	/* as a target, whatever the instance's own is called */
@@ -125,7 +126,8 @@ static void fill_wire(struct plan *plan, const struct plan_input *input, const s
 		link = links_by_name(input->links, from->ports[i]);
 		wire->port[i] = link ? link->ifindex : 0;
 	}
-	wire->flags = (from->fail_open ? WIRE_OPEN : 0) | (from->arp_moves ? WIRE_ARP_MOVES : 0) | (from->mss ? WIRE_MSS : 0);
+	wire->flags = (from->fail_open ? WIRE_OPEN : 0) | (from->arp_moves ? WIRE_ARP_MOVES : 0) | (from->mss ? WIRE_MSS : 0) |
+		      (from->gateway ? WIRE_GATEWAY : 0);
 	wire->reply_mark = from->reply_mark;
 	wire->original_mark = from->original_mark;
 	wire->host = htonl(from->host);
@@ -321,7 +323,7 @@ static int add_targets(struct plan *plan, const struct plan_input *input, const 
 		if (there && (there->zone != number || !(there->flags & PORT_TARGET)))
 			return clash(err, err_len, link->name, there, plan);
 		if (!there)
-			add_port(plan, link, number, PORT_TARGET);
+			add_port(plan, link, number, PORT_TARGET)->target_mark = wire_target_mark(link->ifindex);
 	}
 	return 0;
 }

@@ -17,6 +17,8 @@
 
 #include "abi/config.h"
 
+#define CFG_OWN_MARK	0x40000000u	/* the bit of packets' marks that is natvi's own */
+
 enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC, XDP_MODE_OFF };
 
 struct cfg_interface {

@@ -194,7 +194,7 @@ struct cfg_prefix4 cfg_largest_prefix(uint32_t lo, uint32_t hi);
 bool cfg_dscp(struct cfg_parse *p, const struct node *node, unsigned int *to);
 /* N or N/MASK, decimal or hexadecimal. */
 bool cfg_mark(struct cfg_parse *p, const struct node *node, uint32_t *mark, uint32_t *mask);
-/* A mark that is looked for as a whole: N, not 0. */
+/* A mark that is looked for as a whole: N, not 0, without natvi's own bit. */
 void cfg_mark_value(struct cfg_parse *p, const struct node *node, uint32_t *mark);
 
 /* config_parse.c */

@@ -471,6 +471,9 @@ void cfg_mark_value(struct cfg_parse *p, const struct node *node, uint32_t *mark
 			 cfg_quote(text, quoted));
 	else if (!value)
 		cfg_fail(p, node->line, "mark 0 is what packets have that nobody has marked; write another one, like 0x32");
+	else if (value & CFG_OWN_MARK)
+		cfg_fail(p, node->line, "bit 0x%x in `%s` is natvi's own; write a mark without it, like 0x%x", CFG_OWN_MARK,
+			 cfg_quote(text, quoted), value & ~CFG_OWN_MARK ? value & ~CFG_OWN_MARK : 0x32);
 	else
 		*mark = value;
 }

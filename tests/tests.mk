@@ -65,7 +65,7 @@ conformance: all
 check-conformance: all
 	@$(CONFORMANCE) --check
 
-check-kernels: all $(BUILD)/tests/case-runner
+check-kernels: all $(BUILD)/tests/case-runner $(BUILD)/tests/tun-pair
 	@BUILD=$(BUILD) $(PYTHON) tests/kernel/run.py
 
 deps-kernels:
@@ -95,9 +95,11 @@ $(BUILD)/tests/%.bpf.o: tests/runner/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 $(BUILD)/tests/case.o: $(BUILD)/tests/wire_case.bpf.o $(BUILD)/tests/wire_case_xdp.bpf.o
-	bpftool gen object $@ $^
+	bpftool gen object $@.tmp $^ && mv $@.tmp $@
 $(BUILD)/natvi_case.skel.h: $(BUILD)/tests/case.o
 	bpftool gen skeleton $< name natvi_case > $@.tmp && mv $@.tmp $@
+$(BUILD)/tests/tun-pair: $(call obj,tests/kernel/tun_pair.c)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(SAN_DIR)/shared.a: $(patsubst %.c,$(SAN_DIR)/%.o,$(SHARED_SRC))
 $(FUZZ_DIR)/shared.a: $(patsubst %.c,$(FUZZ_DIR)/%.o,$(SHARED_SRC))

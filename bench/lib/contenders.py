@@ -20,11 +20,12 @@ ASSURED_S = 2.1
 class Contender:
     name = label = None
     translates = False      # changes addresses
-    routes = True           # writes the next hop's MAC address
+    routes = True           # what leaves has the next hop's MAC address
+    topology = Topology
 
     def __init__(self, bench, scenario, packets=True):
         self.bench = bench
-        self.topo = Topology(f"{scenario}-{self.name}".replace("_", "-"), packets)
+        self.topo = self.topology(f"{scenario}-{self.name}".replace("_", "-"), packets)
 
     def __enter__(self):
         self.topo.__enter__()

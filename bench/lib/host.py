@@ -8,7 +8,7 @@ import time
 from lib.shell import Failed, run
 
 CONNTRACK = "/proc/sys/net/netfilter/"
-COMMANDS = ("ip", "tc", "nft", "ethtool", "nsenter", "bpftool", "sysctl", "conntrack")
+COMMANDS = ("ip", "ping", "tc", "nft", "ethtool", "nsenter", "bpftool", "sysctl", "conntrack")
 
 
 def require():

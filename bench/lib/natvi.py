@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from lib.shell import Failed, inside, run
-from lib.topology import POOL_NET
+from lib.topology import POOL_NET, WIRE_BOX
 
 PINS = "/sys/fs/bpf/natvi"
 READY = "natvi: ready"
@@ -42,6 +42,19 @@ interfaces:
 accelerate: true
 """
 
+# The rule's destination is nobody's, so that all of its other looks are at what the packets have.
+WIRE = """\
+wires:
+  - name: bench
+    ports: [lan0, wan0]
+    xdp: {xdp}
+    host: {{address: {box}/24}}
+    capture:
+      - match: {{port: lan0, destination: [198.51.100.0/24], proto: udp}}
+        to: vt0
+limits: {{sessions: {sessions}}}
+"""
+
 # Agrees with every packet of the benchmark in all but its last look: the destination.
 DECOY = """\
   - name: decoy-{n}
@@ -61,6 +74,11 @@ def translating(xdp, sessions, decoys=0):
 def accelerating(xdp):
     """A configuration that translates nothing itself."""
     return ACCELERATE.format(xdp=xdp)
+
+
+def wiring(xdp, sessions):
+    """A wire with one rule, which captures nothing."""
+    return WIRE.format(xdp=xdp, box=WIRE_BOX, sessions=sessions)
 
 
 class Missing(Failed):
@@ -133,11 +151,16 @@ class Natvi:
         for suffix in (".yaml", ".log"):
             os.unlink(self.base + suffix)
 
+    def _show(self, *what):
+        return json.loads(run(*inside(self.ns, self.binary, "show", *what, "--json",
+                                      "--instance", self.instance)))
+
     def stats(self):
         """How packets ended so far, by the name of the verdict."""
-        said = json.loads(run(*inside(self.ns, self.binary, "show", "stats", "--json",
-                                      "--instance", self.instance)))
-        return {v["name"]: v["packets"] for v in said["verdicts"]}
+        return {v["name"]: v["packets"] for v in self._show("stats")["verdicts"]}
+
+    def xdp_hits(self):
+        return self._show("stats")["xdp_hits"]
 
     def memory_bytes(self):
         """Memory of all maps that are pinned or that pinned programs use."""

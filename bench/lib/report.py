@@ -5,6 +5,8 @@ import json
 import os
 
 from lib.contenders import ACCEL, ALL
+from lib.wires import WIRES
+from scenarios import wire
 from scenarios.pps import FLOWS, flows_name
 
 # key: (numerator, denominator)
@@ -24,6 +26,14 @@ RATIOS = {
     "accel_tc_vs_kernel_1k": ("accel_tc_1k_pps", "kernel_firewall_1k_pps"),
     "accel_tcp_stream_vs_kernel": ("accel_tc_tcp_1_gbit_s", "kernel_firewall_tcp_1_gbit_s"),
     "accel_xdp_vs_lookup_1k": ("accel_xdp_1k_pps", "accel_lookup_1k_pps"),
+    "wire_vs_bridge": ("wire_xdp_1k_pps", "bridge_1k_pps"),
+    "wire_vs_raw": ("wire_xdp_1k_pps", "wire_raw_xdp_1k_pps"),
+    "wire_vs_bridge_1": ("wire_xdp_1_pps", "bridge_1_pps"),
+    "wire_vs_raw_1": ("wire_xdp_1_pps", "wire_raw_xdp_1_pps"),
+    "wire_sessions_vs_raw": ("wire_sessions_1k_pps", "wire_raw_xdp_1k_pps"),
+    "wire_tc_vs_bridge": ("wire_tc_1k_pps", "bridge_1k_pps"),
+    "wire_tc_vs_raw_tc": ("wire_tc_1k_pps", "wire_raw_tc_1k_pps"),
+    "wire_tcp_stream_vs_bridge": ("wire_tc_tcp_1_gbit_s", "bridge_tcp_1_gbit_s"),
     "lookup_vs_raw_1k": ("lookup_xdp_1k_pps", "raw_xdp_1k_pps"),
 }
 
@@ -41,6 +51,8 @@ TARGETS = {
     "accel_tc_vs_kernel_1k": (+1, 1.4),
     "accel_tcp_stream_vs_kernel": (+1, 1.0),
     "accel_xdp_vs_lookup_1k": (+1, 0.85),
+    "wire_vs_bridge": (+1, 2.3),
+    "wire_vs_raw": (+1, 0.8),
     "newflow_1000_rules_us": (-1, 10),
     "hit_1000_rules_ratio": (-1, 1.1),
     "slow_share": (-1, 0.001),
@@ -74,19 +86,25 @@ def _cell(value, base):
     return f"{value:.2f}" + (f" ({value / base:.2f}x)" if base else "")
 
 
-def _pps_table(figures):
-    lines = ["64-byte UDP, Mpps received on one core (and against kernel NAT)",
-             _row(["flows"] + [flows_name(n) for n in FLOWS])]
-    for c in ALL + ACCEL:
+def _pps_table(figures, title, contenders, base, flows):
+    """base: name of the contender that the others are compared with."""
+    lines = [title, _row(["flows"] + [flows_name(n) for n in flows])]
+    for c in contenders:
         cells = [c.label]
-        for n in FLOWS:
-            mpps = [figures.get(f"{name}_{flows_name(n)}_pps")
-                    for name in (c.name, "kernel_nat")]
+        for n in flows:
+            mpps = [figures.get(f"{name}_{flows_name(n)}_pps") for name in (c.name, base)]
             mpps = [v / 1e6 if v else None for v in mpps]
             cells.append(_cell(*mpps))
         if any(cell != "-" for cell in cells[1:]):
             lines.append(_row(cells))
-    return lines
+    return lines + [""] if len(lines) > 2 else []
+
+
+def _pps_tables(figures):
+    return (_pps_table(figures, "64-byte UDP, Mpps received on one core (and against kernel NAT)",
+                       ALL + ACCEL, "kernel_nat", FLOWS) +
+            _pps_table(figures, "64-byte frames across a wire, Mpps on one core (and against the bridge)",
+                       WIRES, "bridge", wire.FLOWS))
 
 
 def _other_table(figures):
@@ -94,15 +112,15 @@ def _other_table(figures):
                ("tcp_1_gbit_s", 1, "1 TCP, Gbit/s"),
                ("tcp_16_gbit_s", 1, "16 TCP, Gbit/s"),
                ("testrun_ns", 1, "ns a packet"))
-    lines = ["", _row([""] + [title for _, _, title in columns])]
-    for c in ALL + ACCEL:
+    lines = [_row([""] + [title for _, _, title in columns])]
+    for c in ALL + ACCEL + WIRES:
         cells = [c.label]
         for key, unit, _ in columns:
             value = figures.get(f"{c.name}_{key}")
             cells.append("-" if value is None else f"{value / unit:.2f}")
         if any(cell != "-" for cell in cells[1:]):
             lines.append(_row(cells))
-    return lines if len(lines) > 2 else []
+    return lines + [""] if len(lines) > 1 else []
 
 
 def _ports_table(figures):
@@ -111,12 +129,12 @@ def _ports_table(figures):
     if not any(cells):
         return []
     heads = ["ports taken (freed ones rest 120 s)", "0 %", "50 %", "90 %", "99.9 %", "100 %: refused"]
-    return ["", f"  {heads[0]:<36}" + "".join(f"{h:>16}" for h in heads[1:]),
-            f"  {'new flow, ns':<36}" + "".join(f"{'-' if c is None else round(c):>16}" for c in cells)]
+    return [f"  {heads[0]:<36}" + "".join(f"{h:>16}" for h in heads[1:]),
+            f"  {'new flow, ns':<36}" + "".join(f"{'-' if c is None else round(c):>16}" for c in cells), ""]
 
 
 def _targets(figures):
-    lines = ["", _row(["target", "bound", "measured", "reached"])]
+    lines = [_row(["target", "bound", "measured", "reached"])]
     for key, (sign, bound) in TARGETS.items():
         value = figures.get(key)
         said = ["-", "not measured"]
@@ -127,7 +145,7 @@ def _targets(figures):
 
 
 def table(figures, bench):
-    lines = _pps_table(figures) + _other_table(figures) + _ports_table(figures) + _targets(figures)
+    lines = _pps_tables(figures) + _other_table(figures) + _ports_table(figures) + _targets(figures)
     for title, book in (("skipped", bench.skipped), ("failed", bench.failed)):
         lines += [f"{title}: {what}: {why}" for what, why in book.items()]
     return "\n".join(lines)

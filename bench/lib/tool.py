@@ -11,10 +11,11 @@ class Tool:
     def __init__(self, path):
         self.path = path
 
-    def _generate(self, topo, *args, timeout):
-        out = run(self.path, "gen", "--from", topo.inside + ":in0",
+    def _generate(self, topo, *args, timeout, place=None):
+        """place: NAMESPACE:DEVICE of who sends, the inside if none is given."""
+        out = run(self.path, "gen", "--from", place or topo.inside + ":in0",
                   "--to", topo.outside + ":out0",
-                  "--gateway-mac", MAC["lan0"], "--own-mac", MAC["in0"],
+                  "--gateway-mac", topo.next_mac, "--own-mac", MAC["in0"],
                   "--sink-mac", MAC["out0"], "--to-address", OUTSIDE_HOST,
                   *args, timeout=timeout)
         return json.loads(out)
@@ -27,7 +28,7 @@ class Tool:
             raise Failed("no packet arrived")
         return got["pps"]
 
-    def sequence(self, topo, first, flows, verify, time_ms=30000, answer=False):
+    def sequence(self, topo, first, flows, verify, time_ms=30000, answer=False, place=None):
         """Each of the flows once, in order; all that natvi-bench counted. answer: the sink sends them back."""
         args = ["--first", str(first), "--flows", str(flows), "--sequence",
                 "--time-ms", str(time_ms)]
@@ -35,7 +36,7 @@ class Tool:
             args.append("--verify")
         if answer:
             args.append("--answer")
-        return self._generate(topo, *args, timeout=90)
+        return self._generate(topo, *args, timeout=90, place=place)
 
     def peer(self, topo, kind, flows=0):
         run(self.path, "peer", "--kind", kind, "--in", topo.gateway + ":lan0",
@@ -46,7 +47,7 @@ class Tool:
     def testrun(self, topo, prog_id, flows, *more):
         """Nanoseconds a packet of a loaded program, and of an empty one."""
         out = run(self.path, "testrun", "--in", topo.gateway + ":lan0",
-                  "--id", str(prog_id), "--gateway-mac", MAC["lan0"],
+                  "--id", str(prog_id), "--gateway-mac", topo.next_mac,
                   "--own-mac", MAC["in0"], "--to-address", OUTSIDE_HOST,
                   "--flows", str(flows), *more)
         return json.loads(out)

@@ -17,12 +17,14 @@ from lib.shell import Failed, inside, run
 PREFIX = "natvi-bench-"
 INSIDE_NET, INSIDE_GW, INSIDE_HOST = "198.18.0.0/15", "198.18.0.1", "198.18.0.2"
 OUTSIDE_GW, OUTSIDE_HOST = "192.0.2.1", "192.0.2.2"
+WIRE_HOST, WIRE_BOX = "192.0.2.3", "192.0.2.10"
 POOL_FIRST, POOL_LAST, POOL_SIZE = "203.0.113.32", "203.0.113.63", 32
 POOL_NET = "203.0.113.32/27"
 
 MAC = {
     "in0": "02:00:00:12:00:02", "lan0": "02:00:00:12:00:01",
     "wan0": "02:00:00:cb:00:01", "out0": "02:00:00:cb:00:02",
+    "vt0": "02:00:00:33:00:01", "vt1": "02:00:00:33:00:02",
 }
 
 SYSCTLS = (
@@ -34,6 +36,8 @@ SYSCTLS = (
 
 
 class Topology:
+    next_mac = MAC["lan0"]      # whom the inside sends frames to
+
     def __init__(self, name, packets=True):
         """packets: for generated frames; otherwise for the hosts' own TCP."""
         self.name = f"{PREFIX}{os.getpid()}-{name}"
@@ -61,7 +65,6 @@ class Topology:
             self.made.append(ns)
             run(*inside(ns, "sysctl", "-qw", *SYSCTLS))
             run("ip", "-n", ns, "link", "set", "lo", "up")
-        run(*inside(self.gateway, "sysctl", "-qw", "net.ipv4.ip_forward=1"))
         self._cable(self.inside, "in0", self.gateway, "lan0")
         self._cable(self.outside, "out0", self.gateway, "wan0")
         self._address()
@@ -78,6 +81,7 @@ class Topology:
                 run(*inside(ns, "ethtool", "-K", dev, "gro", "on", "tx", "off"))
 
     def _address(self):
+        run(*inside(self.gateway, "sysctl", "-qw", "net.ipv4.ip_forward=1"))
         for ns, dev, addr in ((self.inside, "in0", INSIDE_HOST + "/15"),
                               (self.gateway, "lan0", INSIDE_GW + "/15"),
                               (self.gateway, "wan0", OUTSIDE_GW + "/24"),
@@ -93,6 +97,21 @@ class Topology:
                 (self.outside, "out0", OUTSIDE_GW, "wan0")):
             run("ip", "-n", ns, "neigh", "replace", addr, "lladdr", MAC[peer],
                 "dev", dev, "nud", "reachable")
+
+
+class WireTopology(Topology):
+    """Two hosts on one network, and between them a box that has two ports and no address.
+
+        in0 192.0.2.3/24 -- lan0 | wan0 -- out0 192.0.2.2/24        vt0 -- vt1
+
+    What a wire captures goes to vt0; what is sent out of vt1 comes back from there.
+    """
+    next_mac = MAC["out0"]
+
+    def _address(self):
+        self._cable(self.gateway, "vt1", self.gateway, "vt0")
+        for ns, dev, addr in ((self.inside, "in0", WIRE_HOST), (self.outside, "out0", OUTSIDE_HOST)):
+            run("ip", "-n", ns, "addr", "add", addr + "/24", "dev", dev)
 
 
 def remove_stale():

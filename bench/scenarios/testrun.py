@@ -22,7 +22,7 @@ def attached(ns, dev):
     raise Failed(f"no program on {dev}")
 
 
-def _measure(bench, c):
+def measure(bench, c):
     got = bench.tool.testrun(c.topo, attached(c.topo.gateway, "lan0"), FLOWS)
     bench.record(f"{c.name}_testrun_ns", max(0, got["ns"] - got["empty_ns"]))
 
@@ -31,4 +31,4 @@ def run(bench):
     classes = (NatviXdp, NatviTc, LookupXdp, RawXdp, RawTc)
     with bench.contenders(classes, "run") as alive:
         bench.warm_up(alive, FLOWS)
-        bench.in_turn(alive, bench.rounds, lambda c: _measure(bench, c), "test run")
+        bench.in_turn(alive, bench.rounds, lambda c: measure(bench, c), "test run")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""The initramfs of tests/kernel: busybox, the kernel's modules that a gateway wants, natvi, case-runner, ip, tc, ethtool, nft.
+"""The initramfs of tests/kernel: busybox, the kernel's modules that a gateway wants, natvi, case-runner, tun-pair, ip, tc, ethtool, nft.
 
 It is not compressed: QEMU hands it over as it is, and unpacking costs more in an emulated machine than copying.
 """
@@ -74,8 +74,9 @@ def make(unpacked, build, root, archive):
         add_program(root, shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin"), "usr/sbin/" + program)
     add_program(root, build / "natvi", "usr/bin/natvi")
     add_program(root, build / "tests/case-runner", "usr/bin/case-runner")
+    add_program(root, build / "tests/tun-pair", "usr/bin/tun-pair")
     add_modules(root, unpacked)
-    for name in ("init", "smoke.sh", "vrf.sh", "accel.sh"):
+    for name in ("init", "smoke.sh", "vrf.sh", "accel.sh", "wire.sh"):
         shutil.copy(HERE / name, root / name)
     (root / "init").chmod(0o755)
     pack(root, archive)

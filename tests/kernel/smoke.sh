@@ -195,7 +195,7 @@ destroy()
 
 	[ -z "$daemon" ] || ended $daemon || kill -9 $daemon
 	rm -rf /sys/fs/bpf/natvi
-	for ns in in blue gw out; do
+	for ns in in blue gw out far; do
 		ip netns del $ns 2>/dev/null
 	done
 	daemon=
@@ -244,6 +244,8 @@ run()
 . /vrf.sh
 # shellcheck source=tests/kernel/accel.sh
 . /accel.sh
+# shellcheck source=tests/kernel/wire.sh
+. /wire.sh
 
 mkdir -p $WORK
 mkfifo $WORK/open
@@ -260,6 +262,7 @@ else
 	echo "SKIP VLAN: this kernel has no 8021q"
 fi
 run_accel
+run_wire
 if modprobe vrf && modprobe 8021q; then
 	run_vrf
 else

@@ -59,11 +59,12 @@ configure_vrf()
 	END
 }
 
+# Each of the namespaces a file of its own
 serve_files()
 {
 	local ns
 
-	for ns in in blue out; do
+	for ns in "$@"; do
 		dd if=/dev/urandom of=$WORK/file-$ns bs=64k count=4 2>/dev/null
 		at $ns nc -ll -p 80 -e cat $WORK/file-$ns <$WORK/open >/dev/null 2>&1 &
 		servers="$servers $!"
@@ -197,7 +198,7 @@ run_vrf()
 	servers=
 	port=4000
 	: >$LOG
-	check "namespaces" build_vrf && configure_vrf off && serve_files && check "natvi run" forwards && {
+	check "namespaces" build_vrf && configure_vrf off && serve_files in blue out && check "natvi run" forwards && {
 		check "show zones" shows_zones
 		check "first packet from red to blue" at in ping -c 1 -W 10 198.51.100.10
 		check "first packet from blue to the uplink" at blue ping -c 1 -W 10 $SERVER

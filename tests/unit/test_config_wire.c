@@ -69,6 +69,8 @@ static const struct bad bad_wires[] = {
 	{ WIRE("marks: {original: 0x0}"), 1, 2, "mark 0 is what packets have" },
 	{ WIRE("marks: {reply: 0x32/0xff}"), 1, 2, "`0x32/0xff` is not a mark to be set; a number of 32 bits like 50 or 0x32, without a mask" },
 	{ WIRE("marks: {original: 4294967296}"), 1, 2, "`4294967296` is not a mark to be set" },
+	{ WIRE("marks: {original: 0x40000032}"), 1, 2, "bit 0x40000000 in `0x40000032` is natvi's own; write a mark without it, like 0x32" },
+	{ WIRE("marks: {reply: 0x40000000}"), 1, 2, "write a mark without it, like 0x32" },
 	{ WIRE("marks: {original: red}"), 1, 2, "`red` is not a mark to be set" },
 	{ WIRE("marks: {original: }"), 1, 2, "a mark is missing" },
 };
@@ -131,6 +133,10 @@ static const struct bad bad_captures[] = {
 	{ MATCH("source: \"2001:db8::1-2001:db8::9\""), 1, 5, "is not an IPv6 address or a prefix like 2001:db8::/32 (ranges are of IPv4 only)" },
 	{ MATCH("source: \"2001:db8::/129\""), 1, 5, "`2001:db8::/129` is not an IPv6 address or a prefix" },
 	{ MATCH("source: 198.51.100.0/33"), 1, 5, "`198.51.100.0/33` is not an address, a prefix like 198.18.0.0/16 or 2001:db8::/32, or a range like 198.18.0.10-198.18.0.99" },
+	{ MATCH("source: [::/0]"), 1, 5, "within brackets a value that begins or ends with `:` has to stand in quotes, like \"::/0\"" },
+	{ MATCH("source: ::1"), 1, 5, "has to stand in quotes" },
+	{ MATCH("source: [2001:db8::, 2001:db8::1]"), 1, 5, "has to stand in quotes" },
+	{ MATCH("source: [, 2001:db8::1]"), 1, 5, "a value is missing here" },
 	{ MATCH("source: any"), 1, 5, "`any` is not an address, a prefix" },
 	{ MATCH("source: []"), 1, 5, "the list is empty; name at least one, or leave the key away" },
 	{ MATCH("destination: {}"), 1, 5, "an address, prefix or range is needed here, not a block of keys" },
@@ -280,7 +286,7 @@ static void test_all(void **state)
 		"        to: tun0\n"
 		"      - {match: {vlan: untagged, destination: [\"2001:db8::/32\", \"2001:db8::1\"]}, to: tun0}\n"
 		"      - {match: {proto: tcp, destination-port: 22}, to: nvi0}\n"
-		"    marks: {reply: 1, original: 0xffffffff}\n"
+		"    marks: {reply: 1, original: 0xbfffffff}\n"
 		"    fail: open\n"
 		"    mac-changes: arp\n"
 		"    mss: 1300\n"
@@ -300,7 +306,7 @@ static void test_all(void **state)
 	assert_int_equal(w->host_vlan, 100);
 	assert_int_equal(w->gateway, A(192, 0, 2, 1));
 	assert_int_equal(w->reply_mark, 1);
-	assert_int_equal(w->original_mark, 0xffffffff);
+	assert_int_equal(w->original_mark, 0xbfffffff);
 	assert_true(w->fail_open);
 	assert_true(w->arp_moves);
 	assert_int_equal(w->mss, 1300);
@@ -355,6 +361,8 @@ static void test_families(void **state)
 		{ "source: 0.0.0.0/0, destination: 203.0.113.7", 4, 96, 1 },
 		{ "source: \"::/0\"", 6, 0, 0 },
 		{ "source: \"::/0\", proto: icmpv6", 6, 0, 0 },
+		{ "source: 2001:db8::/32", 6, 32, 0 },
+		{ "source: [2001:db8::1]", 6, 128, 0 },
 		{ "source: \"::ffff:198.51.100.0/120\"", 4, 120, 1 },
 		{ "source: 198.51.100.7, proto: icmp", 4, 128, 1 },
 		{ "proto: [icmp, icmpv6]", 0, -1, 0 },
