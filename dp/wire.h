@@ -51,12 +51,6 @@ DP enum stage captured_whole(struct pkt *p, const struct wire *w, const struct p
 	return sent(p, VERDICT_SLOW_TOO_BIG, env_enter(p, p->control->nvi_ifindex));
 }
 
-/* Is the header of an IPv4 packet as it was sent? */
-DP bool is_whole(struct pkt *p)
-{
-	return is_v6(p) || env_sum(p, p->m->l3, p->m->l4 - p->m->l3) == 0xffff;
-}
-
 /* While nobody watches it, the device may be gone without a word. */
 DP bool target_is_there(struct pkt *p)
 {
@@ -72,8 +66,6 @@ DP enum stage captured(struct pkt *p)
 
 	if (!w)
 		return drop(p, VERDICT_INTERNAL);
-	if (!is_whole(p))
-		return cross_wire(p, w);
 	if (!to || !target_is_there(p))
 		return w->flags & WIRE_OPEN ? cross_wire(p, w) : drop(p, VERDICT_WIRE_NO_TARGET);
 	station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, true);
@@ -153,11 +145,18 @@ DP enum stage wire_arp(struct pkt *p, const struct wire *w)
 	return to_host(p, w);
 }
 
+/* Multicast listeners, routers and neighbours (RFC 3810, RFC 4861): never beyond their link. */
+DP bool is_links_icmp6(const struct pkt *p)
+{
+	return is_v6(p) && p->m->key.proto == IPPROTO_ICMP6 && !(p->m->flags & PKT_LATER) &&
+	       ((p->m->icmp_type >= ICMP6_MLD_QUERY && p->m->icmp_type <= ICMP6_ND_REDIRECT) || p->m->icmp_type == ICMP6_MLD2_REPORT);
+}
+
 /* Neighbour discovery (RFC 4861 section 7): who says so is on this link. */
 DP bool is_discovery(const struct pkt *p)
 {
-	return is_v6(p) && p->m->key.proto == IPPROTO_ICMP6 && (p->m->icmp_type == ICMP6_NS || p->m->icmp_type == ICMP6_NA) &&
-	       p->m->ttl == 255 && (p->m->key.src.quad[0] || p->m->key.src.quad[1]);
+	return (p->m->icmp_type == ICMP6_NS || p->m->icmp_type == ICMP6_NA) && p->m->ttl == 255 &&
+	       (p->m->key.src.quad[0] || p->m->key.src.quad[1]);
 }
 
 /* What a sound IP packet in the box's VLAN says of who is where. False: at XDP, that has to be written at tc. */
@@ -188,10 +187,12 @@ DP enum stage wire_ip(struct pkt *p, const struct wire *w, bool for_host)
 	bool sound = parse_captured(p);
 
 	settle();
-	if (is_discovery(p)) {
+	if (is_links_icmp6(p)) {
 		if (env_hits_only(p))
 			return punt(p);
-		station_learn(p, w, &p->m->key.src, MOVED_BY_ARP, false);
+		if (is_discovery(p))
+			station_learn(p, w, &p->m->key.src, MOVED_BY_ARP, false);
+		sound = false;
 	}
 	if (for_host) {
 		if (sound)
@@ -243,14 +244,34 @@ DP const struct wire *wire_of(struct pkt *p, __u32 kind)
 	return w && w->name[0] ? w : NULL;
 }
 
+/* The error that a stage asked for by refuse(), back to where p came from: with p's tags, of which the inner one lies in the frame. */
 DP void wire_answer(struct pkt *p)
 {
+	bool tagged = p->m->flags & PKT_TAGGED;
+	struct link_head *l = &p->m->link;
+	__u8 from[ETH_ALEN];
+
 	if (likely(!p->m->error_type))
 		return;
+	if (tagged) {
+		if (!env_untag(p, l->tags & TAGS_COUNT))
+			return;
+		p->m->l4 -= p->m->l3 - sizeof(struct ethhdr);
+		p->m->l3 = sizeof(struct ethhdr);
+		p->m->flags &= ~PKT_TAGGED;
+	}
 	if (is_v6(p))
 		icmp6_answer_apart(p->ctx);
 	else
 		icmp_answer_apart(p->ctx);
+	if (!tagged)
+		return;
+	__builtin_memcpy(from, l->dmac, ETH_ALEN);
+	__builtin_memcpy(l->dmac, l->smac, ETH_ALEN);
+	__builtin_memcpy(l->smac, from, ETH_ALEN);
+	l->proto = p->m->eth_proto;
+	if (!env_frame(p, l))
+		p->m->action = env_drop(p);
 }
 
 /* At the ingress of a wire's port. */
