@@ -51,6 +51,12 @@ DP enum stage captured_whole(struct pkt *p, const struct wire *w, const struct p
 	return sent(p, VERDICT_SLOW_TOO_BIG, env_enter(p, p->control->nvi_ifindex));
 }
 
+/* Is the header of an IPv4 packet as it was sent? */
+DP bool is_whole(struct pkt *p)
+{
+	return is_v6(p) || env_sum(p, p->m->l3, p->m->l4 - p->m->l3) == 0xffff;
+}
+
 /* While nobody watches it, the device may be gone without a word. */
 DP bool target_is_there(struct pkt *p)
 {
@@ -66,6 +72,8 @@ DP enum stage captured(struct pkt *p)
 
 	if (!w)
 		return drop(p, VERDICT_INTERNAL);
+	if (!is_whole(p))
+		return cross_wire(p, w);
 	if (!to || !target_is_there(p))
 		return w->flags & WIRE_OPEN ? cross_wire(p, w) : drop(p, VERDICT_WIRE_NO_TARGET);
 	station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, true);
