@@ -72,7 +72,8 @@ DP enum stage captured(struct pkt *p)
 	if (has_wire_flow(p))
 		wire_flow_follow(p, w, p->m->target, p->m->target_rule);
 	if (to->flags & PORT_NVI)
-		return env_store(p, 0, w->host_mac, ETH_ALEN) ? drop(p, VERDICT_TRUNCATED) : to_host(p, w);
+		return env_store(p, 0, w->host_mac, ETH_ALEN) ? drop(p, VERDICT_TRUNCATED)
+							      : to_host(p, VERDICT_WIRE_CAPTURED);
 	if (p->m->seg_len > to->mtu && ((p->m->flags & PKT_DF) || is_v6(p)))
 		return refuse_size(p, to->mtu);
 	if (p->m->seg_len > to->mtu)
@@ -142,7 +143,7 @@ DP enum stage wire_arp(struct pkt *p, const struct wire *w)
 		station_learn(p, w, &sender, MOVED_BY_ARP, false);
 	if (!for_host && !(is_hosts_vlan(p, w) && !__builtin_memcmp(p->m->link.dmac, w->host_mac, ETH_ALEN)))
 		return cross_wire(p, w);
-	return to_host(p, w);
+	return to_host(p, VERDICT_WIRE_OWN);
 }
 
 /* Multicast listeners, routers and neighbours (RFC 3810, RFC 4861): never beyond their link. */
@@ -197,7 +198,7 @@ DP enum stage wire_ip(struct pkt *p, const struct wire *w, bool for_host)
 	if (for_host) {
 		if (sound)
 			station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, false);
-		return to_host(p, w);
+		return to_host(p, VERDICT_WIRE_OWN);
 	}
 	if (!sound)
 		return cross_wire(p, w);
@@ -228,7 +229,7 @@ DP enum stage wire_stages(struct pkt *p, const struct wire *w)
 		return wire_arp(p, w);
 	if (p->m->eth_proto == __builtin_bswap16(ETH_P_IP) || is_v6(p))
 		return wire_ip(p, w, for_host);
-	return for_host ? to_host(p, w) : cross_wire(p, w);
+	return for_host ? to_host(p, VERDICT_WIRE_OWN) : cross_wire(p, w);
 }
 
 /* The port of a wire, whatever the VLAN; NULL: p is not natvi's. */
