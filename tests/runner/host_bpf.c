@@ -411,7 +411,7 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 	for (size_t i = 0; i < NATVI_MAX_WIRES; i++)
 		next->wires[i].flags |= xdp ? WIRE_XDP : 0;
 	if (ret >= 0)
-		ret = write_wires(&tables, was, next);
+		ret = write_wires(&tables, was, next, next->wire_names);
 	if (ret >= 0)
 		ret = write_half(&tables, was, next);
 	if (ret >= 0)
