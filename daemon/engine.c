@@ -29,6 +29,7 @@
 #include "daemon/mappings.h"
 #include "daemon/nft_kernel.h"
 #include "daemon/orphans.h"
+#include "daemon/park.h"
 #include "daemon/plan_wires.h"
 #include "daemon/plan_zones.h"
 #include "daemon/routes.h"
@@ -285,6 +286,13 @@ static int begin_modes(struct change *c)
 		snprintf(c->err, c->err_len, "the virtual interface cannot be changed: %s", strerror(-err));
 		return err;
 	}
+	if (!c->config->n_wires && !d->park) {
+		err = park_open(d);
+		if (!err)
+			park_start(d);
+	}
+	if (err)
+		return err;
 	if (!config_translates(c->config) && !d->has_plan && !d->tables->reused)
 		tables_flags(d->tables, 0, CONTROL_NO_NAT);
 	return 0;
@@ -298,6 +306,8 @@ static void end_modes(struct change *c)
 	tables_flags(c->d->tables, CONTROL_NO_NAT | CONTROL_ACCEL, (config_translates(c->config) ? 0 : CONTROL_NO_NAT) |
 		     (c->config->accelerate ? CONTROL_ACCEL : 0));
 	accel_follow(c->d, c->config->accelerate, err, sizeof(err));
+	if (c->config->n_wires)
+		park_close(c->d);	/* nothing waits there */
 }
 
 static bool accelerates(const struct daemon *d)
