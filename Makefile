@@ -23,7 +23,7 @@ DAEMON_SRC := $(wildcard daemon/*.c)
 CLI_SRC	:= $(wildcard cli/*.c)
 HOST_SRC := $(wildcard host/*.c)
 # What a configuration becomes in the tables: the native host needs it too.
-PLAN_SRC := daemon/plan.c daemon/plan_addrs.c daemon/plan_rules.c daemon/plan_zones.c daemon/addrs.c daemon/links.c
+PLAN_SRC := daemon/plan.c daemon/plan_addrs.c daemon/plan_rules.c daemon/plan_wires.c daemon/plan_zones.c daemon/addrs.c daemon/links.c
 obj	= $(patsubst %.c,$(BUILD)/%.o,$(1))
 NATVI_OBJ := $(call obj,$(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC) $(HOST_SRC))
 BPF_OBJ	:= $(BUILD)/bpf/natvi.o

@@ -229,7 +229,10 @@ struct port {
 	__u16 vlan;		/* 0: untagged */
 	__u16 zone;
 	__u32 flags;		/* PORT_* */
-	__u32 masq_pool;	/* its masquerade pool, or POOL_MASQUERADE when it has none */
+	union {
+		__u32 masq_pool;	/* its masquerade pool, or POOL_MASQUERADE when it has none */
+		__u32 target_mark;	/* PORT_TARGET: what comes in by nvi0 with this mark the kernel sends out there; 0: nothing */
+	};
 	__be32 addr4;		/* first address, source of own ICMP errors; 0: none */
 	__u32 mtu;
 	__u8 mac[6];

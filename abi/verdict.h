@@ -26,7 +26,7 @@
 	X(RULE_KERNEL,		KERNEL,	"rule-kernel",		"a rule leaves it to the kernel") \
 	X(SLOW_NEIGHBOUR,	KERNEL,	"slow-neighbour",	"translated; the kernel resolves the neighbour and forwards") \
 	X(SLOW_OPTIONS,		KERNEL,	"slow-options",		"translated; IP options are the kernel's") \
-	X(SLOW_TOO_BIG,		KERNEL,	"slow-too-big",		"translated; the kernel fragments it (DF is not set)") \
+	X(SLOW_TOO_BIG,		KERNEL,	"slow-too-big",		"translated, or captured from a wire; the kernel fragments it (DF is not set)") \
 	X(SLOW_LINK,		KERNEL,	"slow-link",		"translated; a link without Ethernet headers is on the way") \
 	X(SLOW_POLICY,		KERNEL,	"slow-policy",		"translated; IPsec or mark policy needs the kernel") \
 	X(SLOW_LOCAL,		KERNEL,	"slow-local",		"translated to an address of the box itself") \

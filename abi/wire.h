@@ -26,6 +26,7 @@
 #define WIRE_OPEN	0x01	/* captured traffic whose target is gone crosses; else it is dropped */
 #define WIRE_ARP_MOVES	0x02	/* an ARP packet alone moves a neighbour that is alive with its old MAC address */
 #define WIRE_MSS	0x04	/* TCP's MSS is held to wire.mss */
+#define WIRE_GATEWAY	0x10	/* the box has been told its gateway: the kernel finds that one's MAC address */
 #define WIRE_XDP	0x08	/* both ports take frames that are redirected at XDP */
 
 /* By its number, which is the zone of its ports, its targets and its rules (ACTION_CAPTURE). */

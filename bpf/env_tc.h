@@ -16,6 +16,7 @@
 #include "abi/nvi.h"
 #include "dp/csum.h"
 
+#define ENODEV_		19
 #define TOS_DSCP	0xfc	/* without ECN, which no route depends on */
 #define FIB_LOOKUP_MARK	(1U << 5)	/* BPF_FIB_LOOKUP_MARK, kernel 6.10 */
 #define PULL_BYTES	(14 + 4 + 60 + 60)	/* the most that headers take */
@@ -184,6 +185,16 @@ DP bool env_frame(struct pkt *p, const struct link_head *l)
 DP int env_copy(struct pkt *p, __u32 ifindex, bool in)
 {
 	return bpf_clone_redirect(p->ctx, ifindex, in ? BPF_F_INGRESS : 0) ? -1 : 0;
+}
+
+DP bool env_is_there(struct pkt *p, __u32 ifindex)
+{
+	struct bpf_fib_lookup *fib = (void *)p->cpu->query;
+
+	__builtin_memset(fib, 0, sizeof(*fib));
+	fib->family = AF_INET_;
+	fib->ifindex = ifindex;
+	return bpf_fib_lookup(p->ctx, fib, sizeof(*fib), 0) != -ENODEV_;
 }
 
 DP void env_to_host(struct pkt *p)

@@ -90,6 +90,7 @@ DP __u32 env_origin(struct pkt *p) { return 0; }
 DP void env_to_host(struct pkt *p) {}
 DP __be16 env_tag_proto(const struct pkt *p) { return 0; }
 DP bool env_untag(struct pkt *p, __u32 n) { return false; }
+DP bool env_is_there(struct pkt *p, __u32 ifindex) { return true; }
 DP bool env_trim(struct pkt *p, __u32 len) { return false; }
 DP bool env_frame(struct pkt *p, const struct link_head *l) { return false; }
 DP int env_copy(struct pkt *p, __u32 ifindex, bool in) { return -1; }

@@ -11,6 +11,7 @@
 
 #include "cli/cli.h"
 #include "daemon/outside.h"
+#include "lib/addr.h"
 #include "lib/config.h"
 
 static size_t rule_entries(const struct config *config)
@@ -22,16 +23,41 @@ static size_t rule_entries(const struct config *config)
 	return n;
 }
 
+static void count_captures(const struct config *config, size_t *captures, size_t *entries)
+{
+	*captures = *entries = 0;
+	for (size_t i = 0; i < config->n_wires; i++) {
+		const struct cfg_wire *wire = &config->wires[i];
+
+		*captures += wire->n_captures;
+		for (size_t j = 0; j < wire->n_captures; j++)
+			*entries += config_capture_entries(&wire->captures[j]);
+	}
+}
+
 static const char *plural(size_t n, const char *one, const char *many)
 {
 	return n == 1 ? one : many;
 }
 
-static void print_ok(const char *name, const struct config *c)
+static void print_wires(const struct config *c)
+{
+	size_t captures, entries;
+	char text[ADDR_TEXT_LEN];
+
+	count_captures(c, &captures, &entries);
+	printf("%zu %s, %zu %s (%zu %s)", c->n_wires, plural(c->n_wires, "wire", "wires"), captures,
+	       plural(captures, "capture", "captures"), entries, plural(entries, "entry", "entries"));
+	for (size_t i = 0; i < c->n_wires; i++)
+		if (c->wires[i].host)
+			printf(", the box is %s/%u on %s", addr_print4(c->wires[i].host, text), c->wires[i].host_len, c->wires[i].name);
+}
+
+static void print_nat(const struct config *c)
 {
 	size_t addrs = config_pool_addresses(c), entries = rule_entries(c);
 
-	printf("%s: ok: %zu %s, ", name, c->n_interfaces, plural(c->n_interfaces, "interface", "interfaces"));
+	printf("%zu %s, ", c->n_interfaces, plural(c->n_interfaces, "interface", "interfaces"));
 	if (c->n_pools)
 		printf("%zu %s with %zu %s, ", c->n_pools, plural(c->n_pools, "pool", "pools"), addrs,
 		       plural(addrs, "address", "addresses"));
@@ -42,8 +68,16 @@ static void print_ok(const char *name, const struct config *c)
 		printf(", accelerates");
 	if (c->n_excludes)
 		printf(" with %zu %s", c->n_excludes, plural(c->n_excludes, "exclusion", "exclusions"));
-	printf("; ");
-	printf("tables will take %llu MiB\n", (unsigned long long)(config_memory_bytes(c) + (1 << 20) - 1) >> 20);
+}
+
+static void print_ok(const char *name, const struct config *c)
+{
+	printf("%s: ok: ", name);
+	if (c->n_wires)
+		print_wires(c);
+	else
+		print_nat(c);
+	printf("; tables will take %llu MiB\n", (unsigned long long)(config_memory_bytes(c) + (1 << 20) - 1) >> 20);
 }
 
 /* Notes: what else has to be done for the configuration to work. */
@@ -58,8 +92,12 @@ static json_t *notes(const struct config *config)
 	struct links links = { 0 };
 	struct nl nl = { 0 };
 	char text[256];
-	int err = nl_open(&nl, NETLINK_ROUTE);
+	int err;
 
+	/* Wires have no outside addresses. */
+	if (config->n_wires)
+		return list;
+	err = nl_open(&nl, NETLINK_ROUTE);
 	if (!err)
 		err = links_read(&nl, &links);
 	if (err) {
@@ -87,12 +125,16 @@ static void print_notes(const char *name, json_t *list)
 
 static json_t *ok_json(const char *name, const struct config *c)
 {
-	return json_pack("{sb ss so s{sI sI sI sI sI sI sI sb sI} so}", "ok", 1, "file", name, "notes", notes(c), "summary",
+	size_t captures, entries;
+
+	count_captures(c, &captures, &entries);
+	return json_pack("{sb ss so s{sI sI sI sI sI sI sI sb sI sI sI sI} so}", "ok", 1, "file", name, "notes", notes(c), "summary",
 			 "interfaces", (json_int_t)c->n_interfaces, "pools", (json_int_t)c->n_pools,
 			 "pool_addresses", (json_int_t)config_pool_addresses(c), "rules", (json_int_t)c->n_rules,
 			 "rule_entries", (json_int_t)rule_entries(c), "forwards", (json_int_t)c->n_forwards,
 			 "memory_bytes", (json_int_t)config_memory_bytes(c), "accelerate", c->accelerate,
-			 "exclusions", (json_int_t)c->n_excludes, "config", config_to_json(c));
+			 "exclusions", (json_int_t)c->n_excludes, "wires", (json_int_t)c->n_wires,
+			 "captures", (json_int_t)captures, "capture_entries", (json_int_t)entries, "config", config_to_json(c));
 }
 
 static json_t *errors_json(const char *name, const struct cfg_errors *errors)

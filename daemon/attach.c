@@ -5,7 +5,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_link.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -25,12 +24,18 @@
 #define TC_PRIO_TRIES	100
 #define TC_HANDLE	0x4e56
 
-static int open_pin(const char *instance, const char *name)
-{
-	char path[INSTANCE_PATH_LEN];
+static const struct {
+	enum table_prog ingress, egress, xdp;	/* TABLE_PROGS: none */
+} programs[] = {
+	[ATTACH_NAT] = { PROG_TC_INGRESS, PROG_TC_EGRESS, PROG_XDP },
+	[ATTACH_WIRE] = { PROG_WIRE_TC, TABLE_PROGS, PROG_WIRE_XDP },
+	[ATTACH_TARGET] = { PROG_WIRE_TARGET, TABLE_PROGS, TABLE_PROGS },
+};
 
-	instance_pin_path(path, instance, name);
-	return bpf_obj_get(path);
+/* Its descriptor; -1: there is none. */
+static int program(const struct tables *tables, enum table_prog prog)
+{
+	return prog < TABLE_PROGS ? tables->prog[prog] : -1;
 }
 
 int attach_begin(struct attach *attach, const char *instance, struct nl *nl)
@@ -38,7 +43,6 @@ int attach_begin(struct attach *attach, const char *instance, struct nl *nl)
 	memset(attach, 0, sizeof(*attach));
 	attach->instance = instance;
 	attach->nl = nl;
-	attach->former_xdp = open_pin(instance, PIN_PROG_PREFIX "natvi_xdp");
 	return pins_read(&attach->pins);
 }
 
@@ -51,16 +55,6 @@ int attach_refresh(struct attach *attach)
 void attach_end(struct attach *attach)
 {
 	pins_free(&attach->pins);
-	if (attach->former_xdp >= 0)
-		close(attach->former_xdp);
-	attach->former_xdp = -1;
-}
-
-void attach_settled(struct attach *attach, const struct tables *tables)
-{
-	if (attach->former_xdp >= 0)
-		close(attach->former_xdp);
-	attach->former_xdp = tables->prog[PROG_XDP] >= 0 ? fcntl(tables->prog[PROG_XDP], F_DUPFD_CLOEXEC, 3) : -1;
 }
 
 /* tc */
@@ -181,27 +175,29 @@ static int make_clsact(struct attach *attach, const struct link *link, bool *mad
 }
 
 /* What an earlier configuration has put there. */
-static int drop_accel(struct attach *attach, const struct link *link)
+static int drop_egress(struct attach *attach, const struct link *link, bool accel)
 {
-	struct place place = { .attach = attach, .accel = true };
+	struct place place = { .attach = attach, .accel = accel };
 	int ret = tc_each_filter(attach->nl, link->ifindex, TC_HOOK_EGRESS, look_at_filter, &place);
 
 	return ret || !place.ours ? ret : tc_filter_delete(link->ifindex, TC_HOOK_EGRESS, place.prio, place.handle);
 }
 
-static int attach_tc(struct attach *attach, const struct tables *tables, const struct link *link, struct attached *out,
-		     char *err, size_t err_len)
+static int attach_tc(struct attach *attach, const struct tables *tables, const struct link *link, enum attach_role role,
+		     struct attached *out, char *err, size_t err_len)
 {
-	int ret = make_clsact(attach, link, &out->made_clsact, err, err_len);
+	int ret = make_clsact(attach, link, &out->made_clsact, err, err_len), egress = program(tables, programs[role].egress);
 
 	if (!ret)
-		ret = put_filter(attach, link, TC_HOOK_INGRESS, tables->prog[PROG_TC_INGRESS], false, &out->replaced, err, err_len);
-	if (!ret && tables->prog[PROG_TC_EGRESS] >= 0)
-		ret = put_filter(attach, link, TC_HOOK_EGRESS, tables->prog[PROG_TC_EGRESS], false, &out->replaced, err, err_len);
-	if (!ret && attach->accel)	/* behind that one: it learns from what is only passing */
+		ret = put_filter(attach, link, TC_HOOK_INGRESS, program(tables, programs[role].ingress), false, &out->replaced, err, err_len);
+	if (!ret && egress >= 0)
+		ret = put_filter(attach, link, TC_HOOK_EGRESS, egress, false, &out->replaced, err, err_len);
+	else if (!ret)
+		ret = drop_egress(attach, link, false);
+	if (!ret && attach->accel && role == ATTACH_NAT)	/* behind that one: it learns from what is only passing */
 		ret = put_filter(attach, link, TC_HOOK_EGRESS, tables->prog[PROG_TC_ACCEL], true, &out->replaced, err, err_len);
 	else if (!ret)
-		ret = drop_accel(attach, link);
+		ret = drop_egress(attach, link, true);
 	return ret;
 }
 
@@ -244,22 +240,30 @@ static int detach_xdp(const struct attach *attach, const struct link *link)
 	return ret ? ret : 1;
 }
 
-/* A program of the last daemon gives way to the new one only if it still is the one that was seen. */
+/* In one step, if it still is the program that was seen. */
+static int replace_xdp(const struct attach *attach, const struct link *link, int fd, uint32_t mode, uint32_t id)
+{
+	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = pins_open(&attach->pins, id));
+	int ret = opts.old_prog_fd;
+
+	if (ret < 0)
+		return ret;
+	ret = bpf_xdp_attach((int)link->ifindex, fd, mode | XDP_FLAGS_REPLACE, &opts);
+	close(opts.old_prog_fd);
+	return ret;
+}
+
 static int put_xdp(const struct attach *attach, const struct link *link, int fd, uint32_t mode)
 {
 	uint32_t flags, id = xdp_program(link, &flags);
-	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = attach->former_xdp);
 	int ret;
 
 	if (!id)
 		return bpf_xdp_attach((int)link->ifindex, fd, mode | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
 	if (!is_ours(attach, id))
 		return -EBUSY;
-	if (flags == mode && attach->former_xdp >= 0) {
-		ret = bpf_xdp_attach((int)link->ifindex, fd, mode | XDP_FLAGS_REPLACE, &opts);
-		if (!ret)
-			return 0;
-	}
+	if (flags == mode && !replace_xdp(attach, link, fd, mode, id))
+		return 0;
 	ret = bpf_xdp_detach((int)link->ifindex, flags, NULL);
 	return ret ? ret : bpf_xdp_attach((int)link->ifindex, fd, mode | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
 }
@@ -271,15 +275,16 @@ static void warn_veth(const struct link *link)
 			 "receivers see bad checksums, and GRO on or XDP, or it takes no redirected frames", link->name);
 }
 
-static int attach_xdp(struct attach *attach, const struct tables *tables, const struct link *link, enum xdp_mode mode,
-		      struct attached *out, char *err, size_t err_len)
+/* fd: of the program; -1: there is none. */
+static int attach_xdp(struct attach *attach, int fd, const struct link *link, enum xdp_mode mode, struct attached *out,
+		      char *err, size_t err_len)
 {
 	uint32_t flags, other = xdp_program(link, &flags);
 	const char *why = NULL;
 	int ret;
 
 	out->xdp = XDP_MODE_OFF;
-	if (mode == XDP_MODE_OFF || tables->prog[PROG_XDP] < 0 || (mode == XDP_MODE_AUTO && !xdp_suits(link, &why))) {
+	if (mode == XDP_MODE_OFF || fd < 0 || (mode == XDP_MODE_AUTO && !xdp_suits(link, &why))) {
 		snprintf(out->why_off, sizeof(out->why_off), "%s", why ? why : "");
 		ret = detach_xdp(attach, link);
 		return ret < 0 ? ret : 0;
@@ -295,7 +300,7 @@ static int attach_xdp(struct attach *attach, const struct tables *tables, const 
 			 link->name, other);
 		return -EBUSY;
 	}
-	ret = put_xdp(attach, link, tables->prog[PROG_XDP], mode == XDP_MODE_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+	ret = put_xdp(attach, link, fd, mode == XDP_MODE_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 	if (!ret) {
 		out->xdp = mode == XDP_MODE_GENERIC ? XDP_MODE_GENERIC : XDP_MODE_NATIVE;
 		warn_veth(link);
@@ -309,16 +314,16 @@ static int attach_xdp(struct attach *attach, const struct tables *tables, const 
 	return ret;
 }
 
-int attach_port(struct attach *attach, const struct tables *tables, const struct link *link, enum xdp_mode mode,
+int attach_port(struct attach *attach, const struct tables *tables, const struct link *link, enum attach_role role, enum xdp_mode mode,
 		struct attached *out, char *err, size_t err_len)
 {
 	int ret;
 
 	memset(out, 0, sizeof(*out));
-	ret = attach_tc(attach, tables, link, out, err, err_len);
+	ret = attach_tc(attach, tables, link, role, out, err, err_len);
 	/* The complete datapath stands before the fast path does. */
 	if (!ret)
-		ret = attach_xdp(attach, tables, link, mode, out, err, err_len);
+		ret = attach_xdp(attach, program(tables, programs[role].xdp), link, mode, out, err, err_len);
 	return ret;
 }
 
@@ -337,9 +342,15 @@ static int attach_end_of(struct attach *attach, const char *name, uint32_t ifind
 
 int attach_nvi(struct attach *attach, const struct tables *tables, const struct nvi *nvi, char *err, size_t err_len)
 {
-	int ret = attach_end_of(attach, nvi->peer_name, nvi->peer, TC_HOOK_INGRESS, tables->prog[PROG_TC_NVI_IN], err, err_len);
+	const struct link far = { .ifindex = nvi->peer };
+	int ret;
 
-	return ret ? ret : attach_end_of(attach, nvi->name, nvi->ifindex, TC_HOOK_EGRESS, tables->prog[PROG_TC_NVI_OUT], err, err_len);
+	if (nvi->wire)
+		ret = detach_port(attach, &far);
+	else
+		ret = attach_end_of(attach, nvi->peer_name, nvi->peer, TC_HOOK_INGRESS, tables->prog[PROG_TC_NVI_IN], err, err_len);
+	return ret < 0 ? ret : attach_end_of(attach, nvi->name, nvi->ifindex, TC_HOOK_EGRESS,
+					     tables->prog[nvi->wire ? PROG_WIRE_HOST : PROG_TC_NVI_OUT], err, err_len);
 }
 
 /* Taking off */
@@ -398,11 +409,12 @@ bool attach_present(struct attach *attach, const struct link *link)
 	return is_ours(attach, xdp_program(link, &flags)) || (!list_filters(attach, link, &own) && own.n);
 }
 
-bool attach_complete(struct attach *attach, const struct tables *tables, const struct link *link)
+bool attach_complete(struct attach *attach, const struct tables *tables, const struct link *link, enum attach_role role)
 {
+	size_t all = 1 + (size_t)(program(tables, programs[role].egress) >= 0) + (role == ATTACH_NAT && attach->accel);
 	struct own_filters own;
 
-	return list_filters(attach, link, &own) || own.n >= 1 + (size_t)(tables->prog[PROG_TC_EGRESS] >= 0) + attach->accel;
+	return list_filters(attach, link, &own) || own.n >= all;
 }
 
 bool attach_nvi_complete(struct attach *attach, const struct nvi *nvi)
@@ -410,7 +422,7 @@ bool attach_nvi_complete(struct attach *attach, const struct nvi *nvi)
 	const struct link near = { .ifindex = nvi->ifindex }, far = { .ifindex = nvi->peer };
 	struct own_filters own;
 
-	return (list_filters(attach, &near, &own) || own.n) && (list_filters(attach, &far, &own) || own.n);
+	return (list_filters(attach, &near, &own) || own.n) && (nvi->wire || list_filters(attach, &far, &own) || own.n);
 }
 
 void detach_clsact(struct attach *attach, const struct link *link)

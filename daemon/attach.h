@@ -23,8 +23,10 @@ struct attach {
 	struct nl *nl;
 	struct pins pins;		/* see attach_refresh() */
 	bool accel;			/* what learns connections of the kernel's, too */
-	int former_xdp;			/* descriptor of the program that the last daemon attached; -1: none */
 };
+
+/* What a device is for, which says what programs it gets. */
+enum attach_role { ATTACH_NAT, ATTACH_WIRE, ATTACH_TARGET };
 
 /* What one interface got. */
 struct attached {
@@ -40,17 +42,14 @@ void attach_end(struct attach *attach);
 /* Programs were pinned since. Returns 0 or a negative errno. */
 int attach_refresh(struct attach *attach);
 
-/* All ports run the programs of tables now: those are what a later change replaces. */
-void attach_settled(struct attach *attach, const struct tables *tables);
-
 /*
  * Put the programs on an interface, or new ones in place of the former ones. Returns 0, or a
  * negative errno with a sentence in err: -EBUSY the interface is another instance's.
  */
-int attach_port(struct attach *attach, const struct tables *tables, const struct link *link, enum xdp_mode mode,
+int attach_port(struct attach *attach, const struct tables *tables, const struct link *link, enum attach_role role, enum xdp_mode mode,
 		struct attached *out, char *err, size_t err_len);
 
-/* The same for both ends of nvi0. */
+/* The same for both ends of nvi0; of a wire's, whose far end only makes it a link, for the near one. */
 struct nvi;
 int attach_nvi(struct attach *attach, const struct tables *tables, const struct nvi *nvi, char *err, size_t err_len);
 bool attach_nvi_complete(struct attach *attach, const struct nvi *nvi);
@@ -62,7 +61,7 @@ int detach_port(struct attach *attach, const struct link *link);
 bool attach_present(struct attach *attach, const struct link *link);
 
 /* Is the complete datapath still on an interface that was attached? */
-bool attach_complete(struct attach *attach, const struct tables *tables, const struct link *link);
+bool attach_complete(struct attach *attach, const struct tables *tables, const struct link *link, enum attach_role role);
 
 /* Remove an interface's clsact qdisc if no filter is left there. */
 void detach_clsact(struct attach *attach, const struct link *link);

@@ -129,6 +129,21 @@ static void prefer_confirmed(struct daemon *d)
 
 /* Start */
 
+/* Before nvi0, which is another thing with wires. */
+static int load_wires(struct daemon *d)
+{
+	char err[256];
+	int ret;
+
+	d->nvi.wire = d->config->n_wires;
+	if (!d->nvi.wire)
+		return 0;
+	ret = tables_wires(d->tables, err, sizeof(err));
+	if (ret)
+		log_err("%s", err);
+	return ret;
+}
+
 static int load(struct daemon *d)
 {
 	int err = nl_open(&d->nl, NETLINK_ROUTE);
@@ -147,13 +162,16 @@ static int load(struct daemon *d)
 	}
 	if (d->tables->reused)
 		d->rule_ids = rule_ids_read(d->instance);
+	err = load_wires(d);
+	if (err)
+		return err;
 	err = attach_begin(&d->attach, d->instance, &d->nl);
 	if (err)
 		log_err("the pins of other instances cannot be read: %s", strerror(-err));
-	if (!err)
+	if (!err && !d->config->n_wires)
 		err = park_open(d);
 	if (!err && nvi_open(d))
-		log_warn("without it `nat: routed` gives no NAT; everything else works");
+		log_warn("without it %s; everything else works", d->nvi.wire ? "the box has no address on a wire" : "`nat: routed` gives no NAT");
 	return err;
 }
 
@@ -189,8 +207,7 @@ static int enforce(struct daemon *d)
 		return ret;
 	}
 	ret = tables_settle(d->tables);
-	attach_settled(&d->attach, d->tables);
-	return ret;
+	return ret ? ret : attach_refresh(&d->attach);	/* their pins have other names now */
 }
 
 /* A start that failed leaves nothing that was not there before. */
@@ -292,7 +309,8 @@ static int start(struct daemon *d)
 	if (caps_drop())
 		log_warn("capabilities that are not needed any more could not be dropped");
 	watch_start(d);
-	park_start(d);
+	if (d->park)
+		park_start(d);
 	return sweep_start(d);
 }
 
@@ -335,7 +353,6 @@ int daemon_run(struct config *config, const struct daemon_options *options)
 		.config_path = options->config_path,
 		.config = config,
 		.lock = -1,
-		.attach = { .former_xdp = -1 },
 		.started = time(NULL),
 	};
 	int err;

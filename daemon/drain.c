@@ -307,6 +307,20 @@ static int adopt_zones(struct daemon *d)
 	return err;
 }
 
+static int adopt_wires(struct daemon *d)
+{
+	struct wire wire;
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; i < NATVI_MAX_WIRES && !err; i++) {
+		err = bpf_map_lookup_elem(d->tables->map[TABLE_WIRES], &i, &wire);
+		if (!err)
+			memcpy(d->wires[i], wire.name, sizeof(wire.name));
+	}
+	return err;
+}
+
 static int adopt_ports(struct daemon *d)
 {
 	uint32_t i;
@@ -333,5 +347,7 @@ int engine_adopt_tables(struct daemon *d)
 		err = adopt_pools(d);
 	if (!err)
 		err = adopt_zones(d);
+	if (!err)
+		err = adopt_wires(d);
 	return err ? err : adopt_ports(d);
 }

@@ -29,6 +29,7 @@
 #include "daemon/mappings.h"
 #include "daemon/nft_kernel.h"
 #include "daemon/orphans.h"
+#include "daemon/plan_wires.h"
 #include "daemon/plan_zones.h"
 #include "daemon/routes.h"
 #include "daemon/rule_ids.h"
@@ -54,6 +55,7 @@ struct change {
 	struct plan_addr *former;	/* NULL: as they were */
 	size_t n_former;
 	struct served *served;
+	size_t n_served;
 	char *err;
 	size_t err_len;
 };
@@ -110,7 +112,7 @@ static int bring_listeners(struct change *c)
 
 static int number_rules(struct change *c)
 {
-	c->rule_numbers = calloc(c->config->n_rules + 1, sizeof(*c->rule_numbers));
+	c->rule_numbers = calloc(c->config->n_rules + config_captures(c->config) + 1, sizeof(*c->rule_numbers));
 	if (c->rule_numbers)
 		c->rule_ids = rule_ids_give(c->d->rule_ids, c->config, c->rule_numbers);
 	return c->rule_ids ? 0 : -ENOMEM;
@@ -160,6 +162,8 @@ static int build(struct change *c)
 		.one_route = c->d->one_route,
 		.mark_routes = c->d->mark_routes,
 		.mark_slow = c->d->mark_slow,
+		.wires = c->d->wires,
+		.nvi = c->d->nvi.ifindex,
 	};
 	int err = links_read(&c->d->nl, &c->links);
 
@@ -184,7 +188,7 @@ static int build(struct change *c)
 	input.rule_ids = c->rule_numbers;
 	if (!err)
 		err = plan(c, &input);
-	return err || c->config->orphans == ORPHANS_KILL ? err : plan_orphans(c, &input);
+	return err || c->config->orphans == ORPHANS_KILL || c->config->n_wires ? err : plan_orphans(c, &input);
 }
 
 /* Attachment */
@@ -200,17 +204,12 @@ bool engine_troubled(const struct daemon *d)
 	return false;
 }
 
-static const struct served *was_served(const struct daemon *d, const char *name, uint32_t ifindex, enum xdp_mode asked)
+/* What is served as the same thing already. */
+static const struct served *was_served(const struct daemon *d, const struct served *now)
 {
-	const struct served *s;
-	size_t i;
+	const struct served *s = served_find(d->served, d->n_served, now->name);
 
-	for (i = 0; i < d->n_served; i++) {
-		s = &d->served[i];
-		if (s->ifindex == ifindex && s->asked == asked && !strcmp(s->name, name))
-			return s;
-	}
-	return NULL;
+	return s && s->ifindex == now->ifindex && s->asked == now->asked && s->role == now->role ? s : NULL;
 }
 
 static bool serves_index(const struct served *list, size_t n, uint32_t ifindex)
@@ -231,7 +230,7 @@ static const char *xdp_word(enum xdp_mode mode)
 static int attach_one(struct change *c, struct served *s, const struct link *link)
 {
 	char text[256] = "";
-	int err = attach_port(&c->d->attach, c->d->tables, link, s->asked, &s->attached, text, sizeof(text));
+	int err = attach_port(&c->d->attach, c->d->tables, link, s->role, s->asked, &s->attached, text, sizeof(text));
 
 	s->up = !err;
 	if (s->attached.made_clsact)
@@ -256,7 +255,7 @@ static void undo_attach(struct change *c)
 	const struct link *link;
 	size_t i;
 
-	for (i = 0; c->served && i < c->config->n_interfaces; i++) {
+	for (i = 0; c->served && i < c->n_served; i++) {
 		link = links_by_index(&c->links, c->served[i].ifindex);
 		if (!link || c->served[i].attached.replaced || serves_index(c->d->served, c->d->n_served, c->served[i].ifindex))
 			continue;
@@ -272,11 +271,18 @@ static int begin_modes(struct change *c)
 	struct daemon *d = c->d;
 	int err = accel_follow(d, c->config->accelerate || (d->config && d->config->accelerate), c->err, c->err_len);
 
-	if (!err && d->accel)
+	if (!err && c->config->n_wires)
+		err = tables_wires(d->tables, c->err, c->err_len);
+	if (!err && (d->accel || d->tables->wire))
 		err = attach_refresh(&d->attach);
 	if (err)
 		return err;
 	d->attach.accel = c->config->accelerate;
+	err = nvi_serve(d, c->config->n_wires);
+	if (err) {
+		snprintf(c->err, c->err_len, "the virtual interface cannot be changed: %s", strerror(-err));
+		return err;
+	}
 	if (!config_translates(c->config) && !d->has_plan && !d->tables->reused)
 		tables_flags(d->tables, 0, CONTROL_NO_NAT);
 	return 0;
@@ -297,40 +303,41 @@ static bool accelerates(const struct daemon *d)
 	return d->config && d->config->accelerate;
 }
 
+/* A device of the list, which may be served already. */
+static int attach_served(struct change *c, struct served *s)
+{
+	const struct link *link = links_by_name(&c->links, s->name);
+	const struct served *before;
+	size_t wire = s->wire;
+
+	s->ifindex = link ? link->ifindex : 0;
+	before = was_served(c->d, s);
+	if (before)
+		*s = *before;
+	s->wire = wire;
+	if (accelerates(c->d) != c->config->accelerate)
+		s->up = false;	/* its programs are others now */
+	if (!link && s->role != ATTACH_TARGET && (c->asked || !before || before->ifindex))
+		log_info("%s: is not there yet; waiting for it", s->name);
+	if (link && nvi_owns(c->d, link->ifindex)) {
+		snprintf(c->err, c->err_len, s->role == ATTACH_NAT ? "%s is natvi's own interface: it needs no entry under `interfaces`, "
+			 "remove it" : "%s is natvi's own interface: as a target it is called nvi0, and a port it cannot be", s->name);
+		return -EINVAL;
+	}
+	return link && !s->up ? attach_one(c, s, link) : 0;
+}
+
 static int attach_all(struct change *c)
 {
-	const struct config *config = c->config;
-	const struct served *before;
-	const struct link *link;
-	struct served *s;
 	size_t i;
-	int err;
+	int err = 0;
 
-	c->served = calloc(config->n_interfaces + 1, sizeof(*c->served));
+	c->served = served_list(c->config, &c->n_served);
 	if (!c->served)
 		return -ENOMEM;
-	for (i = 0; i < config->n_interfaces; i++) {
-		s = &c->served[i];
-		snprintf(s->name, sizeof(s->name), "%s", config->interfaces[i].name);
-		s->asked = config->interfaces[i].xdp;
-		link = links_by_name(&c->links, s->name);
-		s->ifindex = link ? link->ifindex : 0;
-		before = was_served(c->d, s->name, s->ifindex, s->asked);
-		if (before)
-			*s = *before;
-		if (accelerates(c->d) != config->accelerate)
-			s->up = false;	/* its programs are others now */
-		if (!link && (c->asked || !before || before->ifindex))
-			log_info("%s: is not there yet; waiting for it", s->name);
-		if (link && nvi_owns(c->d, link->ifindex)) {
-			snprintf(c->err, c->err_len, "%s is natvi's own interface: it needs no entry under `interfaces`, remove it", s->name);
-			return -EINVAL;
-		}
-		err = link && !s->up ? attach_one(c, s, link) : 0;
-		if (err)
-			return err;
-	}
-	return 0;
+	for (i = 0; i < c->n_served && !err; i++)
+		err = attach_served(c, &c->served[i]);
+	return err;
 }
 
 /* A zone that the kernel has otherwise is no reason to stop: what is meant is done, and said. */
@@ -352,18 +359,19 @@ static void tell_zones(struct change *c)
 /* Ports of the plan that have programs, with what their attachment says. */
 static void settle_ports(struct change *c)
 {
+	const struct cfg_wire *host = config_host_wire(c->config);
 	bool any_native = false;
 	const struct link *link;
 	size_t i, n = 0, s;
 	struct port *port;
 
-	for (i = 0; i < c->config->n_interfaces; i++)
+	for (i = 0; i < c->n_served; i++)
 		any_native |= c->served[i].up && c->served[i].attached.xdp == XDP_MODE_NATIVE;
 	for (i = 0; i < c->plan.n_ports; i++) {
 		port = &c->plan.ports[i];
-		for (s = 0; s < c->config->n_interfaces && c->served[s].ifindex != port->ifindex; s++)
+		for (s = 0; s < c->n_served && c->served[s].ifindex != port->ifindex; s++)
 			;
-		if (s == c->config->n_interfaces || !c->served[s].up)
+		if (s == c->n_served || !c->served[s].up)
 			continue;
 		link = links_by_index(&c->links, port->ifindex);
 		/* Frames of native XDP can only go where a driver takes them; a shaper must see them all. */
@@ -373,9 +381,29 @@ static void settle_ports(struct change *c)
 		c->plan.ports[n++] = *port;
 	}
 	/* there is room for one more */
-	if (nvi_port(c->d, &c->links, &c->plan.ports[n]))
+	if (nvi_port(c->d, &c->links, host ? plan_wire(&c->plan, host->name) : 0, &c->plan.ports[n])) {
+		if (host && wire_mtu(host, &c->links))
+			c->plan.ports[n].mtu = wire_mtu(host, &c->links);	/* it follows */
 		n++;
+	}
 	c->plan.n_ports = n;
+}
+
+/* Wires both ports of which take frames at XDP. */
+static void settle_wires(struct change *c)
+{
+	unsigned int ends[NATVI_MAX_WIRES] = { 0 };
+	const struct port *port;
+	size_t i;
+
+	for (i = 0; i < c->plan.n_ports; i++) {
+		port = &c->plan.ports[i];
+		if ((port->flags & PORT_WIRE) && (port->flags & PORT_XDP_OUT) && port->zone < NATVI_MAX_WIRES)
+			ends[port->zone]++;
+	}
+	for (i = 0; i < NATVI_MAX_WIRES; i++)
+		if (ends[i] == 2)
+			c->plan.wires[i].flags |= WIRE_XDP;
 }
 
 /* Interfaces that are not served any more. */
@@ -387,7 +415,7 @@ static void detach_rest(struct change *c)
 
 	for (i = 0; i < c->d->n_served; i++) {
 		s = &c->d->served[i];
-		if (!s->ifindex || serves_index(c->served, c->config->n_interfaces, s->ifindex))
+		if (!s->ifindex || serves_index(c->served, c->n_served, s->ifindex))
 			continue;
 		link = links_by_index(&c->links, s->ifindex);
 		if (!link) {
@@ -410,7 +438,7 @@ static int enforce(struct change *c)
 {
 	struct tables *tables = c->d->tables;
 	const struct plan *was = c->d->has_plan ? &c->d->plan : NULL;
-	int err, changed, same, zones;
+	int err, changed, same, zones, wires;
 
 	err = zone_rules_make(&c->d->nl, c->config, &c->plan);
 	if (err < 0) {
@@ -428,6 +456,11 @@ static int enforce(struct change *c)
 		snprintf(c->err, c->err_len, "cannot write the zones: %s", strerror(-zones));
 		return zones;
 	}
+	wires = write_wires(tables, was, &c->plan);
+	if (wires < 0) {
+		snprintf(c->err, c->err_len, "cannot write the wires: %s", strerror(-wires));
+		return wires;
+	}
 	same = write_half(tables, was, &c->plan);
 	if (same < 0) {
 		snprintf(c->err, c->err_len, "cannot write the rules: %s", strerror(-same));
@@ -440,7 +473,8 @@ static int enforce(struct change *c)
 	if (changed < 0)
 		log_err("cannot write the ports: %s", strerror(-changed));
 	remove_addrs(tables, was, &c->plan);
-	if (!same || changed || zones)
+	wires |= remove_wires(tables, was, &c->plan);
+	if (!same || changed || zones || wires)
 		engine_new_generation(c->d);
 	return 0;
 }
@@ -493,10 +527,11 @@ static void commit(struct change *c, struct config *next)
 	d->slots = c->slots;
 	d->links = c->links;
 	d->served = c->served;
-	d->n_served = c->config->n_interfaces;
+	d->n_served = c->n_served;
 	d->has_plan = true;
 	places_follow(d->places, d->plan.places);
 	memcpy(d->zones, d->plan.zone_names, sizeof(d->zones));
+	memcpy(d->wires, d->plan.wire_names, sizeof(d->wires));
 	for (i = 0; i < d->plan.n_addrs; i++)
 		if (d->plan.addrs[i].slot != SLOT_NONE)
 			d->slots.list[d->plan.addrs[i].slot].local = d->plan.addrs[i].flags & ADDR_LOCAL;
@@ -530,9 +565,25 @@ static void discard(struct change *c)
 static void guard_follow(struct change *c)
 {
 	if (config_translates(c->config))
-		guard_set(c->d, NULL, c->config, NULL, 0, c->served, c->config->n_interfaces);
+		guard_set(c->d, NULL, c->config, NULL, 0, c->served, c->n_served);
 	else
 		guard_drop(c->d);
+}
+
+static void set_switches(const struct change *c)
+{
+	if (c->config->n_wires)
+		return;		/* they were before there were ports */
+	if (config_translates(c->config))
+		switches_set(c->d->instance, c->plan.ports, c->plan.n_ports);
+	else
+		sysctl_restore(c->d->instance, "");
+}
+
+static void wire_switches(const struct daemon *d, const struct config *config, const struct served *list, size_t n)
+{
+	if (config && config->n_wires)
+		switches_set_wires(d->instance, list, n, config_host_wire(config));
 }
 
 int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_len)
@@ -550,28 +601,31 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		ret = attach_all(&c);
 	if (!ret) {
 		settle_ports(&c);
+		settle_wires(&c);
 		tell_zones(&c);
 		if (d->has_plan && config_translates(c.config))
-			guard_set(d, d->config, c.config, d->served, d->n_served, c.served, c.config->n_interfaces);
+			guard_set(d, d->config, c.config, d->served, d->n_served, c.served, c.n_served);
+		wire_switches(d, c.config, c.served, c.n_served);
 		ret = enforce(&c);
 	}
 	if (ret) {
 		if (d->has_plan && d->config && config_translates(d->config))
 			guard_set(d, NULL, d->config, NULL, 0, d->served, d->n_served);
 		undo_attach(&c);
+		if (d->config)
+			nvi_serve(d, d->config->n_wires);
+		wire_switches(d, d->config, d->served, d->n_served);
 		discard(&c);
 		return ret;
 	}
 	end_modes(&c);
 	guard_follow(&c);
 	zone_rules_clean(&d->nl, d->instance, c.config, &c.plan);
-	if (config_translates(c.config))
-		switches_set(d->instance, c.plan.ports, c.plan.n_ports);
-	else
-		sysctl_restore(d->instance, "");
+	set_switches(&c);
 	detach_rest(&c);
 	release_bits(&c);
 	commit(&c, next);
+	wire_host_follow(d, false);
 	expects_follow(d, nft_kernel_helps(d->config));
 	routes_follow(d);
 	announce_follow(d);
@@ -592,7 +646,7 @@ bool engine_verify(struct daemon *d)
 
 	for (i = 0; i < d->n_served; i++) {
 		link = d->served[i].up ? links_by_index(&d->links, d->served[i].ifindex) : NULL;
-		if (!link || attach_complete(&d->attach, d->tables, link))
+		if (!link || attach_complete(&d->attach, d->tables, link, d->served[i].role))
 			continue;
 		log_warn("%s: somebody has taken natvi's programs off; they are put on again", d->served[i].name);
 		d->served[i].up = false;

@@ -33,6 +33,7 @@
 #include "lib/log.h"
 #include "natvi.skel.h"
 #include "natvi_accel.skel.h"
+#include "natvi_wire.skel.h"
 
 #define SLOT_HEADROOM		8u	/* outside addresses that a reload or a DHCP server may add */
 #define STATIC_HEADROOM		1024u	/* forwarded ports that a reload may add */
@@ -287,10 +288,21 @@ static void explain_load(int err)
 		log_err("`--log debug` shows the verifier's words");
 }
 
+static void find_programs(struct tables *tables, const struct bpf_object *object)
+{
+	struct bpf_program *prog;
+	int i;
+
+	for (i = 0; i < TABLE_PROGS; i++) {
+		prog = bpf_object__find_program_by_name(object, prog_names[i]);
+		if (prog)
+			tables->prog[i] = bpf_program__fd(prog);
+	}
+}
+
 static int find_all(struct tables *tables)
 {
 	struct bpf_object *object = tables->skel->obj;
-	struct bpf_program *prog;
 	struct bpf_map *map;
 	int i;
 
@@ -304,10 +316,9 @@ static int find_all(struct tables *tables)
 		if (i == TABLE_ADDRS)
 			tables->max_addr_entries = bpf_map__max_entries(map);
 	}
-	for (i = 0; i < TABLE_PROGS; i++) {
-		prog = bpf_object__find_program_by_name(object, prog_names[i]);
-		tables->prog[i] = prog ? bpf_program__fd(prog) : -1;
-	}
+	for (i = 0; i < TABLE_PROGS; i++)
+		tables->prog[i] = -1;
+	find_programs(tables, object);
 	return 0;
 }
 
@@ -502,7 +513,9 @@ int tables_settle(struct tables *tables)
 {
 	int err = settle(tables, tables->skel->obj);
 
-	return tables->accel && !err ? settle(tables, tables->accel->obj) : err;
+	if (!err && tables->accel)
+		err = settle(tables, tables->accel->obj);
+	return tables->wire && !err ? settle(tables, tables->wire->obj) : err;
 }
 
 void tables_undo(struct tables *tables)
@@ -513,16 +526,32 @@ void tables_undo(struct tables *tables)
 }
 
 /* Its maps are those that are there already. */
-static int share_maps(struct tables *tables)
+static int share_maps(const struct tables *tables, struct bpf_object *object)
 {
 	struct bpf_map *map, *own;
 	int err = 0;
 
-	bpf_object__for_each_map(map, tables->accel->obj) {
+	bpf_object__for_each_map(map, object) {
 		own = bpf_map__is_internal(map) ? NULL : bpf_object__find_map_by_name(tables->skel->obj, bpf_map__name(map));
 		if (own && !err)
 			err = bpf_map__reuse_fd(map, bpf_map__fd(own));
 	}
+	return err;
+}
+
+/* An object beside the first one: its maps are the same, and its programs are found and pinned with the others. */
+static int load_beside(struct tables *tables, struct bpf_object *object)
+{
+	int err = share_maps(tables, object);
+
+	if (!err)
+		err = bpf_object__load(object);
+	if (!err)
+		err = pin_programs(tables, object);
+	if (!err)
+		find_programs(tables, object);
+	else
+		log_debug("%s", load_log);
 	return err;
 }
 
@@ -534,20 +563,30 @@ int tables_accel(struct tables *tables, char *err, size_t err_len)
 		return 0;
 	load_log_len = 0;
 	tables->accel = natvi_accel__open();
-	ret = tables->accel ? share_maps(tables) : -errno;
+	ret = tables->accel ? load_beside(tables, tables->accel->obj) : -errno;
 	if (!ret)
-		ret = natvi_accel__load(tables->accel);
-	if (!ret)
-		ret = pin_programs(tables, tables->accel->obj);
-	if (!ret) {
-		tables->prog[PROG_TC_ACCEL] = bpf_program__fd(tables->accel->progs.natvi_tc_accel);
 		return 0;
-	}
 	natvi_accel__destroy(tables->accel);
 	tables->accel = NULL;
-	log_debug("%s", load_log);
 	snprintf(err, err_len, "accelerate: this kernel cannot be asked for its connections (%s): it needs nf_conntrack (`modprobe "
 		 "nf_conntrack`) with BTF, 6.1 or later; without `accelerate` all else works", strerror(-ret));
+	return ret;
+}
+
+int tables_wires(struct tables *tables, char *err, size_t err_len)
+{
+	int ret;
+
+	if (tables->wire)
+		return 0;
+	load_log_len = 0;
+	tables->wire = natvi_wire__open();
+	ret = tables->wire ? load_beside(tables, tables->wire->obj) : -errno;
+	if (!ret)
+		return 0;
+	natvi_wire__destroy(tables->wire);
+	tables->wire = NULL;
+	snprintf(err, err_len, "wires: the kernel does not take the programs: %s; `--log debug` shows the verifier's words", strerror(-ret));
 	return ret;
 }
 
@@ -637,6 +676,8 @@ void tables_close(struct tables *tables)
 		munmap(tables->control, sizeof(*tables->control));
 	if (tables->accel)
 		natvi_accel__destroy(tables->accel);
+	if (tables->wire)
+		natvi_wire__destroy(tables->wire);
 	if (tables->skel)
 		natvi_bpf__destroy(tables->skel);
 	free(tables);

@@ -13,6 +13,7 @@
 
 #include "daemon/nvi.h"
 #include "daemon/state.h"
+#include "daemon/wire_host.h"
 #include "lib/log.h"
 #include "lib/sysctl.h"
 
@@ -93,16 +94,27 @@ static int make_pair(struct nl *nl, const struct nvi *nvi)
 	return nl_talk(nl, msg, NULL, NULL, NULL);
 }
 
-static int set_end(struct nl *nl, uint32_t ifindex, const char *alias, bool up)
+static int set_end(struct nl *nl, uint32_t ifindex, const char *alias, bool arp)
 {
 	char buf[NL_BUF_BYTES];
 	struct nlmsghdr *msg = nl_put(buf, RTM_SETLINK, 0);
 	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(msg, sizeof(*info));
 
 	info->ifi_index = (int)ifindex;
-	info->ifi_flags = (up ? IFF_UP : 0) | IFF_NOARP;
-	info->ifi_change = (up ? IFF_UP : 0) | IFF_NOARP;
+	info->ifi_flags = IFF_UP | (arp ? 0 : IFF_NOARP);
+	info->ifi_change = IFF_UP | IFF_NOARP;
 	mnl_attr_put_strz(msg, IFLA_IFALIAS, alias);
+	return nl_talk(nl, msg, NULL, NULL, NULL);
+}
+
+static int set_mtu(struct nl *nl, uint32_t ifindex, uint32_t mtu)
+{
+	char buf[NL_BUF_BYTES];
+	struct nlmsghdr *msg = nl_put(buf, RTM_SETLINK, 0);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(msg, sizeof(*info));
+
+	info->ifi_index = (int)ifindex;
+	mnl_attr_put_u32(msg, IFLA_MTU, mtu);
 	return nl_talk(nl, msg, NULL, NULL, NULL);
 }
 
@@ -130,16 +142,24 @@ static void set_switch(const char *family, const char *interface, const char *na
 		log_warn("%s cannot be set to %s: %s", path, value, strerror(errno));
 }
 
-static void set_switches(const char *interface)
+/* on: packets come in there that the kernel is to forward. */
+static void set_switches(const char *interface, bool on)
 {
 	char all[SYSCTL_VALUE_LEN];
 	bool strict = !sysctl_read("net/ipv4/conf/all/rp_filter", all) && !strcmp(all, "1");
 
 	set_switch("ipv6", interface, "disable_ipv6", "1");	/* before it is up: nothing is discovered there */
-	set_switch("ipv4", interface, "forwarding", "1");
-	set_switch("ipv4", interface, "accept_local", "1");
+	set_switch("ipv4", interface, "forwarding", on ? "1" : "0");
+	set_switch("ipv4", interface, "accept_local", on ? "1" : "0");
 	set_switch("ipv4", interface, "rp_filter", strict ? "2" : "0");	/* the larger of it and that of all counts */
 	set_switch("ipv4", interface, "send_redirects", "0");
+}
+
+/* On a wire only the address that is there is spoken for, and only in its own name. */
+static void set_wire_switches(const char *interface)
+{
+	set_switch("ipv4", interface, "arp_ignore", "1");
+	set_switch("ipv4", interface, "arp_announce", "2");
 }
 
 static int make(struct daemon *d)
@@ -175,8 +195,10 @@ static int furnish(struct daemon *d, const char **step)
 	struct nvi *nvi = &d->nvi;
 	int err;
 
-	set_switches(nvi->name);
-	set_switches(nvi->peer_name);
+	set_switches(nvi->name, true);
+	set_switches(nvi->peer_name, !nvi->wire);
+	if (nvi->wire)
+		set_wire_switches(nvi->name);
 	*step = "put the programs on it";
 	err = attach_nvi(&d->attach, d->tables, nvi, text, sizeof(text));
 	if (err && text[0])
@@ -185,9 +207,9 @@ static int furnish(struct daemon *d, const char **step)
 		return err;
 	*step = "bring it up";
 	alias_of(alias, d->instance, true);
-	err = set_end(&d->nl, nvi->peer, alias, true);
+	err = set_end(&d->nl, nvi->peer, alias, false);
 	alias_of(alias, d->instance, false);
-	return err ? err : set_end(&d->nl, nvi->ifindex, alias, true);
+	return err ? err : set_end(&d->nl, nvi->ifindex, alias, nvi->wire);
 }
 
 static void tell_datapath(const struct daemon *d)
@@ -239,9 +261,41 @@ int nvi_open(struct daemon *d)
 		return err;
 	}
 	tell_datapath(d);
-	if (!taken_over)
+	if (!taken_over && !d->nvi.wire)
 		log_info("%s: made; `ip route add PREFIX dev %s` sends traffic into NAT", d->nvi.name, d->nvi.name);
+	else if (!taken_over)
+		log_info("%s: made", d->nvi.name);
 	return 0;
+}
+
+int nvi_serve(struct daemon *d, bool wire)
+{
+	struct nvi *nvi = &d->nvi;
+	const char *step = "";
+	int err;
+
+	if (nvi->wire == wire)
+		return 0;
+	nvi->wire = wire;
+	if (!nvi->ifindex)
+		return 0;
+	if (wire)
+		nvi_routes_remove(&d->nl, nvi->number);
+	else
+		wire_host_remove(&d->nl, nvi);
+	nvi_routes_free(nvi);
+	memset(&nvi->host, 0, sizeof(nvi->host));
+	err = wire ? 0 : set_mtu(&d->nl, nvi->ifindex, NVI_MTU);
+	if (!err)
+		err = furnish(d, &step);
+	if (err)
+		log_err("%s cannot be made what %s need: cannot %s: %s", nvi->name, wire ? "wires" : "NAT rules", step, strerror(-err));
+	return err;
+}
+
+int nvi_set_mtu(struct daemon *d, uint32_t mtu)
+{
+	return set_mtu(&d->nl, d->nvi.ifindex, mtu);
 }
 
 static bool end_is_sound(const struct links *links, uint32_t ifindex, const char *name)
@@ -269,6 +323,7 @@ bool nvi_verify(struct daemon *d)
 		return was;
 	}
 	nvi_routes_restore(d);
+	wire_host_follow(d, true);
 	if (was)
 		log_warn("%s was changed or removed; it is there again, with its routes", nvi->name);
 	return true;
@@ -279,7 +334,7 @@ bool nvi_owns(const struct daemon *d, uint32_t ifindex)
 	return d->nvi.ifindex && (ifindex == d->nvi.ifindex || ifindex == d->nvi.peer);
 }
 
-bool nvi_port(const struct daemon *d, const struct links *links, struct port *port)
+bool nvi_port(const struct daemon *d, const struct links *links, uint16_t zone, struct port *port)
 {
 	const struct link *link = d->nvi.ifindex ? links_by_index(links, d->nvi.ifindex) : NULL;
 
@@ -287,7 +342,8 @@ bool nvi_port(const struct daemon *d, const struct links *links, struct port *po
 		return false;
 	memset(port, 0, sizeof(*port));
 	port->ifindex = link->ifindex;
-	port->flags = PORT_NVI | PORT_TRUSTED;
+	port->zone = zone;
+	port->flags = PORT_NVI | (d->nvi.wire ? 0 : PORT_TRUSTED);
 	port->masq_pool = POOL_MASQUERADE;
 	port->mtu = link->mtu;
 	memcpy(port->mac, link->mac, sizeof(port->mac));
@@ -298,6 +354,7 @@ bool nvi_port(const struct daemon *d, const struct links *links, struct port *po
 void nvi_undo(struct daemon *d)
 {
 	nvi_routes_remove(&d->nl, d->nvi.number);
+	wire_host_remove(&d->nl, &d->nvi);
 	delete_link(&d->nl, d->nvi.ifindex);
 	lose(d);
 }
@@ -320,11 +377,14 @@ int nvi_check(struct nl *nl, const char *instance, const struct links *links, nv
 int nvi_remove(struct nl *nl, const char *instance, const struct links *links)
 {
 	const struct link *near = find(links, instance, false), *far = find(links, instance, true);
-	unsigned int number;
+	struct nvi nvi = { 0 };
 	int err;
 
-	if (near && sscanf(near->name, "nvi%u", &number) == 1)
-		nvi_routes_remove(nl, number);
+	if (near && sscanf(near->name, "nvi%u", &nvi.number) == 1) {
+		nvi.ifindex = near->ifindex;
+		nvi_routes_remove(nl, nvi.number);
+		wire_host_remove(nl, &nvi);
+	}
 	err = near ? delete_link(nl, near->ifindex) : far ? delete_link(nl, far->ifindex) : 0;
 	if (near && !err)
 		log_info("%s: removed", near->name);

@@ -6,6 +6,8 @@
  * known again by their alias, which names the instance. They stay when the daemon ends, the next one takes them over, and
  * `down` removes them. Who deletes nvi0 gets it back, with the routes that led there.
  *
+ * With wires it is an interface like any other, with the box's address on a wire (wire_host.c).
+ *
  * What natvi itself translates for a destination that is routed to nvi0 has to leave by another route. Those are kept
  * in a routing table of nvi0's own (nvi_routes.c), which packets from the far end look at.
  */
@@ -17,6 +19,7 @@
 #include <stdint.h>
 
 #include "daemon/links.h"
+#include "daemon/wire_host.h"
 
 #define NVI_TABLE	188	/* of nvi0; nvi1 has the next one, and so on */
 #define NVI_PRIORITY	188	/* of the first of two routing rules for nvi0; nvi1's are the next two, and so on */
@@ -36,6 +39,9 @@ struct nvi {
 	unsigned int number;
 	char name[IFNAMSIZ], peer_name[IFNAMSIZ];
 	struct nvi_routes *routes;
+	bool wire;			/* it is the box's own interface on a wire (wire_host.c), not an entry to NAT */
+	struct wire_host host;		/* likewise */
+	bool other_default;		/* likewise: the box has another default route */
 };
 
 /* Make the pair or take it over, with the programs that are loaded. Returns 0 or a negative errno after saying why. */
@@ -44,11 +50,16 @@ int nvi_open(struct daemon *d);
 /* Is it still there, up, with its programs? Else it is made so. Returns true when it was not. */
 bool nvi_verify(struct daemon *d);
 
+/* Make it what a configuration with or without wires needs. Returns 0 or a negative errno after saying why. */
+int nvi_serve(struct daemon *d, bool wire);
+
+int nvi_set_mtu(struct daemon *d, uint32_t mtu);
+
 /* Is this one of the two devices? */
 bool nvi_owns(const struct daemon *d, uint32_t ifindex);
 
-/* Its entry among the ports, so that it is shown with them. False: there is none. */
-bool nvi_port(const struct daemon *d, const struct links *links, struct port *port);
+/* Its entry among the ports, so that it is shown with them; on a wire, zone is that one's number. False: there is none. */
+bool nvi_port(const struct daemon *d, const struct links *links, uint16_t zone, struct port *port);
 
 /* What nvi_open() made goes. */
 void nvi_undo(struct daemon *d);

@@ -380,7 +380,7 @@ void nvi_routes_follow(struct daemon *d)
 	size_t before;
 	int err;
 
-	if (!nvi->ifindex)
+	if (!nvi->ifindex || nvi->wire)
 		return;
 	if (!nvi->routes)
 		nvi->routes = calloc(1, sizeof(*nvi->routes));
@@ -405,7 +405,7 @@ bool nvi_routes_hear(const struct daemon *d, const struct nlmsghdr *msg)
 	struct told told;
 	size_t i;
 
-	if (!d->nvi.ifindex || !r)
+	if (!d->nvi.ifindex || d->nvi.wire || !r)
 		return false;
 	if (msg->nlmsg_type == RTM_DELRULE || msg->nlmsg_type == RTM_NEWRULE)
 		return r->n && msg->nlmsg_type == RTM_DELRULE;

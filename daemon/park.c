@@ -232,7 +232,7 @@ void park_verify(struct daemon *d)
 {
 	struct park *park = d->park;
 
-	if (park->tap.fd >= 0 && !park_tap_sound(&park->tap, &d->nl))
+	if (park && park->tap.fd >= 0 && !park_tap_sound(&park->tap, &d->nl))
 		tap_is_gone(park, "changed or removed");
 }
 

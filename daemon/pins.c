@@ -99,6 +99,21 @@ const char *pins_owner(const struct pins *pins, uint32_t id)
 	return NULL;
 }
 
+int pins_open(const struct pins *pins, uint32_t id)
+{
+	char path[INSTANCE_PATH_LEN];
+	size_t i;
+
+	for (i = 0; i < pins->n; i++) {
+		if (pins->list[i].id != id)
+			continue;
+		instance_pin_path(path, pins->list[i].instance, pins->list[i].name);
+		if (program_id(path) == id)
+			return bpf_obj_get(path);
+	}
+	return -ENOENT;
+}
+
 static int remove_pin(const char *name, void *arg)
 {
 	char path[INSTANCE_PATH_LEN];

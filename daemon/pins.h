@@ -36,6 +36,9 @@ void pins_free(struct pins *pins);
 /* The instance that a program belongs to; NULL: none that can be seen. */
 const char *pins_owner(const struct pins *pins, uint32_t id);
 
+/* A descriptor of a pinned program; the caller closes it. Negative errno: it is not pinned under the name that it had. */
+int pins_open(const struct pins *pins, uint32_t id);
+
 /* Remove all pins of an instance and its directory. Returns 0 or a negative errno. */
 int pins_remove(const char *instance);
 

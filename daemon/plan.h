@@ -11,12 +11,13 @@
 
 #include "abi/config.h"
 #include "abi/mapping.h"
+#include "abi/wire.h"
 #include "daemon/addrs.h"
 #include "daemon/links.h"
 #include "daemon/listeners.h"
 #include "lib/config.h"
 
-#define SLOW_MARK		0x40000000u	/* the bit of skb->mark that marks slow-road packets */
+#define SLOW_MARK		CFG_OWN_MARK	/* the bit of skb->mark that marks slow-road packets */
 #define PLAN_MAX_STATICS	131072	/* forwarded ports over all forwards */
 
 /* Where pools stand: mappings name them by index, so a name keeps its index. */
@@ -41,7 +42,9 @@ struct plan_input {
 	bool mark_slow;			/* natvi's nftables table stands */
 	const struct plan_addr *former;	/* addresses that a reload took away, and that sessions still have; they stay natvi's */
 	size_t n_former;
-	const uint16_t *rule_ids;	/* of the configuration's rules; NULL: by their place */
+	const uint16_t *rule_ids;	/* of the configuration's rules, or of its captures over all wires; NULL: by their place */
+	const char (*wires)[NATVI_NAME_LEN];	/* [NATVI_MAX_WIRES] names as they were numbered; NULL: not at all */
+	uint32_t nvi;			/* ifindex of nvi0; 0: there is none */
 };
 
 /*
@@ -90,6 +93,8 @@ struct plan {
 	size_t n_ports;
 	struct zone zones[NATVI_MAX_ZONES];
 	char zone_names[NATVI_MAX_ZONES][NATVI_NAME_LEN];	/* by number, those of zones that have gone too */
+	struct wire wires[NATVI_MAX_WIRES];	/* by number; those without a name are not there */
+	char wire_names[NATVI_MAX_WIRES][NATVI_NAME_LEN];	/* likewise, those of wires that have gone too */
 	struct plan_addr *addrs;
 	size_t n_addrs;
 	size_t n_addr_keys;		/* with each zone that sees them: entries of the table */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/plan_rules.h"
+#include "daemon/plan_wires.h"
 #include "daemon/plan_zones.h"
 #include "lib/addr.h"
 
@@ -434,7 +435,7 @@ static int add_ports(struct plan *plan, const struct plan_input *input)
 	return 0;
 }
 
-int plan_rules(struct plan *plan, const struct plan_input *input, char *err, size_t err_len)
+static int rules_and_ports(struct plan *plan, const struct plan_input *input, char *err, size_t err_len)
 {
 	int ret = add_rules(plan, input, err, err_len);
 
@@ -446,6 +447,14 @@ int plan_rules(struct plan *plan, const struct plan_input *input, char *err, siz
 		return ret;
 	}
 	plan_zone_ports(plan);
-	fill_settings(plan, input);
 	return 0;
+}
+
+int plan_rules(struct plan *plan, const struct plan_input *input, char *err, size_t err_len)
+{
+	int ret = input->config->n_wires ? plan_wires(plan, input, err, err_len) : rules_and_ports(plan, input, err, err_len);
+
+	if (!ret)
+		fill_settings(plan, input);
+	return ret;
 }

@@ -78,7 +78,8 @@ static json_t *status_json(struct daemon *d)
 		"heartbeat_age_s", (json_int_t)(maps_now_s() - c->heartbeat_s)));
 	json_object_update_new(reply, json_pack("{s:b, s:b, s:b, s:I}", "unconfirmed", reload_pending(d), "policy", d->policy,
 		"nftables", d->mark_slow, "managed_neighbours", (json_int_t)neigh_managed(watch_neighbours(d))));
-	json_object_set_new(reply, "park", park_json(d));
+	if (d->park)
+		json_object_set_new(reply, "park", park_json(d));
 	if (d->conflict[0])
 		json_object_set_new(reply, "conflict", json_string(d->conflict));
 	return reply;

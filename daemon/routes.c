@@ -187,6 +187,8 @@ static int take_route(const struct nlmsghdr *msg, void *arg)
 	struct present *present = arg;
 	struct seen seen;
 
+	if (!rtm->rtm_dst_len)
+		return 0;	/* the box's own on a wire (wire_host.h) */
 	if (msg->nlmsg_type != RTM_NEWROUTE || rtm->rtm_family != AF_INET || rtm->rtm_protocol != ROUTES_PROTO)
 		return 0;
 	seen = read_route(msg);

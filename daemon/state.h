@@ -18,20 +18,10 @@
 #include "daemon/links.h"
 #include "daemon/nvi.h"
 #include "daemon/plan.h"
+#include "daemon/served.h"
 #include "daemon/tables.h"
 #include "lib/config.h"
 #include "lib/netlink.h"
-
-/* An interface of the configuration, in its order. */
-struct served {
-	char name[IFNAMSIZ];
-	uint32_t ifindex;		/* 0: the interface is not there */
-	enum xdp_mode asked;
-	bool up;			/* programs are attached */
-	struct attached attached;
-	char trouble[256];		/* why they are not, although it is there; said once */
-	char zone[256];			/* what is wrong with its zone; said once */
-};
 
 struct accel;
 struct announce;
@@ -61,6 +51,7 @@ struct daemon {
 	struct slots slots;
 	struct pool_place places[NATVI_MAX_POOLS];
 	char zones[NATVI_MAX_ZONES][NATVI_NAME_LEN];	/* names by number */
+	char wires[NATVI_MAX_WIRES][NATVI_NAME_LEN];	/* likewise */
 	struct port *ports;		/* [NATVI_MAX_PORTS] as the map has them */
 	struct served *served;
 	size_t n_served;

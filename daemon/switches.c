@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/served.h"
 #include "daemon/switches.h"
 #include "lib/instance.h"
 
@@ -88,6 +89,57 @@ int switches_set(const char *instance, const struct port *ports, size_t n_ports)
 	want(&wants, "1", "lo", "forwarding");	/* what the box sends is routed again as if it came in there */
 	want(&wants, "1", NULL, "net/ipv4/ip_forward");
 	err = sysctl_commit(instance, wants.list, wants.n);
+	free(wants.list);
+	return err;
+}
+
+/* Neither sysctl nor of IPv4: under its whole name. */
+static void want_key(struct wants *wants, const char *value, const char *format, const char *interface)
+{
+	char key[SYSCTL_KEY_LEN];
+
+	snprintf(key, sizeof(key), format, interface);
+	want(wants, value, NULL, key);
+}
+
+static void want_wire_port(struct wants *wants, const struct served *port)
+{
+	want_key(wants, "1", "net/ipv6/conf/%s/disable_ipv6", port->name);
+	want_key(wants, "0", "link/%s/lro", port->name);
+	if (port->attached.xdp != XDP_MODE_OFF)
+		want_key(wants, "0", "link/%s/rxvlan", port->name);
+	want_key(wants, "1", "link/%s/promisc", port->name);
+}
+
+static void want_target(struct wants *wants, const char *target)
+{
+	want(wants, "1", target, "forwarding");
+	want(wants, "0", target, "send_redirects");
+	if (rp_filter_strict(target) || value_of(target, "rp_filter") == 2)
+		want(wants, "2", target, "rp_filter");
+}
+
+int switches_set_wires(const char *instance, const struct served *list, size_t n, bool host)
+{
+	struct wants wants = { 0 };
+	char forward[SYSCTL_VALUE_LEN];
+	size_t i;
+	int err;
+
+	if (host && !sysctl_read("net/ipv4/ip_forward", forward) && !strcmp(forward, "0"))
+		dir_each("/proc/sys/" CONF, remember_forwarding, &wants);
+	for (i = 0; i < n; i++) {
+		if (list[i].role == ATTACH_WIRE)
+			want_wire_port(&wants, &list[i]);
+		else if (host)
+			want_target(&wants, list[i].name);
+	}
+	if (host) {
+		want(&wants, "0", "all", "send_redirects");
+		want(&wants, "1", NULL, "net/ipv4/ip_forward");
+	}
+	err = sysctl_commit(instance, wants.list, wants.n);
+	sysctl_restore_others(instance, wants.list, wants.n);
 	free(wants.list);
 	return err;
 }

@@ -20,6 +20,7 @@
 
 struct natvi_accel;
 struct natvi_bpf;
+struct natvi_wire;
 
 enum table_map {
 	TABLE_CONTROL, TABLE_USAGE, TABLE_SETTINGS, TABLE_RULES, TABLE_POOLS, TABLE_POOL_ADDRS, TABLE_PORTS,
@@ -37,6 +38,7 @@ struct tables {
 	char instance[NATVI_NAME_LEN];
 	struct natvi_bpf *skel;
 	struct natvi_accel *accel;	/* NULL: not loaded */
+	struct natvi_wire *wire;	/* likewise */
 	int map[TABLE_MAPS];		/* descriptors */
 	int prog[TABLE_PROGS];		/* -1: the object has no such program */
 	struct control *control;	/* in memory, shared; write with tables_set() */
@@ -63,6 +65,9 @@ int tables_open(struct tables **out, const char *instance, const struct config *
 
 /* Load what learns connections of the kernel's, and pin it; once. 0, or a negative errno and why in err. */
 int tables_accel(struct tables *tables, char *err, size_t err_len);
+
+/* The same for the programs of wires. */
+int tables_wires(struct tables *tables, char *err, size_t err_len);
 
 /* Set and clear bits of control.flags (CONTROL_*). */
 void tables_flags(struct tables *tables, uint32_t clear, uint32_t set);

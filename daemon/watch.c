@@ -36,7 +36,7 @@ struct watch {
 	struct mnl_socket *route, *xfrm, *nft;	/* xfrm, nft NULL: this kernel has none */
 	ev_io route_io, xfrm_io, nft_io;
 	ev_timer gather, scan;
-	bool links, filters, rules, policies, generation, tables, outside, nvi, nvi_routes, all;
+	bool links, filters, rules, policies, generation, tables, outside, nvi, nvi_routes, host, all;
 	bool mark_rules, ipsec;
 };
 
@@ -194,8 +194,10 @@ static void on_gather(struct ev_loop *loop, ev_timer *timer, int events)
 		links |= nvi_verify(w->d);
 	if (w->nvi_routes || w->links || w->all)	/* with a link its routes go without a word */
 		nvi_routes_follow(w->d);
+	if (w->host || w->all)
+		wire_host_follow(w->d, true);
 	w->links = w->filters = w->rules = w->policies = w->generation = w->tables = w->outside = false;
-	w->nvi = w->nvi_routes = w->all = false;
+	w->nvi = w->nvi_routes = w->host = w->all = false;
 	if (links)
 		apply(w);
 	if (outside)
@@ -219,6 +221,7 @@ static void hear(struct watch *w, const struct nlmsghdr *msg)
 	const struct ifinfomsg *info;
 	const struct tcmsg *tc;
 
+	w->host |= wire_host_hear(w->d, msg);
 	switch (msg->nlmsg_type) {
 	case RTM_NEWLINK:
 		announce_event(w->d, msg);
@@ -301,7 +304,7 @@ static void drain_socket(struct watch *w, struct mnl_socket *sock, hear_fn fn)
 		for (msg = (void *)buf; mnl_nlmsg_ok(msg, len); msg = mnl_nlmsg_next(msg, &len))
 			fn(w, msg);
 	}
-	if ((w->links || w->filters || w->rules || w->policies || w->generation || w->tables || w->nvi || w->all) && !ev_is_active(&w->gather)) {
+	if ((w->links || w->filters || w->rules || w->policies || w->generation || w->tables || w->nvi || w->host || w->all) && !ev_is_active(&w->gather)) {
 		ev_timer_set(&w->gather, GATHER_S, 0);
 		ev_timer_start(w->d->loop, &w->gather);
 	}

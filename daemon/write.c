@@ -169,6 +169,41 @@ int write_zones(const struct tables *tables, const struct plan *was, const struc
 	return changed;
 }
 
+/* Wires */
+
+static bool is_another(const struct plan *was, const struct plan *plan, uint32_t number)
+{
+	return was && strcmp(was->wire_names[number], plan->wires[number].name);
+}
+
+static int put_wires(const struct tables *tables, const struct plan *was, const struct plan *plan, bool gone)
+{
+	static const struct wire_state nothing;
+	uint32_t i;
+	int err = 0, changed = 0;
+
+	for (i = 0; i < NATVI_MAX_WIRES && !err; i++) {
+		if (gone != !plan->wires[i].name[0] || (was && !memcmp(&was->wires[i], &plan->wires[i], sizeof(plan->wires[i]))))
+			continue;
+		if (!gone && is_another(was, plan, i))
+			err = tables_put(tables, TABLE_WIRE_STATES, i, &nothing);
+		if (!err)
+			err = tables_put(tables, TABLE_WIRES, i, &plan->wires[i]);
+		changed = 1;
+	}
+	return err ? err : changed;
+}
+
+int write_wires(const struct tables *tables, const struct plan *was, const struct plan *plan)
+{
+	return put_wires(tables, was, plan, false);
+}
+
+int remove_wires(const struct tables *tables, const struct plan *was, const struct plan *plan)
+{
+	return put_wires(tables, was, plan, true);
+}
+
 /* Ports */
 
 /* Its own slot if it has one, else the first empty one where the datapath looks; -1: all are taken. */

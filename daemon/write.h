@@ -26,6 +26,13 @@ int remove_addrs(const struct tables *tables, const struct plan *was, const stru
 int write_zones(const struct tables *tables, const struct plan *was, const struct plan *plan);
 
 /*
+ * Wires in place that are new or different; then, when no port is theirs any more, remove those that have gone. A number that
+ * is another wire's now begins with nothing learned. Return 1 if some changed, 0, or a negative errno.
+ */
+int write_wires(const struct tables *tables, const struct plan *was, const struct plan *plan);
+int remove_wires(const struct tables *tables, const struct plan *was, const struct plan *plan);
+
+/*
  * Ports into their slots; entries of interfaces that are not in the plan are emptied. shadow: the map's
  * content, [NATVI_MAX_PORTS]. Returns how many entries changed, or a negative errno.
  */

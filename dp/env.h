@@ -80,6 +80,7 @@
  *   void env_route(p, __u32 in, const struct tuple *, struct route *, bool mark)
  *							FIB look-up, input interface in, the packet's
  *							TOS, and its mark where that is asked for
+ *   bool env_is_there(p, __u32 ifindex)			is there such a device?
  *   bool env_socket(p, const struct tuple *)		a socket of the box would take this tuple
  *   Only for dp/accel.h:
  *   bool env_ct(p, const struct tuple *, struct ct *)	the connection of conntrack's that has this tuple, one way or the other

@@ -31,6 +31,32 @@ DP enum stage refuse_size(struct pkt *p, __u32 mtu)
 			: refuse(p, VERDICT_TOO_BIG, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
 }
 
+/*
+ * Larger than the target takes, and it may be cut: the kernel's work. p goes in by nvi0, and its mark leads it out of the target
+ * (the daemon's routing rule); the hop that this costs is given back before.
+ */
+DP enum stage captured_whole(struct pkt *p, const struct wire *w, const struct port *to)
+{
+	struct iphdr *ip = p->data + p->m->l3;
+
+	if (!p->control->nvi_ifindex || !to->target_mark || (void *)(ip + 1) > p->data_end)
+		return refuse_size(p, to->mtu);
+	if (ip->ttl < 255) {
+		ip->ttl++;
+		ip->check = csum_apply(ip->check, (__u16)~CSUM_TTL_DELTA);
+	}
+	if (env_store(p, 0, w->host_mac, ETH_ALEN) || !env_untag(p, p->m->link.tags & TAGS_COUNT))
+		return drop(p, VERDICT_TRUNCATED);
+	env_mark_slow(p, to->target_mark);
+	return sent(p, VERDICT_SLOW_TOO_BIG, env_enter(p, p->control->nvi_ifindex));
+}
+
+/* While nobody watches it, the device may be gone without a word. */
+DP bool target_is_there(struct pkt *p)
+{
+	return p->m->target && (likely(daemon_lives(p)) || env_is_there(p, p->m->target));
+}
+
 /* p is taken out of the wire, to p->m->target. */
 DP enum stage captured(struct pkt *p)
 {
@@ -40,15 +66,17 @@ DP enum stage captured(struct pkt *p)
 
 	if (!w)
 		return drop(p, VERDICT_INTERNAL);
-	if (!p->m->target || !to)
+	if (!to || !target_is_there(p))
 		return w->flags & WIRE_OPEN ? cross_wire(p, w) : drop(p, VERDICT_WIRE_NO_TARGET);
 	station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, true);
 	if (has_wire_flow(p))
 		wire_flow_follow(p, w, p->m->target, p->m->target_rule);
 	if (to->flags & PORT_NVI)
-		return to_host(p, w);
+		return env_store(p, 0, w->host_mac, ETH_ALEN) ? drop(p, VERDICT_TRUNCATED) : to_host(p, w);
 	if (p->m->seg_len > to->mtu && ((p->m->flags & PKT_DF) || is_v6(p)))
 		return refuse_size(p, to->mtu);
+	if (p->m->seg_len > to->mtu)
+		return captured_whole(p, w, to);
 	wire_mss(p, w, to->mtu);
 	if (!mss_clamp(p) || (p->m->wire_len > end && !env_trim(p, end)) || !env_untag(p, p->m->link.tags & TAGS_COUNT))
 		return drop(p, VERDICT_TRUNCATED);

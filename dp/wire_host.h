@@ -134,7 +134,7 @@ DP enum stage host_arp(struct pkt *p, const struct wire *w)
 	struct arp_frame *arp = arp_frame(p);
 	union addr asked;
 
-	if (arp && st && st->gateway_seen_s && arp->op == __builtin_bswap16(1)) {
+	if (arp && st && st->gateway_seen_s && !(w->flags & WIRE_GATEWAY) && arp->op == __builtin_bswap16(1)) {
 		addr_from_v4(&asked, arp_word(arp->tpa));
 		if (is_beyond(w, &asked))
 			return host_arp_answer(p, arp, w, st);
@@ -173,6 +173,20 @@ DP bool host_by_mark(struct pkt *p, const struct wire *w)
 	return true;
 }
 
+/* Who has sent from p's destination, in the box's VLAN and not long ago; a host beyond a router that is silent is the gateway's. */
+DP const struct station *host_station(const struct pkt *p, const struct wire *w)
+{
+	const struct station *s = station_find(&p->m->key.dst, p->m->key.zone);
+	const struct wire_neighbour *n;
+
+	if (!s || (s->tags & TAGS_COUNT ? s->tci[0] & 0xfff : 0) != w->host_vlan)
+		return NULL;
+	if (!is_beyond(w, &p->m->key.dst))
+		return s;
+	n = neighbour_find(neighbour_id(s->mac, w->host_vlan), p->m->key.zone);
+	return n && (__s32)(p->m->now_s - n->last_seen_s) <= NATVI_WIRE_GATEWAY_S ? s : NULL;
+}
+
 /* The box sends p, which is at nvi0's egress. */
 DP enum stage host_stages(struct pkt *p, const struct wire *w)
 {
@@ -191,11 +205,11 @@ DP enum stage host_stages(struct pkt *p, const struct wire *w)
 		return host_by_mac(p, w);
 	if (host_by_mark(p, w))
 		return host_out(p, w);
-	s = station_find(&p->m->key.dst, p->m->key.zone);
-	if (s && (s->tags & TAGS_COUNT ? s->tci[0] & 0xfff : 0) == w->host_vlan) {
+	s = host_station(p, w);
+	if (s) {
 		__builtin_memcpy(l->dmac, s->mac, ETH_ALEN);
 		l->side = s->side;
-	} else if (is_beyond(w, &p->m->key.dst) && st->gateway_seen_s) {
+	} else if (is_beyond(w, &p->m->key.dst) && st->gateway_seen_s && !(w->flags & WIRE_GATEWAY)) {
 		__builtin_memcpy(l->dmac, st->gateway, ETH_ALEN);
 		l->side = st->gateway_side;
 	} else {

@@ -281,6 +281,11 @@ DP __be16 env_tag_proto(const struct pkt *p)
 	return f->vlan_proto;
 }
 
+DP bool env_is_there(struct pkt *p, __u32 ifindex)
+{
+	return true;
+}
+
 DP bool env_trim(struct pkt *p, __u32 len)
 {
 	struct native_frame *f = p->ctx;

@@ -289,6 +289,10 @@ int cmd_replay(int argc, char **argv)
 		cfg_errors_free(&errors);
 		return 1;
 	}
+	if (r.config->n_wires) {
+		fprintf(stderr, "natvi: %s: has wires, and replay is for NAT; give it a file with `interfaces`\n", config);
+		goto out;
+	}
 	if (make_net(&r))
 		goto out;
 	for (size_t i = 0; i < n_addresses; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * config.c - see config.h: where a configuration comes from, and its end. The steps in between are
- * in config_yaml.c (text to tree), config_parse.c and its like for zones, rules, actions, forwards and acceleration
+ * in config_yaml.c (text to tree), config_parse.c and its like for zones, rules, actions, forwards, acceleration and wires
  * (tree to struct), and config_check.c and config_space.c (the struct as a whole).
  */
 #include <errno.h>
@@ -47,6 +47,20 @@ static void rules_free(struct cfg_rule *rules, size_t n)
 	free(rules);
 }
 
+static void wire_free(struct cfg_wire *wire)
+{
+	for (size_t i = 0; i < wire->n_captures; i++) {
+		struct cfg_capture *capture = &wire->captures[i];
+
+		free(capture->sources);
+		free(capture->destinations);
+		free(capture->protos);
+		free(capture->source_ports);
+		free(capture->destination_ports);
+	}
+	free(wire->captures);
+}
+
 void config_free(struct config *config)
 {
 	if (!config)
@@ -57,6 +71,9 @@ void config_free(struct config *config)
 	}
 	rules_free(config->rules, config->n_rules);
 	rules_free(config->excludes, config->n_excludes);
+	for (size_t i = 0; i < config->n_wires; i++)
+		wire_free(&config->wires[i]);
+	free(config->wires);
 	free(config->zones);
 	free(config->interfaces);
 	free(config->pools);
@@ -285,6 +302,16 @@ size_t config_rule_entries(const struct cfg_rule *rule)
 	n = multiply(n, rule->to.n_zones);
 	n = multiply(n, rule->n_protos);
 	return multiply(n, rule->netmap ? 2 : 1);
+}
+
+size_t config_capture_entries(const struct cfg_capture *capture)
+{
+	size_t n = multiply(1, capture->n_sources);
+
+	n = multiply(n, capture->n_destinations);
+	n = multiply(n, capture->n_protos);
+	n = multiply(n, capture->n_source_ports);
+	return multiply(n, capture->n_destination_ports);
 }
 
 static size_t pool_addresses(const struct cfg_pool *pool)

@@ -17,6 +17,8 @@
 
 #include "abi/config.h"
 
+#define CFG_OWN_MARK	0x40000000u	/* the bit of packets' marks that is natvi's own */
+
 enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC, XDP_MODE_OFF };
 
 struct cfg_interface {
@@ -156,7 +158,7 @@ struct cfg_prefix {
 
 /* What is taken out of a wire. Lists: any of them; empty: every. */
 struct cfg_capture {
-	char name[NATVI_NAME_LEN];	/* "" becomes capture-N */
+	char name[NATVI_NAME_LEN];	/* "" becomes capture-N; unique over all wires, and N counts through all */
 	char port[IFNAMSIZ];		/* the wire's port that it comes in by; "": both */
 	uint16_t vlan;			/* outer tag; 0: any; or VLAN_UNTAGGED */
 	uint8_t family;			/* 4, 6; 0: both */
@@ -171,7 +173,7 @@ struct cfg_capture {
 	struct cfg_ports *destination_ports;
 	size_t n_destination_ports;
 	uint64_t dscp;			/* bit n: DSCP n; 0: every */
-	char target[IFNAMSIZ];		/* device that it goes to */
+	char target[IFNAMSIZ];		/* device that it goes to; nvi0: the instance's own, whatever its number */
 	int line;
 };
 
@@ -277,6 +279,9 @@ void cfg_errors_print(const struct config *config, const char *name, const struc
 /* Number of entries that rule becomes in the datapath: lists multiplied out, a netmap's way back included. */
 size_t config_rule_entries(const struct cfg_rule *rule);
 
+/* The same for a capture. */
+size_t config_capture_entries(const struct cfg_capture *capture);
+
 /* Does the rule say what the kernel is to do? */
 bool config_instructs(const struct cfg_rule *rule);
 
@@ -287,7 +292,7 @@ const char *config_helper_type(enum cfg_helper helper, uint8_t proto);
 /* Can what this rule speaks of leave by that interface? By name or zone; where the rule says nothing it can by each. */
 bool config_leaves_by(const struct cfg_rule *rule, const struct cfg_interface *interface);
 
-/* Is there anything to translate? Without rules, pools and forwards natvi only accelerates. */
+/* Is there anything to translate? Without rules, pools and forwards natvi only accelerates, or has wires. */
 bool config_translates(const struct config *config);
 
 /* Number of addresses over all pools. */

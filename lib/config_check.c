@@ -8,32 +8,29 @@
 
 #include "lib/config_impl.h"
 
-/* A name, and the line and index of what bears it. */
-struct named {
-	const char *name;
-	int line;
-	size_t index;
-};
-
 static int named_compare(const void *a, const void *b)
 {
-	const struct named *x = a, *y = b;
+	const struct cfg_named *x = a, *y = b;
 	int order = strcmp(x->name, y->name);
 
 	return order ? order : x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* Sort, and report the second and later of equal names; "" is something that could not be read. */
-static void names_check(struct cfg_parse *p, struct named *list, size_t n, const char *what)
+void cfg_names_sort(struct cfg_named *list, size_t n)
 {
 	qsort(list, n, sizeof(*list), named_compare);
+}
+
+void cfg_names_check(struct cfg_parse *p, struct cfg_named *list, size_t n, const char *what)
+{
+	cfg_names_sort(list, n);
 	for (size_t i = 1; i < n; i++)
 		if (*list[i].name && !strcmp(list[i].name, list[i - 1].name))
 			cfg_fail(p, list[i].line, "%s `%s` stands twice; the other is in line %d", what, list[i].name,
 				 list[i - 1].line);
 }
 
-static bool name_known(const struct named *list, size_t n, const char *name)
+const struct cfg_named *cfg_names_find(const struct cfg_named *list, size_t n, const char *name)
 {
 	size_t lo = 0, hi = n;
 
@@ -42,31 +39,22 @@ static bool name_known(const struct named *list, size_t n, const char *name)
 		int order = strcmp(list[middle].name, name);
 
 		if (!order)
-			return true;
+			return &list[middle];
 		if (order < 0)
 			lo = middle + 1;
 		else
 			hi = middle;
 	}
-	return false;
+	return NULL;
 }
 
-/* A new list of the names of all elements of an array of structs that have .name and .line. */
-#define NAMES_OF(p, array, n) ({ \
-	struct named *named_ = calloc((n) ? (n) : 1, sizeof(*named_)); \
-	if (!named_) \
-		(p)->no_memory = true; \
-	for (size_t i_ = 0; named_ && i_ < (n); i_++) \
-		named_[i_] = (struct named){ (array)[i_].name, (array)[i_].line, i_ }; \
-	named_; })
-
 static void ref_check(struct cfg_parse *p, const struct cfg_ref *ref, const char *what, const char *list_name,
-		      const struct named *list, size_t n)
+		      const struct cfg_named *list, size_t n)
 {
 	char hint[CFG_HINT_LEN];
 	const char *words[34] = { NULL };
 
-	if (name_known(list, n, ref->name))
+	if (cfg_names_find(list, n, ref->name))
 		return;
 	for (size_t i = 0; i < n && i < 32; i++)
 		words[i] = list[i].name;
@@ -82,16 +70,16 @@ static void ref_check(struct cfg_parse *p, const struct cfg_ref *ref, const char
 static void check_names(struct cfg_parse *p)
 {
 	const struct config *c = p->config;
-	struct named *interfaces = NAMES_OF(p, c->interfaces, c->n_interfaces);
-	struct named *pools = NAMES_OF(p, c->pools, c->n_pools);
-	struct named *rules = NAMES_OF(p, c->rules, c->n_rules);
-	struct named *zones = NAMES_OF(p, c->zones, c->n_zones);
+	struct cfg_named *interfaces = CFG_NAMES_OF(p, c->interfaces, c->n_interfaces);
+	struct cfg_named *pools = CFG_NAMES_OF(p, c->pools, c->n_pools);
+	struct cfg_named *rules = CFG_NAMES_OF(p, c->rules, c->n_rules);
+	struct cfg_named *zones = CFG_NAMES_OF(p, c->zones, c->n_zones);
 
 	if (interfaces && pools && rules && zones) {
-		names_check(p, interfaces, c->n_interfaces, "interface");
-		names_check(p, pools, c->n_pools, "pool");
-		names_check(p, rules, c->n_rules, "rule");
-		names_check(p, zones, c->n_zones, "zone");
+		cfg_names_check(p, interfaces, c->n_interfaces, "interface");
+		cfg_names_check(p, pools, c->n_pools, "pool");
+		cfg_names_check(p, rules, c->n_rules, "rule");
+		cfg_names_check(p, zones, c->n_zones, "zone");
 		for (size_t i = 0; i < p->n_refs && !p->names_broken; i++) {
 			if (p->refs[i].kind == REF_INTERFACE)
 				ref_check(p, &p->refs[i], "interface", "interfaces", interfaces, c->n_interfaces);
@@ -152,16 +140,16 @@ static void check_pools(struct cfg_parse *p)
 
 /* Rules */
 
-/* Add the entries of a rule or exclusion; the first one that is too much is told. what: "rule office". */
-static void count_entries(struct cfg_parse *p, const struct cfg_rule *rule, const char *what, size_t *total)
+void cfg_count_entries(struct cfg_parse *p, int line, size_t entries, const char *what, const char *noun, size_t *total)
 {
-	size_t entries = config_rule_entries(rule), before = *total;
+	size_t before = *total;
 
 	/* Saturates: config_rule_entries() does too. */
 	*total = entries > SIZE_MAX - before ? SIZE_MAX : before + entries;
 	if (before <= NATVI_MAX_RULES && *total > NATVI_MAX_RULES)
-		cfg_fail(p, rule->line, "%s becomes %zu entries when its lists are multiplied out, which makes more than the %d "
-			 "that all rules may have; use wider prefixes or fewer lists in one rule", what, entries, NATVI_MAX_RULES);
+		cfg_fail(p, line, "%s becomes %zu entries when its lists are multiplied out, which makes more than the %d "
+			 "that all %ss may have; use wider prefixes or fewer lists in one %s", what, entries, NATVI_MAX_RULES,
+			 noun, noun);
 }
 
 static void check_entries(struct cfg_parse *p)
@@ -172,11 +160,11 @@ static void check_entries(struct cfg_parse *p)
 
 	for (size_t i = 0; i < c->n_rules; i++) {
 		snprintf(what, sizeof(what), "rule %s", c->rules[i].name);
-		count_entries(p, &c->rules[i], what, &total);
+		cfg_count_entries(p, c->rules[i].line, config_rule_entries(&c->rules[i]), what, "rule", &total);
 	}
 	for (size_t i = 0; i < c->n_excludes; i++) {
 		snprintf(what, sizeof(what), "exclusion %zu", i + 1);
-		count_entries(p, &c->excludes[i], what, &total);
+		cfg_count_entries(p, c->excludes[i].line, config_rule_entries(&c->excludes[i]), what, "rule", &total);
 	}
 }
 
@@ -199,9 +187,9 @@ void cfg_check(struct cfg_parse *p)
 {
 	struct config *c = p->config;
 
-	if (!c->n_interfaces && !p->errors->n)
+	if (!c->n_interfaces && !c->n_wires && !p->errors->n)
 		cfg_fail(p, 0, "`interfaces` is empty; name the interfaces that natvi shall serve, like "
-			 "`interfaces: [{name: lan0}, {name: wan0}]`");
+			 "`interfaces: [{name: lan0}, {name: wan0}]`, or `wires: [{name: w0, ports: [eth1, eth2]}]`");
 	if (c->n_interfaces > NATVI_MAX_PORTS)
 		cfg_fail(p, c->interfaces[NATVI_MAX_PORTS].line, "%zu interfaces; at most %d fit", c->n_interfaces,
 			 NATVI_MAX_PORTS);
@@ -215,4 +203,5 @@ void cfg_check(struct cfg_parse *p)
 	cfg_check_zones(p);
 	cfg_check_space(p);
 	cfg_check_kernels(p);
+	cfg_check_wires(p);
 }

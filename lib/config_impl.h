@@ -56,13 +56,18 @@ struct node {
 };
 
 /* A name, or addresses of real hosts, that only the whole configuration can judge. */
-enum cfg_ref_kind { REF_INTERFACE, REF_POOL, REF_ZONE, REF_SOURCE, REF_DNAT, REF_FORWARD };
+enum cfg_ref_kind {
+	REF_INTERFACE, REF_POOL, REF_ZONE, REF_SOURCE, REF_DNAT, REF_FORWARD,
+	REF_WIRE_PORT,		/* a port of a wire */
+	REF_CAPTURE_PORT,	/* the port that a capture names */
+	REF_TARGET		/* where a capture leads */
+};
 #define CFG_NONE	SIZE_MAX
 
 struct cfg_ref {
 	enum cfg_ref_kind kind;
 	int line;
-	size_t index;		/* of the rule (REF_SOURCE, REF_DNAT) or forward */
+	size_t index;		/* of the rule (REF_SOURCE, REF_DNAT), forward or wire */
 	char name[NATVI_NAME_LEN];
 	struct cfg_range4 range;
 	uint64_t zones;		/* that the hosts are in; 0: they are not judged, or have been */
@@ -84,6 +89,9 @@ struct cfg_parse {
 	bool names_broken;	/* the own name of an interface, pool or zone could not be read: do not judge references */
 	size_t errors_dropped;
 	int masquerade_line;
+	int host_line;		/* of the first `host` of a wire; 0: there is none */
+	size_t host_wire;	/* and the index of that wire */
+	size_t n_captures;	/* over all wires */
 	uint16_t tcp_transitory_s;	/* stands for tcp-opening and tcp-closing where they are not given; 0: not given */
 	struct cfg_ref *refs;
 	size_t n_refs;
@@ -101,6 +109,22 @@ struct cfg_parse {
 	grown_ ? (__typeof__(array))memset(&(array)[(n)++], 0, sizeof(*(array))) : NULL; })
 
 void *cfg_grow(struct cfg_parse *p, void *array, size_t n, size_t size);
+
+/* A name, and the line and index of what bears it. */
+struct cfg_named {
+	const char *name;
+	int line;
+	size_t index;
+};
+
+/* A new list of the names of all elements of an array of structs that have .name and .line. */
+#define CFG_NAMES_OF(p, array, n) ({ \
+	struct cfg_named *named_ = calloc((n) ? (n) : 1, sizeof(*named_)); \
+	if (!named_) \
+		(p)->no_memory = true; \
+	for (size_t i_ = 0; named_ && i_ < (n); i_++) \
+		named_[i_] = (struct cfg_named){ (array)[i_].name, (array)[i_].line, i_ }; \
+	named_; })
 
 /* config_error.c */
 void cfg_fail(struct cfg_parse *p, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -154,6 +178,7 @@ bool cfg_ifname(struct cfg_parse *p, const struct node *node, char to[IFNAMSIZ])
 bool cfg_ifname_ok(const char *text);
 bool cfg_ports_text(struct cfg_parse *p, int line, const char *text, struct cfg_ports *to);
 bool cfg_ports(struct cfg_parse *p, const struct node *node, struct cfg_ports *to);
+void cfg_add_ports(struct cfg_parse *p, const struct node *node, struct cfg_ports **list, size_t *n);
 bool cfg_prefix(struct cfg_parse *p, const struct node *node, struct cfg_prefix4 *to);
 /* Addresses that hosts can have. */
 bool cfg_range(struct cfg_parse *p, const struct node *node, struct cfg_range4 *to);
@@ -163,10 +188,14 @@ bool cfg_any_range(struct cfg_parse *p, const struct node *node, struct cfg_rang
 bool cfg_unicast(uint32_t addr);
 bool cfg_unicast_range(struct cfg_range4 range);
 struct cfg_range4 cfg_prefix_range(struct cfg_prefix4 prefix);
+/* The largest one that begins at lo and ends at hi at most. */
+struct cfg_prefix4 cfg_largest_prefix(uint32_t lo, uint32_t hi);
 /* 0-63, or a name like ef. */
 bool cfg_dscp(struct cfg_parse *p, const struct node *node, unsigned int *to);
 /* N or N/MASK, decimal or hexadecimal. */
 bool cfg_mark(struct cfg_parse *p, const struct node *node, uint32_t *mark, uint32_t *mask);
+/* A mark that is looked for as a whole: N, not 0, without natvi's own bit. */
+void cfg_mark_value(struct cfg_parse *p, const struct node *node, uint32_t *mark);
 
 /* config_parse.c */
 extern const char *const cfg_mapping_words[], *const cfg_filtering_words[], *const cfg_xdp_words[];
@@ -176,6 +205,8 @@ extern const char *const cfg_unsolicited_words[], *const cfg_nat_words[], *const
 void cfg_defaults(struct config *config);
 void cfg_parse_root(struct cfg_parse *p);
 void cfg_read_filtering(struct cfg_parse *p, const struct node *value, enum filtering *to);
+void cfg_read_xdp(struct cfg_parse *p, const struct node *value, enum xdp_mode *to);
+void cfg_read_mss(struct cfg_parse *p, const struct node *value, uint16_t *to);
 
 /* Note a name with its line for the end; NULL without memory. */
 struct cfg_ref *cfg_ref_add(struct cfg_parse *p, enum cfg_ref_kind kind, int line, const char *name);
@@ -194,6 +225,8 @@ cfg_reader cfg_read_rules;
 /* Keys that rules and exclusions have in common; to: a struct cfg_rule. */
 cfg_reader cfg_read_from_any, cfg_read_to, cfg_read_protos, cfg_read_dscps, cfg_read_mark;
 bool cfg_proto(struct cfg_parse *p, const struct node *value, uint8_t *proto);
+void cfg_add_proto(struct cfg_parse *p, const struct node *value, uint8_t **list, size_t *n);
+void cfg_add_dscp(struct cfg_parse *p, const struct node *value, uint64_t *set);
 
 /* config_action.c */
 extern const char *const cfg_action_words[];	/* by enum rule_action; translate stands for the block of keys */
@@ -211,6 +244,14 @@ void cfg_check_kernels(struct cfg_parse *p);
 
 /* config_accel.c */
 cfg_reader cfg_read_accelerate;
+
+/* config_wire.c */
+extern const char *const cfg_fail_words[], *const cfg_moves_words[];	/* the default first */
+#define CFG_NVI	"nvi0"		/* as a target: the instance's own virtual interface, whatever its number */
+cfg_reader cfg_read_wires;
+/* Nothing of NAT's stands beside wires. root: a map */
+void cfg_check_alone(struct cfg_parse *p, const struct node *root);
+void cfg_check_wires(struct cfg_parse *p);
 
 /* config_forward.c */
 #define CFG_HOST_LEN	64
@@ -230,5 +271,13 @@ void cfg_check_space(struct cfg_parse *p);
 
 /* config_check.c */
 void cfg_check(struct cfg_parse *p);
+/* By name, then by index. */
+void cfg_names_sort(struct cfg_named *list, size_t n);
+/* Sort, and report the second and later of equal names; "" is something that could not be read. */
+void cfg_names_check(struct cfg_parse *p, struct cfg_named *list, size_t n, const char *what);
+/* In a sorted list; NULL: there is none. */
+const struct cfg_named *cfg_names_find(const struct cfg_named *list, size_t n, const char *name);
+/* Add the entries of a rule and the like; the first one that is too much is told. what: "rule office", noun: "rule". */
+void cfg_count_entries(struct cfg_parse *p, int line, size_t entries, const char *what, const char *noun, size_t *total);
 
 #endif

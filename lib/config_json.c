@@ -251,10 +251,76 @@ static json_t *accelerate_json(const struct config *c)
 	return json_pack("{so}", "exclude", list);
 }
 
+static void add_prefixes(json_t *object, const char *key, const struct cfg_prefix *prefixes, size_t n)
+{
+	char text[ADDR_TEXT_LEN];
+	json_t *list = n ? json_array() : NULL;
+
+	for (size_t i = 0; i < n; i++)
+		append_text(list, addr_print_prefix(&prefixes[i].addr, prefixes[i].len, text));
+	if (list)
+		json_object_set_new(object, key, list);
+}
+
+static json_t *vlan_json(uint16_t vlan)
+{
+	return vlan && vlan != VLAN_UNTAGGED ? json_integer(vlan) : json_string("untagged");
+}
+
+static json_t *capture_json(const struct cfg_capture *c)
+{
+	json_t *match = json_object();
+
+	if (*c->port)
+		json_object_set_new(match, "port", json_string(c->port));
+	if (c->vlan)
+		json_object_set_new(match, "vlan", vlan_json(c->vlan));
+	add_prefixes(match, "source", c->sources, c->n_sources);
+	add_prefixes(match, "destination", c->destinations, c->n_destinations);
+	if (c->n_protos)
+		json_object_set_new(match, "proto", protos_json(c->protos, c->n_protos));
+	if (c->n_source_ports)
+		json_object_set_new(match, "source-ports", ports_json(c->source_ports, c->n_source_ports));
+	if (c->n_destination_ports)
+		json_object_set_new(match, "destination-ports", ports_json(c->destination_ports, c->n_destination_ports));
+	if (c->dscp)
+		json_object_set_new(match, "dscp", dscp_json(c->dscp));
+	return json_pack("{ss so ss}", "name", c->name, "match", match, "to", c->target);
+}
+
+static json_t *host_json(const struct cfg_wire *w)
+{
+	char text[ADDR_TEXT_LEN];
+	json_t *object = json_object();
+
+	addr_print4(w->host, text);
+	json_object_set_new(object, "address", json_sprintf("%s/%u", text, w->host_len));
+	json_object_set_new(object, "vlan", vlan_json(w->host_vlan));
+	if (w->gateway)
+		json_object_set_new(object, "gateway", json_string(addr_print4(w->gateway, text)));
+	return object;
+}
+
+static json_t *wire_json(const struct cfg_wire *w)
+{
+	json_t *captures = json_array(), *object;
+
+	for (size_t i = 0; i < w->n_captures; i++)
+		json_array_append_new(captures, capture_json(&w->captures[i]));
+	object = json_pack("{ss s[ss] ss so s{so so} ss ss so}", "name", w->name, "ports", w->ports[0], w->ports[1],
+			   "xdp", cfg_xdp_words[w->xdp], "capture", captures,
+			   "marks", "reply", mark_json(w->reply_mark, UINT32_MAX), "original", mark_json(w->original_mark, UINT32_MAX),
+			   "fail", cfg_fail_words[w->fail_open], "mac-changes", cfg_moves_words[w->arp_moves],
+			   "mss", mss_json(w->mss));
+	if (w->host)
+		json_object_set_new(object, "host", host_json(w));
+	return object;
+}
+
 json_t *config_to_json(const struct config *c)
 {
 	json_t *interfaces = json_array(), *pools = json_array(), *rules = json_array(), *forwards = json_array();
-	json_t *zones = json_array();
+	json_t *zones = json_array(), *wires = json_array(), *all;
 
 	for (size_t i = 0; i < c->n_zones; i++)
 		json_array_append_new(zones, zone_json(&c->zones[i]));
@@ -266,12 +332,19 @@ json_t *config_to_json(const struct config *c)
 		json_array_append_new(rules, rule_json(&c->rules[i]));
 	for (size_t i = 0; i < c->n_forwards; i++)
 		json_array_append_new(forwards, forward_json(&c->forwards[i]));
-	return json_pack("{so so so so so s{ss} s{sI sI sI} ss ss so so so}", "interfaces", interfaces, "zones", zones, "pools", pools,
-			 "masquerade", masquerade_json(&c->masquerade), "timeouts", timeouts_json(&c->timeouts),
-			 "tcp", "unsolicited", cfg_unsolicited_words[c->unsolicited],
-			 "limits", "sessions", (json_int_t)c->max_sessions, "mappings", (json_int_t)c->max_mappings,
-			 "icmp-rate", (json_int_t)c->icmp_rate,
-			 "on-exhaustion", c->exhaust_host ? "host-unreachable" : "admin-prohibited",
-			 "orphans", cfg_orphans_words[c->orphans], "rules", rules, "forwards", forwards,
-			 "accelerate", accelerate_json(c));
+	for (size_t i = 0; i < c->n_wires; i++)
+		json_array_append_new(wires, wire_json(&c->wires[i]));
+	all = json_pack("{so so so so s{sI sI sI} ss ss so so so so}", "interfaces", interfaces, "zones", zones, "pools", pools,
+			"timeouts", timeouts_json(&c->timeouts),
+			"limits", "sessions", (json_int_t)c->max_sessions, "mappings", (json_int_t)c->max_mappings,
+			"icmp-rate", (json_int_t)c->icmp_rate,
+			"on-exhaustion", c->exhaust_host ? "host-unreachable" : "admin-prohibited",
+			"orphans", cfg_orphans_words[c->orphans], "rules", rules, "forwards", forwards,
+			"accelerate", accelerate_json(c), "wires", wires);
+	/* Beside wires these would be refused. */
+	if (c->n_wires)
+		return all;
+	json_object_set_new(all, "masquerade", masquerade_json(&c->masquerade));
+	json_object_set_new(all, "tcp", json_pack("{ss}", "unsolicited", cfg_unsolicited_words[c->unsolicited]));
+	return all;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * config_parse.c - the keys of the configuration, but for zones, rules, forwards and acceleration: tables of name and
+ * config_parse.c - the keys of the configuration, but for zones, rules, forwards, acceleration and wires: tables of name and
  * reader, and the defaults. What can be judged by one value alone is judged here. Names that other parts
  * of the file explain, and addresses of hosts, are noted with their lines for config_check.c.
  */
@@ -135,27 +135,35 @@ static void interface_name(struct cfg_parse *p, const struct node *value, void *
 		p->names_broken = true;
 }
 
-static void interface_xdp(struct cfg_parse *p, const struct node *value, void *to)
+void cfg_read_xdp(struct cfg_parse *p, const struct node *value, enum xdp_mode *to)
 {
-	struct cfg_interface *interface = to;
 	int word = cfg_word(p, value, "a way to use XDP", cfg_xdp_words);
 
 	if (word >= 0)
-		interface->xdp = (enum xdp_mode)word;
+		*to = (enum xdp_mode)word;
+}
+
+void cfg_read_mss(struct cfg_parse *p, const struct node *value, uint16_t *to)
+{
+	static const char *const words[] = { "off", "auto", NULL };
+	int word;
+
+	if (value->type == NODE_SCALAR && *value->text >= '0' && *value->text <= '9') {
+		*to = (uint16_t)cfg_number(p, value, "`mss`", CFG_MIN_MSS, CFG_MAX_MSS, 0);
+		return;
+	}
+	word = cfg_word(p, value, "a limit for `mss` (a number of bytes or a word)", words);
+	*to = word == 1 ? MSS_AUTO : 0;
+}
+
+static void interface_xdp(struct cfg_parse *p, const struct node *value, void *to)
+{
+	cfg_read_xdp(p, value, &((struct cfg_interface *)to)->xdp);
 }
 
 static void interface_mss(struct cfg_parse *p, const struct node *value, void *to)
 {
-	static const char *const words[] = { "off", "auto", NULL };
-	struct cfg_interface *interface = to;
-	int word;
-
-	if (value->type == NODE_SCALAR && *value->text >= '0' && *value->text <= '9') {
-		interface->mss = (uint16_t)cfg_number(p, value, "`mss`", CFG_MIN_MSS, CFG_MAX_MSS, 0);
-		return;
-	}
-	word = cfg_word(p, value, "a limit for `mss` (a number of bytes or a word)", words);
-	interface->mss = word == 1 ? MSS_AUTO : 0;
+	cfg_read_mss(p, value, &((struct cfg_interface *)to)->mss);
 }
 
 static void interface_zone(struct cfg_parse *p, const struct node *value, void *to)
@@ -233,10 +241,8 @@ static void pool_addresses(struct cfg_parse *p, const struct node *value, void *
 static void pool_port(struct cfg_parse *p, const struct node *value, void *to)
 {
 	struct cfg_pool *pool = to;
-	struct cfg_ports range, *added;
 
-	if (cfg_ports(p, value, &range) && (added = CFG_ADD(p, pool->ports, pool->n_ports)))
-		*added = range;
+	cfg_add_ports(p, value, &pool->ports, &pool->n_ports);
 }
 
 static void pool_ports(struct cfg_parse *p, const struct node *value, void *to)
@@ -284,10 +290,8 @@ static void read_pool(struct cfg_parse *p, const struct node *value, void *to)
 static void masquerade_port(struct cfg_parse *p, const struct node *value, void *to)
 {
 	struct cfg_masquerade *masquerade = to;
-	struct cfg_ports range, *added;
 
-	if (cfg_ports(p, value, &range) && (added = CFG_ADD(p, masquerade->ports, masquerade->n_ports)))
-		*added = range;
+	cfg_add_ports(p, value, &masquerade->ports, &masquerade->n_ports);
 }
 
 static void masquerade_ports(struct cfg_parse *p, const struct node *value, void *to)
@@ -427,7 +431,7 @@ static void root_orphans(struct cfg_parse *p, const struct node *value, void *to
 }
 
 static const struct cfg_key root_keys[] = {
-	{ "interfaces", root_interfaces, true },
+	{ "interfaces", root_interfaces, false },
 	{ "zones", cfg_read_zones, false },
 	{ "pools", root_pools, false },
 	{ "masquerade", root_masquerade, false },
@@ -439,14 +443,21 @@ static const struct cfg_key root_keys[] = {
 	{ "rules", cfg_read_rules, false },
 	{ "forwards", cfg_read_forwards, false },
 	{ "accelerate", cfg_read_accelerate, false },
+	{ "wires", cfg_read_wires, false },
 };
 
 void cfg_parse_root(struct cfg_parse *p)
 {
 	static const struct node nothing = { .type = NODE_MAP };
+	const struct node *root = p->root ? p->root : &nothing;
 
-	if (p->root && p->root->type != NODE_MAP && !cfg_is_empty(p->root))
-		cfg_fail(p, p->root->line, "a configuration begins with a key like `interfaces:`");
-	else
-		CFG_MAP(p, p->root ? p->root : &nothing, "the configuration", root_keys, NULL);
+	if (root->type != NODE_MAP && !cfg_is_empty(root)) {
+		cfg_fail(p, root->line, "a configuration begins with a key like `interfaces:`");
+		return;
+	}
+	CFG_MAP(p, root, "the configuration", root_keys, NULL);
+	if (!cfg_has(root, "interfaces") && !cfg_has(root, "wires"))
+		cfg_fail(p, root->line, "the configuration needs `interfaces` (for NAT and acceleration) or `wires`");
+	if (p->config->n_wires)
+		cfg_check_alone(p, root);
 }

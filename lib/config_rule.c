@@ -54,16 +54,6 @@ static void match_zone(struct cfg_parse *p, const struct node *value, void *to)
 		strcpy(*added, name);
 }
 
-/* The largest prefix that begins at lo and ends at hi at most. */
-static struct cfg_prefix4 largest_prefix(uint32_t lo, uint32_t hi)
-{
-	struct cfg_prefix4 prefix = { lo, 32 };
-
-	while (prefix.len && !(lo & ~addr_mask4(prefix.len - 1)) && (lo | ~addr_mask4(prefix.len - 1)) <= hi)
-		prefix.len--;
-	return prefix;
-}
-
 /* A range becomes as few prefixes as it can: 62 at most. */
 static bool match_prefixes(struct cfg_parse *p, const struct node *value, struct cfg_match *match, struct cfg_range4 *range)
 {
@@ -76,7 +66,7 @@ static bool match_prefixes(struct cfg_parse *p, const struct node *value, struct
 
 		if (!added)
 			return false;
-		*added = largest_prefix(lo, range->hi);
+		*added = cfg_largest_prefix(lo, range->hi);
 		lo = cfg_prefix_range(*added).hi;
 		if (lo++ == range->hi)
 			return true;
@@ -101,10 +91,8 @@ static void match_destination(struct cfg_parse *p, const struct node *value, voi
 static void match_port(struct cfg_parse *p, const struct node *value, void *to)
 {
 	struct cfg_match *match = to;
-	struct cfg_ports range, *added;
 
-	if (cfg_ports(p, value, &range) && (added = CFG_ADD(p, match->ports, match->n_ports)))
-		*added = range;
+	cfg_add_ports(p, value, &match->ports, &match->n_ports);
 }
 
 static void match_interfaces(struct cfg_parse *p, const struct node *value, void *to)
@@ -194,20 +182,26 @@ bool cfg_proto(struct cfg_parse *p, const struct node *value, uint8_t *proto)
 	return false;
 }
 
-static void rule_proto(struct cfg_parse *p, const struct node *value, void *to)
+void cfg_add_proto(struct cfg_parse *p, const struct node *value, uint8_t **list, size_t *n)
 {
-	struct cfg_rule *rule = to;
 	uint8_t proto, *added;
 
 	if (!cfg_proto(p, value, &proto))
 		return;
-	if (memchr(rule->protos ? rule->protos : &proto, proto, rule->n_protos)) {
+	if (memchr(*list ? *list : &proto, proto, *n)) {
 		cfg_fail(p, value->line, "protocol `%s` stands twice; take one away", value->text);
 		return;
 	}
-	added = CFG_ADD(p, rule->protos, rule->n_protos);
+	added = CFG_ADD(p, *list, *n);
 	if (added)
 		*added = proto;
+}
+
+static void rule_proto(struct cfg_parse *p, const struct node *value, void *to)
+{
+	struct cfg_rule *rule = to;
+
+	cfg_add_proto(p, value, &rule->protos, &rule->n_protos);
 }
 
 void cfg_read_protos(struct cfg_parse *p, const struct node *value, void *to)
@@ -215,16 +209,20 @@ void cfg_read_protos(struct cfg_parse *p, const struct node *value, void *to)
 	cfg_each(p, value, rule_proto, to);
 }
 
-static void rule_dscp(struct cfg_parse *p, const struct node *value, void *to)
+void cfg_add_dscp(struct cfg_parse *p, const struct node *value, uint64_t *set)
 {
-	struct cfg_rule *rule = to;
 	unsigned int dscp;
 
 	if (!cfg_dscp(p, value, &dscp))
 		return;
-	if (rule->dscp >> dscp & 1)
+	if (*set >> dscp & 1)
 		cfg_fail(p, value->line, "DSCP `%s` stands twice; take one away", value->text);
-	rule->dscp |= 1ull << dscp;
+	*set |= 1ull << dscp;
+}
+
+static void rule_dscp(struct cfg_parse *p, const struct node *value, void *to)
+{
+	cfg_add_dscp(p, value, &((struct cfg_rule *)to)->dscp);
 }
 
 void cfg_read_dscps(struct cfg_parse *p, const struct node *value, void *to)

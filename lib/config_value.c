@@ -276,6 +276,14 @@ bool cfg_ports(struct cfg_parse *p, const struct node *node, struct cfg_ports *t
 	return text && cfg_ports_text(p, node->line, text, to);
 }
 
+void cfg_add_ports(struct cfg_parse *p, const struct node *node, struct cfg_ports **list, size_t *n)
+{
+	struct cfg_ports range, *added;
+
+	if (cfg_ports(p, node, &range) && (added = CFG_ADD(p, *list, *n)))
+		*added = range;
+}
+
 bool cfg_unicast(uint32_t addr)
 {
 	uint32_t first = addr >> 24;
@@ -316,6 +324,15 @@ bool cfg_prefix(struct cfg_parse *p, const struct node *node, struct cfg_prefix4
 	else
 		*to = prefix;
 	return !err;
+}
+
+struct cfg_prefix4 cfg_largest_prefix(uint32_t lo, uint32_t hi)
+{
+	struct cfg_prefix4 prefix = { lo, 32 };
+
+	while (prefix.len && !(lo & ~addr_mask4(prefix.len - 1)) && (lo | ~addr_mask4(prefix.len - 1)) <= hi)
+		prefix.len--;
+	return prefix;
 }
 
 bool cfg_unicast_range(struct cfg_range4 range)
@@ -439,4 +456,24 @@ bool cfg_mark(struct cfg_parse *p, const struct node *node, uint32_t *mark, uint
 		return true;
 	}
 	return false;
+}
+
+void cfg_mark_value(struct cfg_parse *p, const struct node *node, uint32_t *mark)
+{
+	const char *text = cfg_text(p, node, "a mark"), *end;
+	char quoted[CFG_QUOTE_LEN];
+	uint32_t value;
+
+	if (!text)
+		return;
+	if (!mark_digits(text, &end, &value) || *end)
+		cfg_fail(p, node->line, "`%s` is not a mark to be set; a number of 32 bits like 50 or 0x32, without a mask",
+			 cfg_quote(text, quoted));
+	else if (!value)
+		cfg_fail(p, node->line, "mark 0 is what packets have that nobody has marked; write another one, like 0x32");
+	else if (value & CFG_OWN_MARK)
+		cfg_fail(p, node->line, "bit 0x%x in `%s` is natvi's own; write a mark without it, like 0x%x", CFG_OWN_MARK,
+			 cfg_quote(text, quoted), value & ~CFG_OWN_MARK ? value & ~CFG_OWN_MARK : 0x32);
+	else
+		*mark = value;
 }

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "lib/device.h"
 #include "lib/instance.h"
 #include "lib/log.h"
 #include "lib/sysctl.h"
@@ -102,6 +103,8 @@ int sysctl_read(const char *key, char value[SYSCTL_VALUE_LEN])
 	ssize_t n;
 	int fd;
 
+	if (device_owns(key))
+		return device_read(key, value, SYSCTL_VALUE_LEN);
 	snprintf(path, sizeof(path), "/proc/sys/%s", key);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -127,21 +130,29 @@ static const char *dotted(const char *key, char buf[SYSCTL_KEY_LEN])
 	return buf;
 }
 
-static int write_value(const char *key, const char *value)
+static int write_file(const char *key, const char *value)
 {
-	char path[SYSCTL_KEY_LEN + 16], name[SYSCTL_KEY_LEN], old[SYSCTL_VALUE_LEN];
-	int fd, err = sysctl_read(key, old);
+	char path[SYSCTL_KEY_LEN + 16];
+	int fd, err = 0;
 
-	if (err == -ENOENT || (!err && !strcmp(old, value)))
-		return 0;	/* its interface is gone; or nothing to do */
 	snprintf(path, sizeof(path), "/proc/sys/%s", key);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) < 0)
 		err = -errno;
-	else if (write(fd, value, strlen(value)) < 0)
-		err = -errno;
-	if (fd >= 0)
-		close(fd);
+	close(fd);
+	return err;
+}
+
+static int write_value(const char *key, const char *value)
+{
+	char name[SYSCTL_KEY_LEN], old[SYSCTL_VALUE_LEN];
+	int err = sysctl_read(key, old);
+
+	if (err == -ENOENT || (!err && !strcmp(old, value)))
+		return 0;	/* its interface is gone; or nothing to do */
+	err = device_owns(key) ? device_write(key, value) : write_file(key, value);
 	if (err)
 		log_err("cannot set %s to %s: %s", dotted(key, name), value, strerror(-err));
 	else
@@ -242,15 +253,44 @@ static bool changed_by_others(const json_t *entry)
 	return true;
 }
 
+/* Which keys are put back: those that begin with prefix; without one, all but these. */
+struct choice {
+	const char *prefix;
+	const struct sysctl_want *but;
+	size_t n;
+};
+
+static bool is_spared(const struct choice *choice, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < choice->n; i++)
+		if (!strcmp(choice->but[i].key, key))
+			return true;
+	return false;
+}
+
+/* What only is remembered for what ip_forward does to it stays with that. */
+static bool is_chosen(const struct choice *choice, const json_t *entry)
+{
+	const char *key = field(entry, "key");
+
+	if (choice->prefix)
+		return !strncmp(key, choice->prefix, strlen(choice->prefix));
+	if (is_spared(choice, key))
+		return false;
+	return strcmp(field(entry, "old"), field(entry, "new")) || !is_spared(choice, FORWARD_ALL);
+}
+
 /* The keys to be put back, which are taken out of state. */
-static json_t *take_entries(const char *instance, json_t *state, const char *prefix)
+static json_t *take_entries(const char *instance, json_t *state, const struct choice *choice)
 {
 	json_t *all = json_object_get(state, "sysctls"), *list = json_array(), *entry;
 	size_t i = 0;
 
 	while (i < json_array_size(all)) {
 		entry = json_array_get(all, i);
-		if (strncmp(field(entry, "key"), prefix, strlen(prefix))) {
+		if (!is_chosen(choice, entry)) {
 			i++;
 			continue;
 		}
@@ -261,7 +301,7 @@ static json_t *take_entries(const char *instance, json_t *state, const char *pre
 	return list;
 }
 
-int sysctl_restore(const char *instance, const char *prefix)
+static int restore(const char *instance, const struct choice *choice)
 {
 	int fd = lock(), err = 0, one;
 	json_t *state, *list, *entry;
@@ -270,7 +310,7 @@ int sysctl_restore(const char *instance, const char *prefix)
 	if (fd < 0)
 		return fd;
 	state = load_state(instance);
-	list = take_entries(instance, state, prefix);
+	list = take_entries(instance, state, choice);
 	/* First the one that changes all interfaces' own switches with it. */
 	json_array_foreach(list, i, entry)
 		if (!strcmp(field(entry, "key"), FORWARD_ALL))
@@ -285,6 +325,16 @@ int sysctl_restore(const char *instance, const char *prefix)
 	json_decref(state);
 	close(fd);
 	return err ? err : one;
+}
+
+int sysctl_restore(const char *instance, const char *prefix)
+{
+	return restore(instance, &(struct choice){ .prefix = prefix });
+}
+
+int sysctl_restore_others(const char *instance, const struct sysctl_want *wants, size_t n)
+{
+	return restore(instance, &(struct choice){ .but = wants, .n = n });
 }
 
 void sysctl_netns(const char *instance, char netns[NETNS_NAME_LEN])

@@ -8,6 +8,8 @@
  * is written before the value is. When an instance goes whose key another one in the same namespace
  * wants too, the value stays and the other instance inherits what is to be put back.
  *
+ * A key may be a switch of an interface, too, that is no sysctl (lib/device.h): link/IFNAME/promisc and the like.
+ *
  * Concurrency: every function takes /run/natvi/sysctl.lock and works on the files alone.
  */
 #ifndef NATVI_LIB_SYSCTL_H
@@ -36,6 +38,9 @@ int sysctl_commit(const char *instance, const struct sysctl_want *wants, size_t 
  * changed since is left alone and said. Returns 0 or the first failure.
  */
 int sysctl_restore(const char *instance, const char *prefix);
+
+/* The same for every key that is not among these. */
+int sysctl_restore_others(const char *instance, const struct sysctl_want *wants, size_t n);
 
 /* The namespace that the instance was started in; "" when there is no file. */
 void sysctl_netns(const char *instance, char netns[NETNS_NAME_LEN]);

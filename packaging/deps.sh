@@ -8,7 +8,7 @@ set -euo pipefail
 
 list=${1:-$(dirname "$0")/deps.txt}
 policy=/usr/sbin/policy-rc.d
-units=(nginx.service ssh.service iperf3.service coturn.service bird.service firewalld.service)
+units=(nginx.service ssh.service iperf3.service coturn.service bird.service firewalld.service openvpn.service fastd.service)
 
 # What the list names and dpkg does not call installed.
 missing()

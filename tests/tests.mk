@@ -82,7 +82,7 @@ test-one:
 	*) $(MAKE) $(BUILD)/tests/case-runner; BUILD=$(BUILD) $(PYTHON) tests/cases/run.py $(T);; esac
 
 # What runs a case on one host of the datapath; the daemon's own functions fill the kernel's tables.
-RUNNER_SRC	:= $(wildcard tests/runner/*.c)
+RUNNER_SRC	:= $(filter-out %.bpf.c,$(wildcard tests/runner/*.c))
 $(BUILD)/tests/case-runner: $(call obj,$(RUNNER_SRC)) $(BUILD)/tests/natvi.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 $(BUILD)/tests/natvi.a: $(call obj,$(LIB_SRC) $(HOST_SRC) $(DAEMON_SRC))
@@ -90,7 +90,16 @@ $(BUILD)/tests/natvi.a: $(call obj,$(LIB_SRC) $(HOST_SRC) $(DAEMON_SRC))
 	@$(AR) rcs $@ $^
 $(BUILD)/tests/tun-pair: $(call obj,tests/kernel/tun_pair.c)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
-$(call obj,$(RUNNER_SRC)): $(BUILD)/natvi.skel.h $(BUILD)/natvi_wire.skel.h
+$(call obj,$(RUNNER_SRC)): $(BUILD)/natvi.skel.h $(BUILD)/natvi_wire.skel.h $(BUILD)/natvi_case.skel.h
+
+# The programs of wires with eyes: see there.
+$(BUILD)/tests/%.bpf.o: tests/runner/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+$(BUILD)/tests/case.o: $(BUILD)/tests/wire_case.bpf.o $(BUILD)/tests/wire_case_xdp.bpf.o
+	bpftool gen object $@ $^
+$(BUILD)/natvi_case.skel.h: $(BUILD)/tests/case.o
+	bpftool gen skeleton $< name natvi_case > $@.tmp && mv $@.tmp $@
 
 $(SAN_DIR)/shared.a: $(patsubst %.c,$(SAN_DIR)/%.o,$(SHARED_SRC))
 $(FUZZ_DIR)/shared.a: $(patsubst %.c,$(FUZZ_DIR)/%.o,$(SHARED_SRC))
@@ -120,5 +129,5 @@ endef
 $(foreach t,$(UNIT_SRC:tests/unit/%.c=%),$(eval $(call unit_rule,$(t))))
 $(foreach t,$(FUZZ_SRC:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
 
--include $(wildcard $(BUILD)/tests/runner/*.d)
+-include $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/runner/*.d)
 -include $(wildcard $(SAN_DIR)/*/*.d $(SAN_DIR)/*/*/*.d $(FUZZ_DIR)/*/*.d $(FUZZ_DIR)/*/*/*.d)

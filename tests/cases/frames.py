@@ -276,6 +276,9 @@ class Step:
     any_checksum: bool = False  # the packet's checksums are wrong already
     park: int = 0           # packet: it goes to the daemon's tap as this kind of thing; parked: it comes from there so
     text: str = ""          # of reload
+    enters: bool = False    # out: it comes in there
+    copies: tuple = ()      # (interface, enters, frame) beside what becomes of the frame itself
+    origin: str = None      # leaves nvi0: the kernel has it from there
 
 
 def sends(into, packet, out, expect, verdict="forward", at=None, gso=0, given=0, any_checksum=False, **where):

@@ -32,6 +32,7 @@ from scapy.layers.l2 import Ether  # noqa: E402
 from scapy.utils import checksum  # noqa: E402
 
 import frames  # noqa: E402
+import wires  # noqa: E402
 
 HOSTS = ("native", "tc", "xdp")
 
@@ -239,6 +240,9 @@ class Run:
             return self.parked(step, frame)
         if step.expect is None:
             return frame
+        if isinstance(step.expect, wires.Whole):
+            whole = step.expect.frame(self.bound)
+            return whole[frames.ETH_HEAD:] if no_l2(self.net, step.out) else whole
         if isinstance(step.expect, frames.Other):   # an answer, to who asked
             neighbour, mac = incoming(self.net, step.into)
             return step.expect.frame(self.bound, mac, neighbour)
@@ -287,6 +291,8 @@ class Run:
             fields["gso"] = step.gso
         if step.given:
             fields["mark"] = step.given
+        if step.origin:
+            fields["from"] = step.origin
         if step.kind == "parked":
             fields = {"in": frames.TAP, "hex": (self.parked(step, frame) if step.park else frame).hex()}
         got = self.runner.ask(step.kind, **fields)
@@ -296,6 +302,7 @@ class Run:
                                                              " + ".join(step.verdicts), step.action, frame.hex()))
         if step.at and self.runner.host == "xdp" and got["at"] != step.at:
             raise Failure("ended at %s instead of %s" % (got["at"], step.at))
+        self.copies(step, got["copies"])
         if step.action == "drop":
             return
         out = bytes.fromhex(got["hex"])
@@ -303,10 +310,18 @@ class Run:
         wrong = None if step.any_checksum else bad_checksum(out)
         if wrong and not bad_checksum(frame):
             raise Failure("%s\n%s" % (wrong, out.hex()))
-        if "out" in got and got["out"] != (step.out or step.into):
-            raise Failure("out by %s instead of %s" % (got["out"], step.out))
+        if step.action == "send" and ("out" in got or "enters" in got):
+            where = got.get("out", got.get("enters"))
+            if where != (step.out or step.into) or ("enters" in got) != step.enters:
+                raise Failure("%s %s instead of %s" % ("into" if "enters" in got else "out by", where, step.out or step.into))
         if step.action == "kernel" and got["mark"] != step.mark:
             raise Failure("mark %#x instead of %#x" % (got["mark"], step.mark))
+
+    def copies(self, step, got):
+        wanted = [(name, enters, frame.frame(self.bound).hex()) for name, enters, frame in step.copies]
+        have = [(c.get("out") or c["enters"], "enters" in c, c["hex"]) for c in got]
+        if have != wanted:
+            raise Failure("copies %s instead of %s" % (have, wanted))
 
     def parked(self, step, frame):
         """The frame as it waits with the daemon (abi/fragment.h)."""

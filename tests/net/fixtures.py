@@ -78,7 +78,8 @@ def net(lab, hook):
 def pytest_runtest_makereport(item, call):
     """With a failure, what natvi said."""
     report = (yield).get_result()
-    lab = getattr(item, "funcargs", {}).get("lab")
+    lab = next((f if isinstance(f, Lab) else f.lab for f in getattr(item, "funcargs", {}).values()
+                if isinstance(getattr(f, "lab", f), Lab)), None)
     if report.when == "call" and report.failed and lab:
         for path in sorted(lab.dir.glob("process-*.err")):
             text = path.read_text(errors="replace").strip()

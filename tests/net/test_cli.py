@@ -159,6 +159,19 @@ def test_check(tmp_path):
     assert plain("check").returncode == 2
 
 
+def test_check_wires(tmp_path):
+    path = tmp_path / "wires.yaml"
+    path.write_text("wires:\n  - name: w0\n    ports: [eth1, eth2]\n    host: {address: 192.0.2.10/24}\n"
+                    "    capture: [{match: {proto: [tcp, udp]}, to: tun0}, {to: nvi0}]\n")
+    done = plain("check", path, check=True)
+    assert done.stdout.startswith("%s: ok: 1 wire, 2 captures (3 entries), the box is 192.0.2.10/24 on w0; tables will take" % path)
+    assert len(done.stdout.splitlines()) == 1
+    report = json.loads(plain("check", "--json", path, check=True).stdout)
+    assert {k: report["summary"][k] for k in ("interfaces", "wires", "captures", "capture_entries")} == \
+        {"interfaces": 0, "wires": 1, "captures": 2, "capture_entries": 3}
+    assert report["notes"] == [] and report["config"]["wires"][0]["capture"][1]["to"] == "nvi0"
+
+
 def test_replay(tmp_path):
     """Needs no privilege: it runs without any capability."""
     words = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--no-new-privs", NATVI, "replay", TOP / "examples" / "demo.pcap", "/dev/null", "-c", TOP / "examples" / "home-gateway.yaml"]
@@ -168,6 +181,10 @@ def test_replay(tmp_path):
     assert {"packets", "sent", "icmp_errors", "sessions", "verdicts"} <= set(report)
     assert report["packets"] >= sum(report["verdicts"].values()) - report["icmp_errors"] > 0
     assert plain("replay").returncode == 2
+    wires = tmp_path / "wires.yaml"
+    wires.write_text("wires: [{name: w0, ports: [eth1, eth2]}]\n")
+    done = plain("replay", TOP / "examples" / "demo.pcap", "/dev/null", "-c", wires)
+    assert done.returncode == 1 and done.stderr == "natvi: %s: has wires, and replay is for NAT; give it a file with `interfaces`\n" % wires
 
 
 # With a gateway

@@ -14,6 +14,8 @@ from lab import run, wait_for
 ETH_P_ALL = 3
 PACKET_IGNORE_OUTGOING = 23
 SOL_PACKET = 263
+PACKET_AUXDATA = 8
+TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID = 0x10, 0x40
 VERIFY = [w for p in ("ip", "tcp", "udp") for w in ("-o", "%s.check_checksum:TRUE" % p)]
 CHECKSUMMED = ("ip", "tcp", "udp", "icmp")
 GOOD, BAD = "1", "0"
@@ -123,3 +125,26 @@ def exchange(inside, outside, to, text=b"natvi"):
     assert data == text[::-1]
     assert back == to, "the answer seems to come from %s:%d, not from %s:%d" % (*back, *to)
     return source
+
+
+class Wiretap(Tap):
+    """A tap that gives frames as bytes, with the outer VLAN tag where it was: the kernel takes it out of those that arrive."""
+
+    def __init__(self, namespace, interface="eth0"):
+        super().__init__(namespace, interface)
+        self.sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+
+    def frame(self):
+        data, auxiliary, _, _ = self.sock.recvmsg(65535, 100)
+        status, _, _, _, _, tci, tpid = struct.unpack("=IIIHHHH", auxiliary[0][2])
+        if not status & TP_STATUS_VLAN_VALID:
+            return data
+        return data[:12] + struct.pack(">HH", tpid if status & TP_STATUS_VLAN_TPID_VALID else 0x8100, tci) + data[12:]
+
+    def crosses(self, frame, timeout=3):
+        """Wait until this very frame arrives."""
+        end = time.monotonic() + timeout
+        while select.select([self.sock], [], [], max(0, end - time.monotonic()))[0]:
+            if self.frame() == frame:
+                return
+        raise AssertionError("this frame of %d bytes did not arrive: %s" % (len(frame), frame[:40].hex()))

@@ -128,11 +128,20 @@ static int read_net(const json_t *from, struct scene *scene, char *err)
 	return 0;
 }
 
+enum wire_hook wire_hook(uint32_t port_flags)
+{
+	return port_flags & PORT_WIRE ? HOOK_PORT : port_flags & PORT_TARGET ? HOOK_TARGET : port_flags & PORT_NVI ? HOOK_HOST : HOOK_NONE;
+}
+
 int scene_read_config(const json_t *from, struct config **config, char *err)
 {
 	const char *text = text_of(from, "config");
 	struct cfg_errors errors;
-	int ret = config_read_text(text, strlen(text), "config", config, &errors);
+	int ret;
+
+	if (strstr(text, "\"wires\""))
+		return stopgap_config(text, config, err);
+	ret = config_read_text(text, strlen(text), "config", config, &errors);
 
 	if (ret)
 		snprintf(err, RUNNER_ERR_LEN, "config:%d: %s", errors.n ? errors.list[0].line : 0,
@@ -146,6 +155,7 @@ int scene_read(const json_t *from, struct scene *scene, char *err)
 	int ret;
 
 	memset(scene, 0, sizeof(*scene));
+	snprintf(scene->nvi, sizeof(scene->nvi), "%s", text_of(json_object_get(from, "net"), "nvi"));
 	snprintf(scene->park, sizeof(scene->park), "%s", text_of(json_object_get(from, "net"), "park"));
 	ret = scene_read_config(from, &scene->config, err);
 	return ret ? ret : read_net(json_object_get(from, "net"), scene, err);

@@ -30,6 +30,7 @@
 #include "daemon/write.h"
 #include "dp/pkt.h"
 #include "natvi.skel.h"
+#include "tests/runner/bpf_wire.h"
 #include "tests/runner/runner.h"
 
 #define SESSIONS	1024u	/* room; a case with higher limits is told of less */
@@ -55,12 +56,13 @@ static struct pool_place places[NATVI_MAX_POOLS];
 static char zone_names[NATVI_MAX_ZONES][NATVI_NAME_LEN];
 static struct port shadow[NATVI_MAX_PORTS];
 static struct native_net made;		/* of the namespace; interfaces and routes only */
+static const struct native_net *made_net;	/* of the case, with the kernel's numbers */
 static int cpu_fd, sources_fd, n_cpus;
 static uint64_t claimed_before;		/* port bits of the first plan */
 static bool reloaded;
 static uint32_t case_s;			/* the second that the case is in */
 static struct cpu *cpus;		/* [n_cpus] */
-static bool xdp;
+static bool xdp, wired;			/* the case has wires */
 static uint8_t out_frame[RUNNER_MAX_FRAME + 256];
 
 static char words[1 << 20];
@@ -82,7 +84,7 @@ static const char *last_words(void)
 	return len > 700 ? words + len - 700 : words;
 }
 
-static int fail(char *err, int code, const char *what)
+int bpf_fail(char *err, int code, const char *what)
 {
 	snprintf(err, RUNNER_ERR_LEN, "%s: %s%s%s", what, strerror(-code), words[0] ? ": " : "", last_words());
 	return code;
@@ -157,7 +159,7 @@ static int bpf_open(char *err)
 	libbpf_set_print(keep_words);
 	tables.skel = natvi_bpf__open();
 	if (!tables.skel)
-		return fail(err, -errno, "the BPF object cannot be read");
+		return bpf_fail(err, -errno, "the BPF object cannot be read");
 	set_sizes();
 	ret = natvi_bpf__load(tables.skel);
 	if (ret == -EPERM) {
@@ -165,11 +167,11 @@ static int bpf_open(char *err)
 		return ret;
 	}
 	if (ret)
-		return fail(err, ret, "the kernel does not take the programs");
+		return bpf_fail(err, ret, "the kernel does not take the programs");
 	ret = find_programs();
 	if (!ret)
 		ret = find_maps();
-	return ret ? fail(err, ret, "the programs' maps cannot be used") : 0;
+	return ret ? bpf_fail(err, ret, "the programs' maps cannot be used") : bpf_wire_open(tables.skel->obj, err);
 }
 
 static int tc_open(char *err)
@@ -247,7 +249,9 @@ static int older(uint32_t seconds, char *err)
 	}
 	if (!ret)
 		ret = bpf_map_update_elem(cpu_fd, &zero, cpus, BPF_ANY);
-	return ret ? fail(err, ret, "the tables cannot be made older") : 0;
+	if (!ret && wired)
+		return bpf_wire_older(&tables, seconds, err);
+	return ret ? bpf_fail(err, ret, "the tables cannot be made older") : 0;
 }
 
 /* Before anything that looks at the clock: the case is in the same second still, and the next one is not near. */
@@ -351,7 +355,7 @@ static int attach_xdp(const struct native_net *net, char *err)
 		int ret = bpf_xdp_attach((int)net->interfaces[i].ifindex, tables.prog[PROG_XDP], XDP_FLAGS_DRV_MODE, NULL);
 
 		if (ret)
-			return fail(err, ret, "natvi_xdp cannot be attached to a veth");
+			return bpf_fail(err, ret, "natvi_xdp cannot be attached to a veth");
 	}
 	return 0;
 }
@@ -370,7 +374,7 @@ static int make_network(struct scene *scene, char *err)
 		made.n_interfaces = SIZE_MAX;
 		ret = netns_make(scene, err);
 		if (!ret)
-			ret = attach_xdp(&scene->net, err);
+			ret = *scene->nvi ? bpf_wire_attach(&scene->net, xdp, err) : attach_xdp(&scene->net, err);
 		if (!ret)
 			ret = remember(&asked);
 	}
@@ -394,6 +398,7 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 	}, &slots, err, RUNNER_ERR_LEN);
 	if (ret)
 		return ret;
+	stopgap_plan(next, scene);
 	for (size_t i = 0; i < next->n_ports; i++)
 		next->ports[i].flags |= xdp ? PORT_XDP_OUT : 0;
 	bits_take(&tables, next, &slots, 0);
@@ -406,6 +411,8 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 		ret = forwards_apply(&tables, next, ORPHANS_KEEP);
 	if (!ret)
 		ret = write_ports(&tables, shadow, next->ports, next->n_ports);
+	for (uint32_t i = 0; ret >= 0 && i < NATVI_MAX_WIRES; i++)
+		ret = tables_put(&tables, TABLE_WIRES, i, &stopgap_wires[i]);
 	if (ret >= 0 && was)
 		ret = remove_addrs(&tables, was, next);
 	if (ret >= 0 && was)
@@ -416,7 +423,7 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 	reloaded = was;
 	if (!was)
 		claimed_before = view_claimed(&(struct view){ .control = tables.control, .portbits = tables.portbits });
-	return ret < 0 ? fail(err, ret, "the tables cannot be written") : 0;
+	return ret < 0 ? bpf_fail(err, ret, "the tables cannot be written") : 0;
 }
 
 static int bpf_begin(const struct scene *scene, char *err)
@@ -430,22 +437,27 @@ static int bpf_begin(const struct scene *scene, char *err)
 	memset(shadow, 0, sizeof(shadow));
 	empty_tables(scene->config);
 	case_s = second(0);
+	wired = scene->config->n_wires || *scene->nvi;
+	if (wired && (ret = bpf_wire_empty(&tables, err)))
+		return ret;
 	if (scene->net.mark_routes && !kernel_honours_mark()) {
 		snprintf(err, RUNNER_ERR_LEN, "this kernel's look-up takes no mark (6.10)");
 		return -EOPNOTSUPP;
 	}
 	ret = make_network((struct scene *)scene, err);	/* takes the kernel's interface numbers */
+	made_net = &scene->net;
 	if (ret)
 		return ret;
 	ret = nl_open(&nl, NETLINK_ROUTE);
 	if (ret)
-		return fail(err, ret, "netlink");
+		return bpf_fail(err, ret, "netlink");
 	ret = links_read(&nl, &links);
 	nl_close(&nl);
 	if (!ret)
 		ret = slots_init(&slots, SLOTS);
-	ret = ret ? fail(err, ret, "the network cannot be read") : put_plan(scene, NULL, err);
+	ret = ret ? bpf_fail(err, ret, "the network cannot be read") : put_plan(scene, NULL, err);
 	tables_set(&tables, flags, scene->net.tos_routes ? CONTROL_TOS : 0);
+	tables_set(&tables, nvi_ifindex, *scene->nvi ? if_nametoindex(scene->nvi) : 0);
 	if (!ret && *scene->park) {
 		tables_set(&tables, park_ifindex, if_nametoindex(scene->park));
 		ret = bpf_heartbeat(err);
@@ -480,6 +492,7 @@ static void bpf_end(void)
 
 static void bpf_close(void)
 {
+	bpf_wire_close();
 	natvi_bpf__destroy(tables.skel);
 	free(cpus);
 	free(made.interfaces);
@@ -500,7 +513,7 @@ static int read_counters(struct counters *out, char *err)
 		out->icmp_suppressed += cpus[c].counters.icmp_suppressed;
 		out->xdp_hits += cpus[c].counters.xdp_hits;
 	}
-	return ret ? fail(err, ret, "the counters cannot be read") : 0;
+	return ret ? bpf_fail(err, ret, "the counters cannot be read") : 0;
 }
 
 static enum native_action tc_action(uint32_t retval)
@@ -523,10 +536,11 @@ static int run_tc(enum table_prog prog, const struct native_interface *in, const
 	}
 	ret = bpf_prog_test_run_opts(tables.prog[prog], &opts);
 	if (ret)
-		return fail(err, ret, prog == PROG_TC_PARKED ? "the test run of natvi_tc_parked failed" :
+		return bpf_fail(err, ret, prog == PROG_TC_PARKED ? "the test run of natvi_tc_parked failed" :
 			    "the test run of natvi_tc_ingress failed");
 	out->action = tc_action(opts.retval);
 	out->mark = ctx_out.mark;
+	out->frame = out_frame;
 	out->len = opts.data_size_out;
 	out->at = "tc";
 	return 0;
@@ -541,9 +555,10 @@ static int run_xdp(const struct native_interface *in, const uint8_t *frame, size
 	int ret = bpf_prog_test_run_opts(tables.prog[PROG_XDP], &opts);
 
 	if (ret)
-		return fail(err, ret, "the test run of natvi_xdp failed");
+		return bpf_fail(err, ret, "the test run of natvi_xdp failed");
 	*passed = opts.retval == XDP_PASS;
 	out->action = opts.retval == XDP_REDIRECT ? NATIVE_SEND : NATIVE_DROP;
+	out->frame = out_frame;
 	out->len = opts.data_size_out;
 	out->at = "xdp";
 	if (*passed && (out->len != len || memcmp(out_frame, frame, len))) {
@@ -571,13 +586,20 @@ static int counted(const struct counters *before, struct outcome *out, char *err
 		if (after.packets[v] != before->packets[v])
 			out->verdicts |= 1ull << v;
 	}
-	out->frame = out_frame;
 	return ret;
 }
 
-static int bpf_packet(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, uint32_t mark,
-		      struct outcome *out, char *err)
+static enum wire_hook hook_of(uint32_t ifindex)
 {
+	for (uint32_t i = 0; i < NATVI_MAX_PORTS; i++)
+		if (shadow[i].ifindex == ifindex && !shadow[i].vlan)
+			return wire_hook(shadow[i].flags);
+	return HOOK_NONE;
+}
+
+static int bpf_packet(const struct arrival *a, struct outcome *out, char *err)
+{
+	enum wire_hook hook = hook_of(a->in->ifindex);
 	struct counters before;
 	bool passed = true;
 	int ret;
@@ -586,10 +608,14 @@ static int bpf_packet(const struct native_interface *in, const uint8_t *frame, s
 	ret = stand_still(err);
 	if (!ret)
 		ret = read_counters(&before, err);
-	if (!ret && xdp)
-		ret = run_xdp(in, frame, len, out, &passed, err);
-	if (!ret && passed)
-		ret = run_tc(PROG_TC_INGRESS, in, frame, len, gso_size, mark, out, err);
+	if (!ret && xdp && hook == HOOK_PORT)
+		ret = bpf_wire_xdp(a, out, &passed, err);
+	else if (!ret && xdp && hook == HOOK_NONE)
+		ret = run_xdp(a->in, a->frame, a->len, out, &passed, err);
+	if (!ret && passed && hook != HOOK_NONE)
+		ret = bpf_wire_tc(hook, made_net, a, out, err);
+	else if (!ret && passed)
+		ret = run_tc(PROG_TC_INGRESS, a->in, a->frame, a->len, a->gso_size, a->mark, out, err);
 	return ret ? ret : counted(&before, out, err);
 }
 
@@ -626,7 +652,7 @@ static int bpf_sweep(struct sweep_args *out, char *err)
 		ret = tables_run(&tables, PROG_SWEEP, &mappings, sizeof(mappings));
 	out->mappings_live = mappings.mappings_live;
 	out->mappings_freed = mappings.mappings_freed;
-	return ret ? fail(err, ret, "natvi_sweep failed") : 0;
+	return ret ? bpf_fail(err, ret, "natvi_sweep failed") : 0;
 }
 
 static int bpf_generation(char *err)
@@ -643,7 +669,7 @@ static int bpf_adopt(const struct adopt_args *args, char *err)
 	if (ret)
 		return ret;
 	ret = tables_run(&tables, PROG_ADOPT, &copy, sizeof(copy));
-	return ret || copy.result ? fail(err, ret ? ret : copy.result, "natvi_adopt") : 0;
+	return ret || copy.result ? bpf_fail(err, ret ? ret : copy.result, "natvi_adopt") : 0;
 }
 
 static int add(const struct mapping_key *key, const struct mapping *value, void *arg)

@@ -31,6 +31,7 @@ static int native_begin(const struct scene *scene, char *err)
 	if (ret)
 		return ret;
 	native->control.heartbeat_s = now_s;
+	stopgap_native(native, scene);
 	native->control.flags = scene->net.tos_routes ? CONTROL_TOS : 0;
 	native->control.park_ifindex = tap ? tap->ifindex : 0;
 	claimed_before = view_claimed(&(struct view){ .control = &native->control, .portbits = native->portbits });
@@ -57,6 +58,9 @@ static int take(const struct native_result *r, const struct counters *before, st
 	}
 	out->action = r->action;
 	out->out_ifindex = r->out_ifindex;
+	out->enters = r->enters;
+	out->copied = r->copied;
+	out->n_copied = r->n_copied;
 	out->mark = r->mark;
 	out->frame = r->frame;
 	out->len = r->len;
@@ -64,18 +68,41 @@ static int take(const struct native_result *r, const struct counters *before, st
 	return 0;
 }
 
-static int native_packet(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, uint32_t mark,
-			 struct outcome *out, char *err)
+static enum wire_hook hook_of(uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < NATVI_MAX_PORTS; i++)
+		if (native->ports[i].ifindex == ifindex && !native->ports[i].vlan)
+			return wire_hook(native->ports[i].flags);
+	return HOOK_NONE;
+}
+
+static struct native_result enter(const struct arrival *a)
+{
+	struct native_arrival arrival = { .ifindex = a->in->ifindex, .mark = a->mark, .origin = a->origin, .no_l2 = a->in->no_l2 };
+
+	switch (hook_of(a->in->ifindex)) {
+	case HOOK_PORT:
+		return native_wire(native, &arrival, a->frame, a->len, now_s);
+	case HOOK_TARGET:
+		return native_target(native, &arrival, a->frame, a->len, now_s);
+	case HOOK_HOST:
+		return native_host(native, &arrival, a->frame, a->len, now_s);
+	default:
+		native_mark(native, a->mark);
+		return native_run(native, a->in->ifindex, a->frame, a->len, now_s);
+	}
+}
+
+static int native_packet(const struct arrival *a, struct outcome *out, char *err)
 {
 	struct counters before = *native_counters(native);
 	struct native_result r;
 
-	if (gso_size) {
+	if (a->gso_size) {
 		snprintf(err, RUNNER_ERR_LEN, "the native host has no GSO packets");
 		return -EOPNOTSUPP;
 	}
-	native_mark(native, mark);
-	r = native_run(native, in->ifindex, frame, len, now_s);
+	r = enter(a);
 	return take(&r, &before, out, err);
 }
 

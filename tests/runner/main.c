@@ -4,7 +4,7 @@
  * one JSON object a line, and answers each with one. tests/cases/run.py is at the other end.
  *
  *   {"op": "begin", "config": YAML, "net": {...}}     a fresh datapath; answers with the interfaces' numbers
- *   {"op": "packet", "in": NAME, "hex": FRAME, "gso": BYTES, "mark": NUMBER}
+ *   {"op": "packet", "in": NAME, "hex": FRAME, "gso": BYTES, "mark": NUMBER, "from": NAME}   in nvi0: it leaves there
  *   {"op": "parked", "in": NAME, "hex": FRAME}        the daemon writes a frame back into its tap
  *   {"op": "heartbeat"}                               the daemon's sign of life
  *   {"op": "reload", "config": YAML}
@@ -65,6 +65,24 @@ static json_t *verdicts_json(uint64_t bits)
 	return list;
 }
 
+static json_t *name_json(uint32_t ifindex)
+{
+	for (size_t i = 0; i < scene.net.n_interfaces; i++)
+		if (scene.net.interfaces[i].ifindex == ifindex)
+			return json_string(scene.net.interfaces[i].name);
+	return json_sprintf("interface %u", ifindex);
+}
+
+static json_t *copies_json(const struct outcome *o)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < o->n_copied; i++)
+		json_array_append_new(list, json_pack("{s:o, s:o}", o->copied[i].in ? "enters" : "out", name_json(o->copied[i].ifindex),
+						      "hex", hex_json(o->copied[i].frame, o->copied[i].len)));
+	return list;
+}
+
 static json_t *outcome_json(const struct outcome *o)
 {
 	static const char *const actions[] = { "send", "kernel", "drop" };
@@ -73,9 +91,9 @@ static json_t *outcome_json(const struct outcome *o)
 
 	if (o->action != NATIVE_DROP)
 		json_object_set_new(out, "hex", hex_json(o->frame, o->len));
-	for (size_t i = 0; i < scene.net.n_interfaces; i++)
-		if (o->action == NATIVE_SEND && scene.net.interfaces[i].ifindex == o->out_ifindex)
-			json_object_set_new(out, "out", json_string(scene.net.interfaces[i].name));
+	if (o->action == NATIVE_SEND && o->out_ifindex)
+		json_object_set_new(out, o->enters ? "enters" : "out", name_json(o->out_ifindex));
+	json_object_set_new(out, "copies", copies_json(o));
 	return out;
 }
 
@@ -85,6 +103,8 @@ static json_t *do_packet(const json_t *request, bool parked, char *err)
 	const char *name = json_string_value(json_object_get(request, "in"));
 	const char *hex = json_string_value(json_object_get(request, "hex"));
 	const struct native_interface *in = name ? scene_interface(&scene, name) : NULL;
+	const char *from = json_string_value(json_object_get(request, "from"));
+	const struct native_interface *origin = from ? scene_interface(&scene, from) : NULL;
 	struct outcome out = {};
 	size_t len;
 
@@ -97,9 +117,10 @@ static json_t *do_packet(const json_t *request, bool parked, char *err)
 		snprintf(err, RUNNER_ERR_LEN, "packet: empty frame");
 		return NULL;
 	}
-	if (parked ? host->parked(in, frame, len, &out, err) :
-	    host->packet(in, frame, len, (uint32_t)json_integer_value(json_object_get(request, "gso")),
-			 (uint32_t)json_integer_value(json_object_get(request, "mark")), &out, err))
+	if (parked ? host->parked(in, frame, len, &out, err) : host->packet(&(struct arrival){
+			.in = in, .frame = frame, .len = len, .gso_size = (uint32_t)json_integer_value(json_object_get(request, "gso")),
+			.mark = (uint32_t)json_integer_value(json_object_get(request, "mark")), .origin = origin ? origin->ifindex : 0,
+		}, &out, err))
 		return NULL;
 	return outcome_json(&out);
 }

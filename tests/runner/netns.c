@@ -10,10 +10,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,9 +23,12 @@
 #include "tests/runner/runner.h"
 
 #define MAX_SOCKETS	16
+#define MAX_TUNS	4
 
 static int sockets[MAX_SOCKETS];
 static size_t n_sockets;
+static struct { char name[IFNAMSIZ]; int fd; } tuns[MAX_TUNS];
+static size_t n_tuns;
 
 static int write_file(const char *path, const char *text)
 {
@@ -40,9 +45,12 @@ static void put_interface(FILE *ip, const struct native_interface *in)
 	const uint8_t *m = in->mac;
 	char text[ADDR_TEXT_LEN];
 
-	fprintf(ip, "link add %s mtu %u address %02x:%02x:%02x:%02x:%02x:%02x type veth peer name far%u mtu %u\n", in->name, in->mtu,
-		m[0], m[1], m[2], m[3], m[4], m[5], in->ifindex, in->mtu);
-	fprintf(ip, "link set far%u up\nlink set %s up\n", in->ifindex, in->name);
+	if (in->no_l2)
+		fprintf(ip, "link set %s mtu %u\n", in->name, in->mtu);
+	else
+		fprintf(ip, "link add %s mtu %u address %02x:%02x:%02x:%02x:%02x:%02x type veth peer name far%u mtu %u\n"
+			"link set far%u up\n", in->name, in->mtu, m[0], m[1], m[2], m[3], m[4], m[5], in->ifindex, in->mtu, in->ifindex);
+	fprintf(ip, "link set %s up\n", in->name);
 	if (in->addr)
 		fprintf(ip, "address add %s/%u dev %s noprefixroute\n", addr_print4(in->addr, text), in->addr_len, in->name);
 }
@@ -101,6 +109,45 @@ static void put_route(FILE *ip, const struct native_net *net, size_t number)
 	fprintf(ip, "%s\n", in_table);
 }
 
+/* A tun; this process sends what comes out of it. */
+static int open_tun(const struct native_interface *in)
+{
+	struct ifreq ask = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	int fd = n_tuns < MAX_TUNS ? open("/dev/net/tun", O_RDWR | O_CLOEXEC) : -1, ret;
+
+	if (fd < 0)
+		return n_tuns < MAX_TUNS ? -errno : -EMFILE;
+	snprintf(ask.ifr_name, sizeof(ask.ifr_name), "%s", in->name);
+	if (ioctl(fd, TUNSETIFF, &ask)) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	snprintf(tuns[n_tuns].name, sizeof(tuns[n_tuns].name), "%s", in->name);
+	tuns[n_tuns++].fd = fd;
+	return 0;
+}
+
+int netns_write(const struct native_interface *tun, const uint8_t *packet, size_t len)
+{
+	for (size_t i = 0; i < n_tuns; i++)
+		if (!strcmp(tuns[i].name, tun->name))
+			return write(tuns[i].fd, packet, len) < 0 ? -errno : 0;
+	return -ENODEV;
+}
+
+static int open_tuns(const struct native_net *net)
+{
+	int ret = 0;
+
+	while (n_tuns)
+		close(tuns[--n_tuns].fd);
+	for (size_t i = 0; i < net->n_interfaces && !ret; i++)
+		if (net->interfaces[i].no_l2)
+			ret = open_tun(&net->interfaces[i]);
+	return ret;
+}
+
 static int run_ip(const struct native_net *net, char *err)
 {
 	FILE *ip = popen("ip -batch - >/dev/null", "w");
@@ -151,6 +198,8 @@ int netns_make(struct scene *scene, char *err)
 	write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
 	if (ret)
 		snprintf(err, RUNNER_ERR_LEN, "cannot set sysctls of the namespace: %s", strerror(-ret));
+	if (!ret && (ret = open_tuns(net)))
+		snprintf(err, RUNNER_ERR_LEN, "cannot make a tun: %s", strerror(-ret));
 	if (!ret)
 		ret = run_ip(net, err);
 	return ret ? ret : number(net, err);

@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "abi/wire.h"
 #include "host/native.h"
 
 #define RUNNER_MAX_FRAME	65536
@@ -19,17 +20,31 @@
 struct scene {
 	struct config *config;
 	struct native_net net;
+	char nvi[IFNAMSIZ];		/* the one that is nvi0; "": there is none */
 	char park[IFNAMSIZ];		/* the interface that is taken for the daemon's tap; "": there is none */
+};
+
+/* A packet on its way into a hook. */
+struct arrival {
+	const struct native_interface *in;	/* comes in there; out of a target; nvi0: it leaves there */
+	const uint8_t *frame;
+	size_t len;
+	uint32_t gso_size;
+	uint32_t mark;
+	uint32_t origin;		/* leaves nvi0, and the kernel has it from there; 0: from the box itself */
 };
 
 struct outcome {
 	uint64_t verdicts;		/* bit: a verdict that was counted */
 	enum native_action action;
-	uint32_t out_ifindex;		/* native: where it goes; 0: not known */
+	uint32_t out_ifindex;		/* where it goes; 0: not known */
+	bool enters;			/* it comes in there */
 	uint32_t mark;
 	const char *at;			/* hook that ended it */
 	const uint8_t *frame;
 	size_t len;
+	const struct native_copied *copied;
+	size_t n_copied;
 };
 
 /* One entry of the mapping table. */
@@ -56,8 +71,7 @@ struct host {
 	const char *name;
 	int (*open)(char *err);
 	int (*begin)(const struct scene *scene, char *err);
-	int (*packet)(const struct native_interface *in, const uint8_t *frame, size_t len, uint32_t gso_size, uint32_t mark,
-		      struct outcome *out, char *err);
+	int (*packet)(const struct arrival *arrival, struct outcome *out, char *err);
 	int (*parked)(const struct native_interface *tap, const uint8_t *frame, size_t len, struct outcome *out, char *err);
 	int (*heartbeat)(char *err);
 	int (*reload)(const struct scene *scene, char *err);
@@ -85,9 +99,22 @@ const char *view_broken(const struct view *view);
 const char *view_bits_broken(const struct view *view);	/* likewise of the port bits, which are many */
 uint64_t view_claimed(const struct view *view);	/* port bits that are set; of control and portbits alone */
 
+/* Which hook of a wire is a port's; NONE: it is no wire's. */
+enum wire_hook { HOOK_NONE, HOOK_PORT, HOOK_TARGET, HOOK_HOST };
+enum wire_hook wire_hook(uint32_t port_flags);
+
+/* stopgap.c, until the configuration knows wires. */
+struct plan;
+struct native;
+extern struct wire stopgap_wires[];
+int stopgap_config(const char *text, struct config **config, char *err);
+void stopgap_plan(struct plan *plan, const struct scene *scene);
+void stopgap_native(struct native *native, const struct scene *scene);
+
 /* netns.c: the scene's network, in a namespace of this process alone. Sets ifindex of the interfaces. */
 int netns_make(struct scene *scene, char *err);
 int netns_sockets(const struct native_net *net, char *err);
 void netns_close_sockets(void);
+int netns_write(const struct native_interface *tun, const uint8_t *packet, size_t len);	/* what its owner has to send */
 
 #endif
