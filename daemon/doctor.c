@@ -11,6 +11,7 @@
 
 #include "daemon/caps.h"
 #include "daemon/doctor_impl.h"
+#include "daemon/reload.h"
 #include "lib/config.h"
 #include "lib/instance.h"
 #include "lib/maps.h"
@@ -59,7 +60,7 @@ static void no_park(struct doctor *doctor, const char *instance)
 		    "get no answer", device ? "" : ", /dev/net/tun is not there or not permitted");
 }
 
-static void examine_instance(struct doctor *doctor, const char *instance)
+static void examine_instance(struct doctor *doctor, const char *instance, bool wires)
 {
 	char err[512], right[128];
 	struct maps *maps;
@@ -79,7 +80,7 @@ static void examine_instance(struct doctor *doctor, const char *instance)
 	else if (age_s > HEARTBEAT_OLD_S)
 		finding_add(doctor, DOCTOR_ERROR, "daemon", instance, "see its log; restart it",
 			    "the daemon (pid %d) has given no sign of life for %u s", pid, age_s);
-	else if (!maps->control.park_ifindex)
+	else if (!maps->control.park_ifindex && !wires)
 		no_park(doctor, instance);
 	maps_close(maps);
 }
@@ -100,13 +101,18 @@ static bool runs_nat(const char *instance)
 
 void doctor_examine(struct doctor *doctor, const char *instance, const struct config *config)
 {
-	bool nat;
+	struct config *running = config ? NULL : reload_running(instance);
+	const struct config *meant = config ? config : running;
+	bool nat, wires = meant && meant->n_wires;
 
 	caps_missing(missing_cap, doctor);
 	features_missing(missing_feature, doctor);
-	examine_instance(doctor, instance);
+	examine_instance(doctor, instance, wires);
 	nat = config ? config_translates(config) : runs_nat(instance);
-	doctor_ports(doctor, instance, config, nat);
+	doctor_ports(doctor, instance, wires ? meant : config, nat);
+	if (wires)
+		doctor_wires(doctor, instance, meant);
+	config_free(running);
 	if (!nat)
 		return;		/* the kernel decides, and all of its rules are meant */
 	doctor_routes(doctor);

@@ -13,6 +13,9 @@ void finding_add(struct doctor *doctor, enum doctor_severity severity, const cha
 /* Interfaces: foreign programs, XDP and its conditions, other instances; and, with nat, what translation asks of sysctls. */
 void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config, bool nat);
 
+/* Wires: ports, targets, bridges, and the box's own address. */
+void doctor_wires(struct doctor *doctor, const char *instance, const struct config *config);
+
 /* Outside addresses that no interface owns: who has to know, and natvi's routes to them. */
 void doctor_outside(struct doctor *doctor, const char *instance, const struct config *config);
 

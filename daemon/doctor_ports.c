@@ -191,6 +191,8 @@ static void list_interfaces(struct names_list *l, const struct config *config, j
 
 	for (i = 0; config && i < config->n_interfaces; i++)
 		list_add(l, config->interfaces[i].name, config->interfaces[i].xdp);
+	for (i = 0; config && i < 2 * config->n_wires; i++)
+		list_add(l, config->wires[i / 2].ports[i % 2], config->wires[i / 2].xdp);
 	if (config)
 		return;
 	json_array_foreach(interfaces, i, entry) {
@@ -301,7 +303,8 @@ void doctor_ports(struct doctor *doctor, const char *instance, const struct conf
 			check_liberal(doctor);
 		}
 		check_conflict(doctor, config, &links);
-		nvi_check(&nl, instance, &links, looping_route, doctor);
+		if (!config || !config->n_wires)
+			nvi_check(&nl, instance, &links, looping_route, doctor);
 		check_zones(doctor, config, names ? names_running(names) : NULL, &links);
 	}
 	nl_close(&nl);

@@ -22,6 +22,7 @@
 #include "daemon/nvi.h"
 #include "daemon/pins.h"
 #include "daemon/routes.h"
+#include "daemon/wire_bridge.h"
 #include "daemon/zone_rules.h"
 #include "lib/ctl.h"
 #include "lib/instance.h"
@@ -133,6 +134,7 @@ static int detach_all(const char *instance)
 		log_err("the virtual interface cannot be removed: %s", strerror(-n));
 		err = n;
 	}
+	wire_bridges_leave(instance, &links);
 	links_free(&links);
 out:
 	attach_end(&attach);

@@ -29,6 +29,7 @@
 #include "daemon/mappings.h"
 #include "daemon/nft_kernel.h"
 #include "daemon/orphans.h"
+#include "daemon/park.h"
 #include "daemon/plan_wires.h"
 #include "daemon/plan_zones.h"
 #include "daemon/routes.h"
@@ -36,6 +37,8 @@
 #include "daemon/state.h"
 #include "daemon/switches.h"
 #include "daemon/tc.h"
+#include "daemon/wire_bridge.h"
+#include "daemon/wires.h"
 #include "daemon/write.h"
 #include "daemon/zone_rules.h"
 #include "lib/addr.h"
@@ -283,6 +286,13 @@ static int begin_modes(struct change *c)
 		snprintf(c->err, c->err_len, "the virtual interface cannot be changed: %s", strerror(-err));
 		return err;
 	}
+	if (!c->config->n_wires && !d->park) {
+		err = park_open(d);
+		if (!err)
+			park_start(d);
+	}
+	if (err)
+		return err;
 	if (!config_translates(c->config) && !d->has_plan && !d->tables->reused)
 		tables_flags(d->tables, 0, CONTROL_NO_NAT);
 	return 0;
@@ -296,6 +306,8 @@ static void end_modes(struct change *c)
 	tables_flags(c->d->tables, CONTROL_NO_NAT | CONTROL_ACCEL, (config_translates(c->config) ? 0 : CONTROL_NO_NAT) |
 		     (c->config->accelerate ? CONTROL_ACCEL : 0));
 	accel_follow(c->d, c->config->accelerate, err, sizeof(err));
+	if (c->config->n_wires)
+		park_close(c->d);	/* nothing waits there */
 }
 
 static bool accelerates(const struct daemon *d)
@@ -315,6 +327,7 @@ static int attach_served(struct change *c, struct served *s)
 	if (before)
 		*s = *before;
 	s->wire = wire;
+	s->usable = wire_target_usable(link);
 	if (accelerates(c->d) != c->config->accelerate)
 		s->up = false;	/* its programs are others now */
 	if (!link && s->role != ATTACH_TARGET && (c->asked || !before || before->ifindex))
@@ -387,6 +400,7 @@ static void settle_ports(struct change *c)
 		n++;
 	}
 	c->plan.n_ports = n;
+	wires_settle(&c->plan);
 }
 
 /* Wires both ports of which take frames at XDP. */
@@ -419,7 +433,8 @@ static void detach_rest(struct change *c)
 			continue;
 		link = links_by_index(&c->links, s->ifindex);
 		if (!link) {
-			log_info("%s: has gone", s->name);
+			if (s->role == ATTACH_NAT)
+				log_info("%s: has gone", s->name);
 			continue;
 		}
 		switches_restore_port(c->d->instance, s->name);
@@ -456,7 +471,7 @@ static int enforce(struct change *c)
 		snprintf(c->err, c->err_len, "cannot write the zones: %s", strerror(-zones));
 		return zones;
 	}
-	wires = write_wires(tables, was, &c->plan);
+	wires = write_wires(tables, was, &c->plan, c->d->wires);
 	if (wires < 0) {
 		snprintf(c->err, c->err_len, "cannot write the wires: %s", strerror(-wires));
 		return wires;
@@ -580,12 +595,6 @@ static void set_switches(const struct change *c)
 		sysctl_restore(c->d->instance, "");
 }
 
-static void wire_switches(const struct daemon *d, const struct config *config, const struct served *list, size_t n)
-{
-	if (config && config->n_wires)
-		switches_set_wires(d->instance, list, n, config_host_wire(config));
-}
-
 int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_len)
 {
 	struct change c = { .d = d, .config = next ? next : d->config, .asked = next, .err = err, .err_len = err_len };
@@ -605,7 +614,7 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		tell_zones(&c);
 		if (d->has_plan && config_translates(c.config))
 			guard_set(d, d->config, c.config, d->served, d->n_served, c.served, c.n_served);
-		wire_switches(d, c.config, c.served, c.n_served);
+		wires_prepare(d, c.config, c.served, c.n_served);
 		ret = enforce(&c);
 	}
 	if (ret) {
@@ -614,7 +623,7 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		undo_attach(&c);
 		if (d->config)
 			nvi_serve(d, d->config->n_wires);
-		wire_switches(d, d->config, d->served, d->n_served);
+		wires_prepare(d, d->config, d->served, d->n_served);
 		discard(&c);
 		return ret;
 	}
@@ -623,9 +632,12 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 	zone_rules_clean(&d->nl, d->instance, c.config, &c.plan);
 	set_switches(&c);
 	detach_rest(&c);
+	wires_end_sessions(d, &c.plan, c.config->n_wires);
 	release_bits(&c);
+	wires_tell(d, c.config, &c.links, c.served, c.n_served);
 	commit(&c, next);
 	wire_host_follow(d, false);
+	wire_bridges_follow(d);
 	expects_follow(d, nft_kernel_helps(d->config));
 	routes_follow(d);
 	announce_follow(d);

@@ -26,14 +26,13 @@
 
 #include "abi/fragment.h"
 #include "daemon/caps.h"
+#include "daemon/load_impl.h"
 #include "daemon/pins.h"
 #include "daemon/plan.h"
 #include "daemon/tables.h"
 #include "lib/instance.h"
 #include "lib/log.h"
 #include "natvi.skel.h"
-#include "natvi_accel.skel.h"
-#include "natvi_wire.skel.h"
 
 #define SLOT_HEADROOM		8u	/* outside addresses that a reload or a DHCP server may add */
 #define STATIC_HEADROOM		1024u	/* forwarded ports that a reload may add */
@@ -253,6 +252,17 @@ static int pinned_tables(const char *instance)
 static char load_log[LOAD_LOG_BYTES];
 static size_t load_log_len;
 
+void load_words_forget(void)
+{
+	load_log_len = 0;
+	load_log[0] = '\0';
+}
+
+const char *load_words(void)
+{
+	return load_log;
+}
+
 /* libbpf's words are kept for the case that the load fails. */
 static int keep_words(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -288,7 +298,7 @@ static void explain_load(int err)
 		log_err("`--log debug` shows the verifier's words");
 }
 
-static void find_programs(struct tables *tables, const struct bpf_object *object)
+void tables_find_programs(struct tables *tables, const struct bpf_object *object)
 {
 	struct bpf_program *prog;
 	int i;
@@ -318,7 +328,7 @@ static int find_all(struct tables *tables)
 	}
 	for (i = 0; i < TABLE_PROGS; i++)
 		tables->prog[i] = -1;
-	find_programs(tables, object);
+	tables_find_programs(tables, object);
 	return 0;
 }
 
@@ -330,7 +340,7 @@ static int load(struct tables *tables, const struct config *config)
 
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	raise_memlock();
-	load_log_len = 0;
+	load_words_forget();
 	libbpf_set_print(keep_words);
 	tables->skel = natvi_bpf__open();
 	if (!tables->skel) {
@@ -468,7 +478,7 @@ static void program_pin_name(char *name, size_t len, const struct bpf_program *p
 	snprintf(name, len, PIN_PROG_PREFIX "%s%s", bpf_program__name(prog), suffix);
 }
 
-static int pin_programs(const struct tables *tables, const struct bpf_object *object)
+int tables_pin_programs(const struct tables *tables, const struct bpf_object *object)
 {
 	char path[INSTANCE_PATH_LEN], old[INSTANCE_PATH_LEN], name[64];
 	struct bpf_program *prog;
@@ -487,7 +497,7 @@ static int pin_programs(const struct tables *tables, const struct bpf_object *ob
 	return 0;
 }
 
-static int settle(const struct tables *tables, const struct bpf_object *object)
+int tables_settle_programs(const struct tables *tables, const struct bpf_object *object)
 {
 	char from[INSTANCE_PATH_LEN], to[INSTANCE_PATH_LEN], name[64];
 	struct bpf_program *prog;
@@ -509,85 +519,11 @@ static int settle(const struct tables *tables, const struct bpf_object *object)
 	return err;
 }
 
-int tables_settle(struct tables *tables)
-{
-	int err = settle(tables, tables->skel->obj);
-
-	if (!err && tables->accel)
-		err = settle(tables, tables->accel->obj);
-	return tables->wire && !err ? settle(tables, tables->wire->obj) : err;
-}
-
 void tables_undo(struct tables *tables)
 {
 	/* With tables that were there before, some ports may run the new programs already: both sets stay known. */
 	if (!tables->reused)
 		pins_remove(tables->instance);
-}
-
-/* Its maps are those that are there already. */
-static int share_maps(const struct tables *tables, struct bpf_object *object)
-{
-	struct bpf_map *map, *own;
-	int err = 0;
-
-	bpf_object__for_each_map(map, object) {
-		own = bpf_map__is_internal(map) ? NULL : bpf_object__find_map_by_name(tables->skel->obj, bpf_map__name(map));
-		if (own && !err)
-			err = bpf_map__reuse_fd(map, bpf_map__fd(own));
-	}
-	return err;
-}
-
-/* An object beside the first one: its maps are the same, and its programs are found and pinned with the others. */
-static int load_beside(struct tables *tables, struct bpf_object *object)
-{
-	int err = share_maps(tables, object);
-
-	if (!err)
-		err = bpf_object__load(object);
-	if (!err)
-		err = pin_programs(tables, object);
-	if (!err)
-		find_programs(tables, object);
-	else
-		log_debug("%s", load_log);
-	return err;
-}
-
-int tables_accel(struct tables *tables, char *err, size_t err_len)
-{
-	int ret;
-
-	if (tables->accel)
-		return 0;
-	load_log_len = 0;
-	tables->accel = natvi_accel__open();
-	ret = tables->accel ? load_beside(tables, tables->accel->obj) : -errno;
-	if (!ret)
-		return 0;
-	natvi_accel__destroy(tables->accel);
-	tables->accel = NULL;
-	snprintf(err, err_len, "accelerate: this kernel cannot be asked for its connections (%s): it needs nf_conntrack (`modprobe "
-		 "nf_conntrack`) with BTF, 6.1 or later; without `accelerate` all else works", strerror(-ret));
-	return ret;
-}
-
-int tables_wires(struct tables *tables, char *err, size_t err_len)
-{
-	int ret;
-
-	if (tables->wire)
-		return 0;
-	load_log_len = 0;
-	tables->wire = natvi_wire__open();
-	ret = tables->wire ? load_beside(tables, tables->wire->obj) : -errno;
-	if (!ret)
-		return 0;
-	natvi_wire__destroy(tables->wire);
-	tables->wire = NULL;
-	snprintf(err, err_len, "wires: the kernel does not take the programs: %s; `--log debug` shows the verifier's words", strerror(-ret));
-	return ret;
 }
 
 void tables_flags(struct tables *tables, uint32_t clear, uint32_t set)
@@ -611,7 +547,7 @@ static int prepare(struct tables *tables, const struct config *config)
 	if (!err)
 		err = pin_maps(tables);
 	if (!err)
-		err = pin_programs(tables, tables->skel->obj);
+		err = tables_pin_programs(tables, tables->skel->obj);
 	if (err)
 		return err;
 	err = maps_open(&tables->maps, tables->instance, err_text, sizeof(err_text));
@@ -674,10 +610,7 @@ void tables_close(struct tables *tables)
 		munmap(tables->portbits, tables->portbits_bytes);
 	if (tables->control)
 		munmap(tables->control, sizeof(*tables->control));
-	if (tables->accel)
-		natvi_accel__destroy(tables->accel);
-	if (tables->wire)
-		natvi_wire__destroy(tables->wire);
+	tables_close_beside(tables);
 	if (tables->skel)
 		natvi_bpf__destroy(tables->skel);
 	free(tables);

@@ -128,38 +128,24 @@ static int delete_link(struct nl *nl, uint32_t ifindex)
 	return nl_talk(nl, msg, NULL, NULL, NULL);
 }
 
-static void set_switch(const char *family, const char *interface, const char *name, const char *value)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, interface, name);
-	file = fopen(path, "we");
-	if (!file)
-		return;	/* a kernel without IPv6 */
-	fputs(value, file);
-	if (fclose(file))
-		log_warn("%s cannot be set to %s: %s", path, value, strerror(errno));
-}
-
 /* on: packets come in there that the kernel is to forward. */
 static void set_switches(const char *interface, bool on)
 {
 	char all[SYSCTL_VALUE_LEN];
 	bool strict = !sysctl_read("net/ipv4/conf/all/rp_filter", all) && !strcmp(all, "1");
 
-	set_switch("ipv6", interface, "disable_ipv6", "1");	/* before it is up: nothing is discovered there */
-	set_switch("ipv4", interface, "forwarding", on ? "1" : "0");
-	set_switch("ipv4", interface, "accept_local", on ? "1" : "0");
-	set_switch("ipv4", interface, "rp_filter", strict ? "2" : "0");	/* the larger of it and that of all counts */
-	set_switch("ipv4", interface, "send_redirects", "0");
+	sysctl_set_own("ipv6", interface, "disable_ipv6", "1");	/* before it is up: nothing is discovered there */
+	sysctl_set_own("ipv4", interface, "forwarding", on ? "1" : "0");
+	sysctl_set_own("ipv4", interface, "accept_local", on ? "1" : "0");
+	sysctl_set_own("ipv4", interface, "rp_filter", strict ? "2" : "0");	/* the larger of it and that of all counts */
+	sysctl_set_own("ipv4", interface, "send_redirects", "0");
 }
 
 /* On a wire only the address that is there is spoken for, and only in its own name. */
 static void set_wire_switches(const char *interface)
 {
-	set_switch("ipv4", interface, "arp_ignore", "1");
-	set_switch("ipv4", interface, "arp_announce", "2");
+	sysctl_set_own("ipv4", interface, "arp_ignore", "1");
+	sysctl_set_own("ipv4", interface, "arp_announce", "2");
 }
 
 static int make(struct daemon *d)

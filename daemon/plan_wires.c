@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/plan_wires.h"
+#include "daemon/wire_rules.h"
 #include "lib/addr.h"
 
 #define BOX	"nvi0"	/* as a target, whatever the instance's own is called */
@@ -322,7 +323,7 @@ static int add_targets(struct plan *plan, const struct plan_input *input, const 
 		if (there && (there->zone != number || !(there->flags & PORT_TARGET)))
 			return clash(err, err_len, link->name, there, plan);
 		if (!there)
-			add_port(plan, link, number, PORT_TARGET);
+			add_port(plan, link, number, PORT_TARGET)->target_mark = wire_target_mark(link->ifindex);
 	}
 	return 0;
 }

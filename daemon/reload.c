@@ -36,6 +36,16 @@ static int write_json(const char *instance, enum instance_file file, const json_
 	return err;
 }
 
+static void number_captures(const struct daemon *d, json_t *json)
+{
+	json_t *wire, *capture;
+	size_t w, i, n = d->config->n_rules;
+
+	json_array_foreach(json_object_get(json, "wires"), w, wire)
+		json_array_foreach(json_object_get(wire, "capture"), i, capture)
+			json_object_set_new(capture, "id", json_integer(d->rule_numbers[n++]));
+}
+
 int reload_save(struct daemon *d)
 {
 	json_t *json = config_to_json(d->config), *rule;
@@ -47,6 +57,7 @@ int reload_save(struct daemon *d)
 	json_object_set(json, "rule_ids", d->rule_ids);
 	json_array_foreach(json_object_get(json, "rules"), i, rule)
 		json_object_set_new(rule, "id", json_integer(d->rule_numbers[i]));
+	number_captures(d, json);
 	json_object_set_new(json, "source", json_string(d->config->source));
 	json_object_set_new(json, "pid", json_integer(getpid()));
 	json_object_set_new(json, "started", json_integer(d->started));
@@ -61,8 +72,8 @@ struct config *reload_running(const char *instance)
 	char path[INSTANCE_PATH_LEN], *text;
 	struct cfg_errors errors = { 0 };
 	struct config *config = NULL;
-	json_t *json, *rule;
-	size_t i;
+	json_t *json, *rule, *wire;
+	size_t i, w;
 
 	instance_path(path, instance, INSTANCE_RUNNING);
 	json = json_load_file(path, 0, NULL);
@@ -72,6 +83,9 @@ struct config *reload_running(const char *instance)
 		json_object_del(json, added[i]);
 	json_array_foreach(json_object_get(json, "rules"), i, rule)
 		json_object_del(rule, "id");
+	json_array_foreach(json_object_get(json, "wires"), w, wire)
+		json_array_foreach(json_object_get(wire, "capture"), i, rule)
+			json_object_del(rule, "id");
 	text = json_dumps(json, 0);
 	if (text && config_read_text(text, strlen(text), path, &config, &errors))
 		config = NULL;

@@ -17,6 +17,7 @@
 #include "daemon/state.h"
 #include "daemon/sweep.h"
 #include "daemon/watch.h"
+#include "daemon/wires.h"
 #include "lib/ctl.h"
 #include "lib/filter.h"
 #include "lib/log.h"
@@ -68,7 +69,8 @@ static json_t *status_json(struct daemon *d)
 
 	maps_usage(d->tables->maps, &usage);
 	for (i = 0; i < d->n_served; i++)
-		json_array_append_new(interfaces, served_json(&d->served[i]));
+		if (d->served[i].role == ATTACH_NAT)
+			json_array_append_new(interfaces, served_json(&d->served[i]));
 	json_object_update_new(reply, json_pack("{s:s, s:s, s:s, s:i, s:I, s:s, s:o, s:o}", "instance", d->instance,
 		"version", NATVI_VERSION, "source", d->config->source, "pid", (int)getpid(), "started", (json_int_t)d->started,
 		"log", log_level_name(log_get_level()), "interfaces", interfaces, "sweep", sweep_json(d)));
@@ -78,6 +80,8 @@ static json_t *status_json(struct daemon *d)
 		"heartbeat_age_s", (json_int_t)(maps_now_s() - c->heartbeat_s)));
 	json_object_update_new(reply, json_pack("{s:b, s:b, s:b, s:I}", "unconfirmed", reload_pending(d), "policy", d->policy,
 		"nftables", d->mark_slow, "managed_neighbours", (json_int_t)neigh_managed(watch_neighbours(d))));
+	if (d->config->n_wires)
+		json_object_set_new(reply, "wires", wires_json(d));
 	if (d->park)
 		json_object_set_new(reply, "park", park_json(d));
 	if (d->conflict[0])

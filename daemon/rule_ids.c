@@ -28,13 +28,14 @@ static uint16_t number_of(const json_t *known, const char *key)
 	return (uint16_t)json_integer_value(json_object_get(known, key));
 }
 
-/* "rule-N" is what a rule without a name is called by its place. */
+/* "rule-N" is what a rule without a name is called by its place; a capture: "capture-N". */
 static bool is_named(const char *name, size_t i)
 {
-	char plain[NATVI_NAME_LEN];
+	char rule[NATVI_NAME_LEN], capture[NATVI_NAME_LEN];
 
-	snprintf(plain, sizeof(plain), "rule-%zu", i + 1);
-	return strcmp(name, plain);
+	snprintf(rule, sizeof(rule), "rule-%zu", i + 1);
+	snprintf(capture, sizeof(capture), "capture-%zu", i + 1);
+	return strcmp(name, rule) && strcmp(name, capture);
 }
 
 static char *name_key(const char *name)
@@ -148,10 +149,26 @@ static void keep_former(struct giving *g)
 	}
 }
 
+/* Rules, or captures with the name of their wire; a new array. */
+static json_t *list_rules(const json_t *all)
+{
+	json_t *list = json_array(), *wire, *capture, *copy;
+	size_t w, i;
+
+	json_array_extend(list, json_object_get(all, "rules"));
+	json_array_foreach(json_object_get(all, "wires"), w, wire)
+		json_array_foreach(json_object_get(wire, "capture"), i, capture) {
+			copy = json_copy(capture);
+			json_object_set(copy, "wire", json_object_get(wire, "name"));
+			json_array_append_new(list, copy);
+		}
+	return list;
+}
+
 struct json_t *rule_ids_give(const struct json_t *known, const struct config *config, uint16_t *ids)
 {
 	struct giving g = { .known = known, .next = json_object(), .used = calloc(1, UINT16_MAX + 1) };
-	json_t *all = config_to_json(config), *rules = json_object_get(all, "rules"), *value;
+	json_t *all = config_to_json(config), *rules = list_rules(all), *value;
 	const char *key;
 	bool done = false;
 
@@ -163,6 +180,7 @@ struct json_t *rule_ids_give(const struct json_t *known, const struct config *co
 	if (done)
 		keep_former(&g);
 out:
+	json_decref(rules);
 	json_decref(all);
 	free(g.used);
 	if (done)

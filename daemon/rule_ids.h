@@ -5,7 +5,8 @@
  * Sessions name their rule by number. A rule with a name is the same one under that name, whatever else changes; one
  * without, or with another name than before, is the same with the same content. What is known is a JSON object from
  * "name NAME" and "content TEXT" to a number; it is saved with the running configuration, so that it outlives the daemon.
- * Numbers of rules that have gone are kept for a while: a configuration that comes back finds its sessions.
+ * Numbers of rules that have gone are kept for a while: a configuration that comes back finds its sessions. Captures of wires
+ * are rules, too.
  */
 #ifndef NATVI_DAEMON_RULE_IDS_H
 #define NATVI_DAEMON_RULE_IDS_H
@@ -17,7 +18,7 @@
 struct json_t;
 
 /*
- * Numbers from 1 for all rules of config, into ids[config->n_rules]. known: as this function returned it for the
+ * Numbers from 1 for all rules of config, or for the captures of all its wires, into ids[]. known: as this function returned it for the
  * configuration before, or NULL: by position. Returns a new object, or NULL: no memory.
  */
 struct json_t *rule_ids_give(const struct json_t *known, const struct config *config, uint16_t *ids);

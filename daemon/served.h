@@ -22,6 +22,7 @@ struct served {
 	uint32_t ifindex;		/* 0: the interface is not there */
 	enum xdp_mode asked;
 	bool up;			/* programs are attached */
+	bool usable;			/* the interface is there, up and has a carrier */
 	struct attached attached;
 	char trouble[256];		/* why they are not, although it is there; said once */
 	char zone[256];			/* what is wrong with its zone; said once */

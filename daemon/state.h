@@ -52,6 +52,7 @@ struct daemon {
 	struct pool_place places[NATVI_MAX_POOLS];
 	char zones[NATVI_MAX_ZONES][NATVI_NAME_LEN];	/* names by number */
 	char wires[NATVI_MAX_WIRES][NATVI_NAME_LEN];	/* likewise */
+	uint8_t bridge_told[NATVI_MAX_WIRES];	/* see wire_bridge.c */
 	struct port *ports;		/* [NATVI_MAX_PORTS] as the map has them */
 	struct served *served;
 	size_t n_served;

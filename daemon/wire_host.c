@@ -4,13 +4,14 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/plan_wires.h"
 #include "daemon/state.h"
+#include "daemon/wire_rules.h"
 #include "lib/addr.h"
 #include "lib/log.h"
 
@@ -160,114 +161,51 @@ static void tell_others(struct daemon *d)
 		log_info("what the box itself sends takes the default route of %s", d->nvi.name);
 }
 
-/* Rules: at the two places that are NAT's for nvi0's far end (nvi_routes.c), of which there is none with wires. */
+/* Rules */
 
-struct mark_rule {
-	uint32_t preference, mark, mask, table;
-	uint8_t protocol;
-	bool other;			/* asks for more than a mark */
-};
-
-struct rules_seen {
-	uint32_t preference;		/* of the first */
-	struct mark_rule list[8];
-	size_t n;
-};
-
-static int rule_attr(const struct nlattr *attr, void *arg)
+/* Those of the marks, and of the targets that are there. NULL: out of memory. */
+static struct wire_rule *list_rules(const struct nvi *nvi, const struct wire_host *host, const struct served *served, size_t n_served,
+				    size_t *n)
 {
-	struct mark_rule *rule = arg;
+	struct wire_rule *list = calloc(n_served + 2, sizeof(*list));
+	size_t i;
 
-	switch (mnl_attr_get_type(attr)) {
-	case FRA_PRIORITY:
-		rule->preference = mnl_attr_get_u32(attr);
-		break;
-	case FRA_FWMARK:
-		rule->mark = mnl_attr_get_u32(attr);
-		break;
-	case FRA_FWMASK:
-		rule->mask = mnl_attr_get_u32(attr);
-		break;
-	case FRA_TABLE:
-		rule->table = mnl_attr_get_u32(attr);
-		break;
-	case FRA_PROTOCOL:
-		rule->protocol = mnl_attr_get_u8(attr);
-		break;
-	case FRA_IIFNAME: case FRA_OIFNAME: case FRA_SRC: case FRA_DST:
-		rule->other = true;
-		break;
-	}
-	return MNL_CB_OK;
+	*n = 0;
+	for (i = 0; i < 2 && list; i++)
+		if (host->marks[i])
+			list[(*n)++] = (struct wire_rule){ .mark = host->marks[i], .table = own_table(nvi) };
+	for (i = 0; i < n_served && list; i++)
+		if (served[i].role == ATTACH_TARGET && served[i].usable)
+			list[(*n)++] = (struct wire_rule){ wire_target_mark(served[i].ifindex), wire_target_mark(served[i].ifindex), true };
+	return list;
 }
 
-static int take_rule(const struct nlmsghdr *msg, void *arg)
+static void set_rules(struct daemon *d, const struct wire_host *host, const struct served *served, size_t n_served, bool clean)
 {
-	const struct fib_rule_hdr *hdr = mnl_nlmsg_get_payload(msg);
-	struct mark_rule rule = { .table = hdr->table };
-	struct rules_seen *seen = arg;
+	struct wire_rule *list;
+	size_t i, n;
+	int err = 0;
 
-	if (msg->nlmsg_type != RTM_NEWRULE)
-		return 0;
-	mnl_attr_parse(msg, sizeof(*hdr), rule_attr, &rule);
-	if (rule.protocol != NL_PROTOCOL || rule.other || !rule.mark || rule.preference - seen->preference > 1 ||
-	    seen->n == sizeof(seen->list) / sizeof(seen->list[0]))
-		return 0;
-	seen->list[seen->n++] = rule;
-	return 0;
+	if (!d->nvi.ifindex)
+		return;
+	list = list_rules(&d->nvi, host, served, n_served, &n);
+	if (!list)
+		return;
+	for (i = 0; i < n && !err; i++)
+		if (list[i].target)
+			err = wire_target_routes(&d->nl, list[i].table & ~CFG_OWN_MARK);
+	if (!err)
+		err = wire_rules_make(&d->nl, &d->nvi, list, n);
+	if (err)
+		log_err("%s: the routing rules for marks cannot be made: %s", d->nvi.name, strerror(-err));
+	if (clean)
+		wire_rules_clean(&d->nl, &d->nvi, list, n);
+	free(list);
 }
 
-static void forget_rules(void *arg)
+void wire_targets_make(struct daemon *d, const struct served *served, size_t n)
 {
-	((struct rules_seen *)arg)->n = 0;
-}
-
-static int change_rule(struct nl *nl, const struct mark_rule *rule, bool add)
-{
-	char buf[NL_BUF_BYTES];
-	struct nlmsghdr *msg = nl_put(buf, add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
-	struct fib_rule_hdr *hdr = mnl_nlmsg_put_extra_header(msg, sizeof(*hdr));
-
-	hdr->family = AF_INET;
-	hdr->action = FR_ACT_TO_TBL;
-	hdr->table = rule->table < 256 ? (uint8_t)rule->table : RT_TABLE_UNSPEC;
-	mnl_attr_put_u32(msg, FRA_TABLE, rule->table);
-	mnl_attr_put_u32(msg, FRA_PRIORITY, rule->preference);
-	mnl_attr_put_u32(msg, FRA_FWMARK, rule->mark);
-	mnl_attr_put_u32(msg, FRA_FWMASK, rule->mask);
-	mnl_attr_put_u8(msg, FRA_PROTOCOL, NL_PROTOCOL);
-	return nl_talk(nl, msg, NULL, NULL, NULL);
-}
-
-/* marks: [2], 0: none. Rules that stand stay. Returns 0 or a negative errno. */
-static int set_rules(struct nl *nl, const struct nvi *nvi, const uint32_t *marks)
-{
-	struct rules_seen seen = { .preference = NVI_PRIORITY + 2 * nvi->number };
-	struct mark_rule rule = { .mask = UINT32_MAX, .table = own_table(nvi) };
-	bool there[2] = { false, false }, wanted;
-	char buf[NL_BUF_BYTES];
-	struct nlmsghdr *msg = nl_put(buf, RTM_GETRULE, NLM_F_DUMP);
-	struct fib_rule_hdr *hdr = mnl_nlmsg_put_extra_header(msg, sizeof(*hdr));
-	size_t i, at;
-	int err;
-
-	hdr->family = AF_INET;
-	err = nl_talk(nl, msg, take_rule, forget_rules, &seen);
-	for (i = 0; i < seen.n && !err; i++) {
-		at = seen.list[i].preference - seen.preference;
-		wanted = marks[at] && seen.list[i].mark == marks[at] && seen.list[i].mask == rule.mask && seen.list[i].table == rule.table;
-		if (wanted)
-			there[at] = true;
-		else
-			change_rule(nl, &seen.list[i], false);
-	}
-	for (at = 0; at < 2 && !err; at++) {
-		rule.preference = seen.preference + (uint32_t)at;
-		rule.mark = marks[at];
-		if (marks[at] && !there[at])
-			err = change_rule(nl, &rule, true);
-	}
-	return err;
+	set_rules(d, &d->nvi.host, served, n, false);
 }
 
 /* All of it */
@@ -311,52 +249,57 @@ static int put_all(struct daemon *d, const struct wire_host *host, const char **
 		return err;
 	*step = "the default route";
 	err = change_route(&d->nl, &d->nvi, RT_TABLE_MAIN, own_metric(&d->nvi), addr, htonl(host->gateway));
-	if (!err)
-		err = change_route(&d->nl, &d->nvi, own_table(&d->nvi), 0, addr, 0);
+	return err ? err : change_route(&d->nl, &d->nvi, own_table(&d->nvi), 0, addr, 0);
+}
+
+static void remove_host(struct nl *nl, const struct nvi *nvi)
+{
+	change_route(nl, nvi, RT_TABLE_MAIN, own_metric(nvi), 0, 0);
+	change_route(nl, nvi, own_table(nvi), 0, 0, 0);
+	remove_addrs(nl, nvi->ifindex, 0, 0);
+}
+
+static void set_host(struct daemon *d, const struct wire_host *now)
+{
+	struct nvi *nvi = &d->nvi;
+	char text[ADDR_TEXT_LEN];
+	const char *step;
+	int err = put_all(d, now, &step);
+
+	remove_addrs(&d->nl, nvi->ifindex, htonl(now->addr), (uint8_t)now->len);
 	if (err)
-		return err;
-	*step = "the routing rule for marks";
-	return set_rules(&d->nl, &d->nvi, host->marks);
+		log_err("%s: %s cannot be set: %s", nvi->name, step, strerror(-err));
+	else if (memcmp(now, &nvi->host, sizeof(*now)))
+		log_info("%s: the box's address on the wire is %s/%u", nvi->name, addr_print4(now->addr, text), now->len);
+	if (!err)
+		nvi->host = *now;
+	tell_others(d);
 }
 
 void wire_host_follow(struct daemon *d, bool again)
 {
 	struct nvi *nvi = &d->nvi;
 	struct wire_host now;
-	char text[ADDR_TEXT_LEN];
-	const char *step;
-	int err;
 
 	if (!nvi->ifindex || !nvi->wire || !d->config)
 		return;
 	now = wanted(d->config);
 	set_mtu(d);
+	set_rules(d, &now, d->served, d->n_served, true);
 	if (!again && !memcmp(&now, &nvi->host, sizeof(now)))
 		return;
-	if (!now.addr) {
-		wire_host_remove(&d->nl, nvi);
-		nvi->host = now;
+	if (now.addr) {
+		set_host(d, &now);
 		return;
 	}
-	err = put_all(d, &now, &step);
-	remove_addrs(&d->nl, nvi->ifindex, htonl(now.addr), (uint8_t)now.len);
-	if (err)
-		log_err("%s: %s cannot be set: %s", nvi->name, step, strerror(-err));
-	else if (memcmp(&now, &nvi->host, sizeof(now)))
-		log_info("%s: the box's address on the wire is %s/%u", nvi->name, addr_print4(now.addr, text), now.len);
-	if (!err)
-		nvi->host = now;
-	tell_others(d);
+	remove_host(&d->nl, nvi);
+	nvi->host = now;
 }
 
 void wire_host_remove(struct nl *nl, const struct nvi *nvi)
 {
-	static const uint32_t none[2];
-
-	set_rules(nl, nvi, none);
-	change_route(nl, nvi, RT_TABLE_MAIN, own_metric(nvi), 0, 0);
-	change_route(nl, nvi, own_table(nvi), 0, 0, 0);
-	remove_addrs(nl, nvi->ifindex, 0, 0);
+	wire_rules_clean(nl, nvi, NULL, 0);
+	remove_host(nl, nvi);
 }
 
 bool wire_host_hear(const struct daemon *d, const struct nlmsghdr *msg)

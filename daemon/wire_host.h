@@ -5,7 +5,7 @@
  *   ADDRESS/LEN dev nvi0                                          (the kernel adds the route to the network)
  *   default dev nvi0 src ADDRESS metric WIRE_HOST_METRIC          main table; via the gateway if one is configured
  *   default dev nvi0 src ADDRESS                                  table of nvi0's own (NVI_TABLE)
- *   fwmark MARK lookup that table                                 for the reply and the original mark
+ *   fwmark MARK lookup that table                                 for the reply and the original mark (wire_rules.h)
  *
  * All bear natvi's protocol number, so that they are known again. The metric is so large that another default route of the box,
  * to a management network say, goes first, in whatever order they came. What somebody deletes is made again; all of it goes
@@ -15,11 +15,13 @@
 #define NATVI_DAEMON_WIRE_HOST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define WIRE_HOST_METRIC	20800u	/* of nvi0; nvi1 has the next one, and so on */
 
 struct daemon;
+struct served;
 struct nl;
 struct nlmsghdr;
 struct nvi;
@@ -34,6 +36,9 @@ struct wire_host {
 
 /* Bring all that to what the configuration says. again: even if that has not changed. Failures are logged. */
 void wire_host_follow(struct daemon *d, bool again);
+
+/* Routing rules for targets that are there, before anything is captured for them. */
+void wire_targets_make(struct daemon *d, const struct served *served, size_t n);
 
 /* Might this message about an address, a route or a routing rule mean that something of it has gone? */
 bool wire_host_hear(const struct daemon *d, const struct nlmsghdr *msg);

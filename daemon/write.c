@@ -171,22 +171,71 @@ int write_zones(const struct tables *tables, const struct plan *was, const struc
 
 /* Wires */
 
-static bool is_another(const struct plan *was, const struct plan *plan, uint32_t number)
+static int forget_neighbours(const struct tables *tables, uint16_t zone)
 {
-	return was && strcmp(was->wire_names[number], plan->wires[number].name);
+	struct wire_neighbours set;
+	uint32_t i, way;
+	bool found;
+	int err = 0;
+
+	for (i = 0; i < NATVI_NEIGHBOUR_SETS && !err; i++) {
+		err = bpf_map_lookup_elem(tables->map[TABLE_NEIGHBOURS], &i, &set);
+		for (way = 0, found = false; way < NATVI_NEIGHBOUR_WAYS && !err; way++)
+			if (set.entry[way].last_seen_s && set.entry[way].zone == zone) {
+				memset(&set.entry[way], 0, sizeof(set.entry[way]));
+				found = true;
+			}
+		if (found)
+			err = tables_put(tables, TABLE_NEIGHBOURS, i, &set);
+	}
+	return err;
 }
 
-static int put_wires(const struct tables *tables, const struct plan *was, const struct plan *plan, bool gone)
+static int forget_stations(const struct tables *tables, uint16_t zone)
+{
+	struct stations set;
+	uint32_t i, way;
+	bool found;
+	int err = 0;
+
+	for (i = 0; i < NATVI_STATION_SETS && !err; i++) {
+		err = bpf_map_lookup_elem(tables->map[TABLE_STATIONS], &i, &set);
+		for (way = 0, found = false; way < NATVI_STATION_WAYS && !err; way++)
+			if (set.entry[way].last_seen_s && set.entry[way].zone == zone) {
+				memset(&set.entry[way], 0, sizeof(set.entry[way]));
+				found = true;
+			}
+		if (found)
+			err = tables_put(tables, TABLE_STATIONS, i, &set);
+	}
+	return err;
+}
+
+static int forget_learned(const struct tables *tables, uint32_t number)
 {
 	static const struct wire_state nothing;
-	uint32_t i;
+	int err = tables_put(tables, TABLE_WIRE_STATES, number, &nothing);
+
+	if (!err)
+		err = forget_neighbours(tables, (uint16_t)number);
+	return err ? err : forget_stations(tables, (uint16_t)number);
+}
+
+static bool is_same(const struct plan *was, const struct plan *plan, uint32_t number)
+{
+	return was && !memcmp(&was->wires[number], &plan->wires[number], sizeof(plan->wires[number]));
+}
+
+int write_wires(const struct tables *tables, const struct plan *was, const struct plan *plan, const char (*names)[NATVI_NAME_LEN])
+{
 	int err = 0, changed = 0;
+	uint32_t i;
 
 	for (i = 0; i < NATVI_MAX_WIRES && !err; i++) {
-		if (gone != !plan->wires[i].name[0] || (was && !memcmp(&was->wires[i], &plan->wires[i], sizeof(plan->wires[i]))))
+		if (!plan->wires[i].name[0] || is_same(was, plan, i))
 			continue;
-		if (!gone && is_another(was, plan, i))
-			err = tables_put(tables, TABLE_WIRE_STATES, i, &nothing);
+		if (strcmp(names[i], plan->wires[i].name))
+			err = forget_learned(tables, i);
 		if (!err)
 			err = tables_put(tables, TABLE_WIRES, i, &plan->wires[i]);
 		changed = 1;
@@ -194,14 +243,18 @@ static int put_wires(const struct tables *tables, const struct plan *was, const 
 	return err ? err : changed;
 }
 
-int write_wires(const struct tables *tables, const struct plan *was, const struct plan *plan)
-{
-	return put_wires(tables, was, plan, false);
-}
-
 int remove_wires(const struct tables *tables, const struct plan *was, const struct plan *plan)
 {
-	return put_wires(tables, was, plan, true);
+	int err = 0, changed = 0;
+	uint32_t i;
+
+	for (i = 0; i < NATVI_MAX_WIRES && !err; i++) {
+		if (plan->wires[i].name[0] || is_same(was, plan, i))
+			continue;
+		err = tables_put(tables, TABLE_WIRES, i, &plan->wires[i]);
+		changed = 1;
+	}
+	return err ? err : changed;
 }
 
 /* Ports */

@@ -27,9 +27,10 @@ int write_zones(const struct tables *tables, const struct plan *was, const struc
 
 /*
  * Wires in place that are new or different; then, when no port is theirs any more, remove those that have gone. A number that
- * is another wire's now begins with nothing learned. Return 1 if some changed, 0, or a negative errno.
+ * is another wire's now than it was of (names: [NATVI_MAX_WIRES]) begins with nothing learned. Return 1 if some changed, 0, or a
+ * negative errno.
  */
-int write_wires(const struct tables *tables, const struct plan *was, const struct plan *plan);
+int write_wires(const struct tables *tables, const struct plan *was, const struct plan *plan, const char (*names)[NATVI_NAME_LEN]);
 int remove_wires(const struct tables *tables, const struct plan *was, const struct plan *plan);
 
 /*

@@ -116,11 +116,12 @@ DP bool parse_link(struct pkt *p)
 	return true;
 }
 
-/* An IP packet that could be captured: its headers are sound, and it names one host. */
+/* An IP packet that could be captured: its headers are sound, and it speaks to one host beyond its link. */
 DP bool parse_captured(struct pkt *p)
 {
 	if (p->m->eth_proto == __builtin_bswap16(ETH_P_IP))
-		return parse_ipv4(p) == NEXT && !is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]);
+		return parse_ipv4(p) == NEXT && !is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]) &&
+		       (p->m->key.proto != IPPROTO_ICMP || p->m->icmp_type != ICMP_REDIRECT);
 	if (!is_v6(p) || parse_ipv6_whole(p) == DONE)
 		return false;
 	/* unspecified, multicast and link-local addresses stay on their link */

@@ -52,7 +52,17 @@ DP bool is_silent(const struct wire_neighbour *n, __u32 now_s)
 	return (__s32)(now_s - n->last_seen_s) >= NATVI_WIRE_SILENT_S;
 }
 
-/* The entry that has been silent longest is this one's from now on. */
+/* Is a worth less than b? Who is silent less than who is not, then who has been for longer; of those who are not, who came last. */
+DP bool neighbour_yields(const struct wire_neighbour *a, const struct wire_neighbour *b, __u32 now_s)
+{
+	bool silent = !a->last_seen_s || is_silent(a, now_s);
+
+	if (silent != (!b->last_seen_s || is_silent(b, now_s)))
+		return silent;
+	return silent ? (__s32)(a->last_seen_s - b->last_seen_s) < 0 : (__s32)(a->first_seen_s - b->first_seen_s) > 0;
+}
+
+/* The entry that is worth least becomes this one's: a flood of addresses drives out no neighbour that talks. */
 DP struct wire_neighbour *neighbour_make(__u64 id, __u32 zone, __u32 now_s)
 {
 	struct wire_neighbours *set = neighbour_set(id, zone);
@@ -62,7 +72,7 @@ DP struct wire_neighbour *neighbour_make(__u64 id, __u32 zone, __u32 now_s)
 		return NULL;
 	n = &set->entry[0];
 	for (__u32 i = 1; i < NATVI_NEIGHBOUR_WAYS; i++)
-		if ((__s32)(set->entry[i].last_seen_s - n->last_seen_s) < 0)
+		if (neighbour_yields(&set->entry[i], n, now_s))
 			n = &set->entry[i];
 	n->last_seen_s = 0;
 	*(__u64 *)n->mac = id;
@@ -281,13 +291,16 @@ DP void station_learn(struct pkt *p, const struct wire *w, const union addr *add
 	s->last_seen_s = p->m->now_s;
 }
 
+DP bool mac_is_set(const __u8 mac[6])
+{
+	return mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5];
+}
+
 /* The way to a station; its answers are taken to come from the one that it talked to, or from the box. */
 DP void station_link(const struct station *s, const struct wire *w, struct link_head *l)
 {
-	bool known = s->peer[0] | s->peer[1] | s->peer[2] | s->peer[3] | s->peer[4] | s->peer[5];
-
 	__builtin_memcpy(l->dmac, s->mac, ETH_ALEN);
-	__builtin_memcpy(l->smac, known ? s->peer : w->host_mac, ETH_ALEN);
+	__builtin_memcpy(l->smac, mac_is_set(s->peer) ? s->peer : w->host_mac, ETH_ALEN);
 	l->tci[0] = s->tci[0];
 	l->tci[1] = s->tci[1];
 	l->tags = s->tags & ~STATION_CONFIRMED;

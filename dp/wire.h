@@ -51,6 +51,12 @@ DP enum stage captured_whole(struct pkt *p, const struct wire *w, const struct p
 	return sent(p, VERDICT_SLOW_TOO_BIG, env_enter(p, p->control->nvi_ifindex));
 }
 
+/* Is the header of an IPv4 packet as it was sent? */
+DP bool is_whole(struct pkt *p)
+{
+	return is_v6(p) || env_sum(p, p->m->l3, p->m->l4 - p->m->l3) == 0xffff;
+}
+
 /* While nobody watches it, the device may be gone without a word. */
 DP bool target_is_there(struct pkt *p)
 {
@@ -66,6 +72,8 @@ DP enum stage captured(struct pkt *p)
 
 	if (!w)
 		return drop(p, VERDICT_INTERNAL);
+	if (!is_whole(p))
+		return cross_wire(p, w);
 	if (!to || !target_is_there(p))
 		return w->flags & WIRE_OPEN ? cross_wire(p, w) : drop(p, VERDICT_WIRE_NO_TARGET);
 	station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, true);
@@ -115,11 +123,16 @@ DP bool is_captured(struct pkt *p)
 		return false;
 	if (env_hits_only(p))
 		return flow_lookup(&p->m->key, p->control, &p->m->slot);
-	f = wire_flow_find(p, 0);
-	if (!f || (f->flags & FLOW_ORIG))
+	f = wire_flow_find(p);
+	if (!f || (f->flags & (FLOW_ORIG | FLOW_TARGET)) == FLOW_ORIG)
 		return false;
-	p->m->target = f->oif;
-	return true;
+	if (!(f->flags & FLOW_TARGET)) {
+		p->m->target = f->oif;
+		return true;
+	}
+	if (f->flags & FLOW_ORIG)	/* what came out of the tunnel crosses now: it is no tunnel's any more */
+		session_end(p->m->handle, p->cpu, END_RULE_GONE);
+	return false;
 }
 
 /* ARP is learned from, and what asks for the box goes to it alone. */
@@ -261,17 +274,17 @@ DP int dp_wire(void *ctx)
 
 /* Out of a target */
 
-/* A new connection out of the target, by the link in p->m->link. */
-DP void target_session(struct pkt *p, const struct wire *w, const struct wire_state *st)
+/* A new connection out of the target, by the link in p->m->link: its flow, or NULL. */
+DP struct flow *target_session(struct pkt *p, const struct wire *w, const struct wire_state *st)
 {
 	const struct link_head *l = &p->m->link;
 	struct flow *f, *peer;
 
 	if (!has_wire_flow(p) || !wire_session(p, 0))
-		return;
+		return NULL;
 	f = flow_of(&p->m->key, &p->m->handle);
 	if (!f)
-		return;
+		return NULL;
 	peer = peer_of(p, f);
 	if (peer)
 		peer->oif = p->m->ifindex;
@@ -283,6 +296,7 @@ DP void target_session(struct pkt *p, const struct wire *w, const struct wire_st
 	f->generation = st->generation;
 	f->flags |= FLOW_TARGET;
 	f->oif = w->port[l->side & 1];
+	return f;
 }
 
 /* The link that p's flow f has, brought up to date. */
@@ -303,6 +317,26 @@ DP void target_link(struct pkt *p, const struct wire *w, struct flow *f, const s
 		f->oif = w->port[l->side & 1];
 	}
 	f->generation = st->generation;
+}
+
+/*
+ * p comes out of the target as it was captured, its direction unchanged, as from a device that inspects: on it goes as if it had
+ * crossed. False: its flow has not been seen on the wire.
+ */
+DP bool target_pass(struct pkt *p, const struct flow *f)
+{
+	struct link_head *l = &p->m->link;
+
+	if (!mac_is_set(f->smac))
+		return false;
+	__builtin_memcpy(l->dmac, f->dmac, ETH_ALEN);
+	__builtin_memcpy(l->smac, f->smac, ETH_ALEN);
+	l->tci[0] = f->tci[0];
+	l->tci[1] = f->tci[1];
+	l->tags = f->tags & ~TAGS_SECOND;
+	l->side = !(f->tags & TAGS_SECOND);
+	link_follow(p, l);
+	return true;
 }
 
 /* Who has, or who leads to, the destination of p, which no connection knows? */
@@ -381,16 +415,15 @@ DP enum stage target_stages(struct pkt *p, const struct wire *w)
 	if (p->m->flags & PKT_FRAGMENT)
 		capture_fragment(p);
 	if (has_wire_flow(p))
-		f = wire_flow_find(p, FLOW_TARGET);
-	if (f && f->oif) {
+		f = wire_flow_find(p);
+	if (f && !(f->flags & FLOW_TARGET) && target_pass(p, f))
+		return (enum stage)returned_apart(p->ctx);
+	if (f && (f->flags & FLOW_TARGET) && f->oif) {
 		target_link(p, w, f, st);
 	} else {
 		if (!target_way(p, w, st))
 			return target_unknown(p, w);
-		if (!f) {
-			target_session(p, w, st);
-			f = has_wire_flow(p) ? wire_flow_find(p, FLOW_TARGET) : NULL;
-		}
+		f = f ? NULL : target_session(p, w, st);
 	}
 	if (f) {
 		wire_flow_touch(p, f);

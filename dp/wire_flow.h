@@ -101,19 +101,14 @@ DP bool wire_session(struct pkt *p, __u16 rule)
 	return handle >= 0;
 }
 
-/*
- * The live flow of p's that comes in on this side: FLOW_TARGET, or 0 for the wire's. One that is over its time, or that was
- * on the other side, makes way: the connection has moved.
- */
-DP struct flow *wire_flow_find(struct pkt *p, __u32 side)
+/* The live flow of p's, whichever side it comes in by; one that is over its time ends. */
+DP struct flow *wire_flow_find(struct pkt *p)
 {
 	struct flow *f = flow_of(&p->m->key, &p->m->handle);
 
-	if (!f)
-		return NULL;
-	if ((f->flags & FLOW_WIRE) && (f->flags & FLOW_TARGET) == side && (flow_fresh(f, p->m->now_s) || !session_stale(p->m->handle, p->cpu)))
+	if (!f || ((f->flags & FLOW_WIRE) && (flow_fresh(f, p->m->now_s) || !session_stale(p->m->handle, p->cpu))))
 		return f;
-	session_end(p->m->handle, p->cpu, (f->flags & FLOW_TARGET) == side ? END_IDLE : END_RULE_GONE);
+	session_end(p->m->handle, p->cpu, END_IDLE);
 	return NULL;
 }
 
@@ -123,10 +118,13 @@ DP bool has_wire_flow(const struct pkt *p)
 	       (p->m->key.proto != IPPROTO_ICMP || !(p->m->flags & PKT_NO_PORTS));
 }
 
-/* p is captured by a rule (0: as an answer into a tunnel), for the device target: its session, made if need be. */
+/*
+ * p is captured by a rule (0: as an answer into a tunnel), for the device target: its session, made if need be. Where both
+ * directions are captured, both flows are the wire's, and neither says how the other leaves.
+ */
 DP void wire_flow_follow(struct pkt *p, const struct wire *w, __u32 target, __u16 rule)
 {
-	struct flow *f = wire_flow_find(p, 0), *peer;
+	struct flow *f = wire_flow_find(p), *peer;
 
 	if (!f) {
 		if (!wire_session(p, rule))
@@ -135,11 +133,12 @@ DP void wire_flow_follow(struct pkt *p, const struct wire *w, __u32 target, __u1
 		if (!f)
 			return;
 	}
-	f->oif = target;
-	if (unlikely(!link_is(f, &p->m->link))) {
+	if (unlikely((f->flags & FLOW_TARGET) || !link_is(f, &p->m->link))) {
 		peer = peer_of(p, f);
-		link_keep(p, w, f, peer);
+		f->flags &= ~FLOW_TARGET;
+		link_keep(p, w, f, peer && (!peer->oif || (peer->flags & FLOW_TARGET)) ? peer : NULL);
 	}
+	f->oif = target;
 	wire_flow_touch(p, f);
 }
 

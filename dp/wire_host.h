@@ -157,7 +157,7 @@ DP bool host_by_mark(struct pkt *p, const struct wire *w)
 		return false;
 	f = flow_of(&p->m->key, &handle);
 	if (!f || !(f->flags & FLOW_WIRE) || p->m->mark != (f->flags & FLOW_ORIG ? w->original_mark : w->reply_mark) ||
-	    !(f->smac[0] | f->smac[1] | f->smac[2] | f->smac[3] | f->smac[4] | f->smac[5]))
+	    !mac_is_set(f->smac))
 		return false;
 	__builtin_memcpy(l->dmac, f->dmac, ETH_ALEN);
 	__builtin_memcpy(l->smac, f->smac, ETH_ALEN);

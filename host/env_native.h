@@ -22,7 +22,6 @@
 #include "host/native.h"
 #include "host/native_impl.h"
 
-
 DP struct native *native(void)
 {
 	return native_current;
@@ -273,7 +272,6 @@ DP void native_shift(struct pkt *p, __s32 bytes)
 	env_pointers(p);
 }
 
-/* The one out of band is the outermost. */
 DP __be16 env_tag_proto(const struct pkt *p)
 {
 	const struct native_frame *f = p->ctx;
@@ -297,6 +295,7 @@ DP bool env_trim(struct pkt *p, __u32 len)
 	return true;
 }
 
+/* The one out of band is the outermost. */
 DP bool env_untag(struct pkt *p, __u32 n)
 {
 	struct native_frame *f = p->ctx;
@@ -313,15 +312,15 @@ DP bool env_untag(struct pkt *p, __u32 n)
 
 DP bool env_frame(struct pkt *p, const struct link_head *head)
 {
-	__u32 n = head->tags & TAGS_COUNT, bytes = sizeof(struct ethhdr) + n * 4;
+	__u32 n = head->tags & TAGS_COUNT, old = p->m->l3 ? sizeof(struct ethhdr) : 0, bytes = sizeof(struct ethhdr) + n * 4;
 	struct native_frame *f = p->ctx;
 	__be16 *w;
 
-	if (n > NATVI_MAX_VLAN_TAGS || f->data + p->m->l3 - bytes < f->room)
+	if (n > NATVI_MAX_VLAN_TAGS || f->len < old || f->data + old - bytes < f->room)
 		return false;
-	f->data += p->m->l3;
+	f->data += old;
 	f->data -= bytes;
-	f->len += bytes - p->m->l3;
+	f->len += bytes - old;
 	f->vlan_present = false;
 	f->l2 = true;
 	env_pointers(p);

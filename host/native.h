@@ -71,6 +71,7 @@ struct native_net {
 	size_t n_routes;
 	struct native_socket *sockets;
 	size_t n_sockets;
+	uint32_t nvi;			/* ifindex of the interface that is nvi0; 0: there is none. Only for wires */
 	uint16_t local_lo, local_hi;	/* ip_local_port_range */
 	bool mark_slow;			/* natvi's nftables table stands */
 	bool policy;			/* IPsec policies or mark rules exist */

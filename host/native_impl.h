@@ -98,6 +98,12 @@ void native_copies_free(struct native *n);
 void native_route(struct native *n, uint32_t in_ifindex, const struct tuple *t, struct route *r);
 bool native_socket(struct native *n, const struct tuple *t);
 
+struct plan;
+struct links;
+
+/* Complete a plan of wires with nvi0, which is no interface of the configuration. */
+void native_plan_nvi(struct plan *plan, const struct config *config, const struct links *links, uint32_t nvi);
+
 /* Fill the tables from a configuration; see native_new(). */
 int native_setup(struct native *n, const struct config *config, char *err, size_t err_len);
 

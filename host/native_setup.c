@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/plan.h"
+#include "daemon/plan_wires.h"
 #include "host/native_impl.h"
 #include "lib/addr.h"
 
@@ -41,6 +42,21 @@ static int picture(const struct native_net *net, struct links *links)
 		links->n_addrs++;
 	}
 	return 0;
+}
+
+void native_plan_nvi(struct plan *plan, const struct config *config, const struct links *links, uint32_t nvi)
+{
+	const struct link *link = nvi ? links_by_index(links, nvi) : NULL;
+	const struct cfg_wire *host = config_host_wire(config);
+	struct port *port = &plan->ports[plan->n_ports];
+
+	if (!link || !host)
+		return;
+	*port = (struct port){ .ifindex = nvi, .zone = plan_wire(plan, host->name), .flags = PORT_NVI, .masq_pool = POOL_MASQUERADE,
+			       .mtu = wire_mtu(host, links) };
+	memcpy(port->mac, link->mac, sizeof(port->mac));
+	memcpy(port->name, link->name, sizeof(port->name));
+	plan->n_ports++;
 }
 
 static int fill_ports(struct native *n, const struct plan *plan)
@@ -123,6 +139,7 @@ static int fill(struct native *n, const struct plan *plan)
 	n->settings[0] = plan->settings;
 	memcpy(n->rules, plan->rules, plan->n_rules * sizeof(*plan->rules));
 	memcpy(n->zones, plan->zones, sizeof(n->zones));
+	memcpy(n->wires, plan->wires, NATVI_MAX_WIRES * sizeof(*n->wires));
 	memcpy(n->pools, plan->pools, NATVI_MAX_POOLS * sizeof(*plan->pools));
 	n->control.n_pool_addrs = plan->n_pool_addrs;
 	n->pool_addrs = calloc(2 * plan->n_pool_addrs + 1, sizeof(*n->pool_addrs));
@@ -156,10 +173,12 @@ int native_setup(struct native *n, const struct config *config, char *err, size_
 		.config = config, .places = places, .links = &links,
 		.local_lo = n->net.local_lo, .local_hi = n->net.local_hi,
 		.policy = n->net.policy, .mark_slow = n->net.mark_slow, .one_route = n->net.one_route,
-		.mark_routes = n->net.mark_routes,
+		.mark_routes = n->net.mark_routes, .nvi = n->net.nvi,
 	}, &slots, err, err_len);
 	if (ret)
 		goto out;
+	native_plan_nvi(&plan, config, &links, n->net.nvi);
+	n->control.nvi_ifindex = n->net.nvi;
 	/* no kernel routes anything to nvi0 here: what could be routed there is */
 	for (size_t i = 0; i < plan.n_ports; i++)
 		plan.ports[i].flags &= ~PORT_ROUTED;

@@ -59,6 +59,13 @@ static void fail_bad_start(struct builder *b, int line)
 		cfg_fail(b->p, line, "a value cannot start with `%c`; put it in quotes", c);
 }
 
+/* Addresses of IPv6, mostly. */
+static bool is_open_colon(const struct builder *b, const char *problem)
+{
+	return !strcmp(problem, "found unexpected ':'") ||
+	       (!strcmp(problem, "did not find expected node content") && char_at(b, b->parser.problem_mark) == ':');
+}
+
 /* libyaml's complaints, by how they begin, and what to say instead. %d, where there is one, is the line of the context. */
 static const struct {
 	const char *problem;
@@ -98,6 +105,10 @@ static void fail_syntax(struct builder *b)
 	}
 	if (!strncmp(problem, "found character that cannot start", 33)) {
 		fail_bad_start(b, line);
+		return;
+	}
+	if (is_open_colon(b, problem)) {
+		cfg_fail(b->p, line, "within brackets a value that begins or ends with `:` has to stand in quotes, like \"::/0\"");
 		return;
 	}
 	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++) {

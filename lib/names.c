@@ -36,22 +36,38 @@ static int set_rule(struct names *names, size_t id, const char *name)
 	return 0;
 }
 
-/* A daemon gives its rules numbers (daemon/rule_ids.h); in a plain configuration they are their places. */
-static int read_rules(struct names *names)
+static int read_list(struct names *names, json_t *rules, size_t first)
 {
-	json_t *rules = json_object_get(names->running, "rules"), *known = json_object_get(names->running, "rule_ids"), *value;
-	const char *key;
+	json_t *value;
 	int err = 0;
 	size_t i;
 
-	json_object_foreach(known, key, value)
-		if (!err && !strncmp(key, "name ", 5))
-			err = set_rule(names, (size_t)json_integer_value(value), key + 5);
 	json_array_foreach(rules, i, value) {
 		const json_t *id = json_object_get(value, "id");
 
 		if (!err)
-			err = set_rule(names, id ? (size_t)json_integer_value(id) : i + 1, json_string_value(json_object_get(value, "name")));
+			err = set_rule(names, id ? (size_t)json_integer_value(id) : first + i, json_string_value(json_object_get(value, "name")));
+	}
+	return err;
+}
+
+/* A daemon gives its rules numbers (daemon/rule_ids.h), also the captures of wires; in a plain configuration they are their places. */
+static int read_rules(struct names *names)
+{
+	json_t *known = json_object_get(names->running, "rule_ids"), *value;
+	size_t i, first = 1;
+	const char *key;
+	int err = 0;
+
+	json_object_foreach(known, key, value)
+		if (!err && !strncmp(key, "name ", 5))
+			err = set_rule(names, (size_t)json_integer_value(value), key + 5);
+	if (!err)
+		err = read_list(names, json_object_get(names->running, "rules"), first);
+	json_array_foreach(json_object_get(names->running, "wires"), i, value) {
+		if (!err)
+			err = read_list(names, json_object_get(value, "capture"), first);
+		first += json_array_size(json_object_get(value, "capture"));
 	}
 	return err;
 }

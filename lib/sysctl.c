@@ -351,6 +351,17 @@ void sysctl_netns(const char *instance, char netns[NETNS_NAME_LEN])
 	json_decref(state);
 }
 
+void sysctl_set_own(const char *family, const char *interface, const char *name, const char *value)
+{
+	char key[SYSCTL_KEY_LEN], dots[SYSCTL_KEY_LEN];
+	int err;
+
+	snprintf(key, sizeof(key), "net/%s/conf/%s/%s", family, interface, name);
+	err = write_file(key, value);
+	if (err && err != -ENOENT)	/* a kernel without IPv6 */
+		log_warn("%s cannot be set to %s: %s", dotted(key, dots), value, strerror(-err));
+}
+
 static bool lists_clsact(const json_t *state, const char *interface)
 {
 	json_t *name;

@@ -42,6 +42,9 @@ int sysctl_restore(const char *instance, const char *prefix);
 /* The same for every key that is not among these. */
 int sysctl_restore_others(const char *instance, const struct sysctl_want *wants, size_t n);
 
+/* Set net/FAMILY/conf/INTERFACE/NAME of a device of natvi's own: there is nothing to put back. Failures are logged. */
+void sysctl_set_own(const char *family, const char *interface, const char *name, const char *value);
+
 /* The namespace that the instance was started in; "" when there is no file. */
 void sysctl_netns(const char *instance, char netns[NETNS_NAME_LEN]);
 

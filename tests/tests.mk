@@ -88,8 +88,6 @@ $(BUILD)/tests/case-runner: $(call obj,$(RUNNER_SRC)) $(BUILD)/tests/natvi.a
 $(BUILD)/tests/natvi.a: $(call obj,$(LIB_SRC) $(HOST_SRC) $(DAEMON_SRC))
 	@mkdir -p $(@D) && rm -f $@
 	@$(AR) rcs $@ $^
-$(BUILD)/tests/tun-pair: $(call obj,tests/kernel/tun_pair.c)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 $(call obj,$(RUNNER_SRC)): $(BUILD)/natvi.skel.h $(BUILD)/natvi_wire.skel.h $(BUILD)/natvi_case.skel.h
 
 # The programs of wires with eyes: see there.
@@ -97,9 +95,11 @@ $(BUILD)/tests/%.bpf.o: tests/runner/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 $(BUILD)/tests/case.o: $(BUILD)/tests/wire_case.bpf.o $(BUILD)/tests/wire_case_xdp.bpf.o
-	bpftool gen object $@ $^
+	bpftool gen object $@.tmp $^ && mv $@.tmp $@
 $(BUILD)/natvi_case.skel.h: $(BUILD)/tests/case.o
 	bpftool gen skeleton $< name natvi_case > $@.tmp && mv $@.tmp $@
+$(BUILD)/tests/tun-pair: $(call obj,tests/kernel/tun_pair.c)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(SAN_DIR)/shared.a: $(patsubst %.c,$(SAN_DIR)/%.o,$(SHARED_SRC))
 $(FUZZ_DIR)/shared.a: $(patsubst %.c,$(FUZZ_DIR)/%.o,$(SHARED_SRC))

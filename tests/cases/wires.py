@@ -7,11 +7,11 @@ import dataclasses
 import json
 
 from scapy.layers.inet import TCP, UDP
-from scapy.layers.inet6 import (ICMPv6EchoRequest, ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr, ICMPv6ND_NA, ICMPv6ND_NS, IPv6)
+from scapy.layers.inet6 import (ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr, ICMPv6ND_NA, ICMPv6ND_NS, IPv6)
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
-from frames import PAYLOAD, Other, Packet, Step, case, interface
+from frames import ICMP_QUOTE, PAYLOAD, Other, Packet, Step, case, icmp_error, interface
 
 C_MAC, C2_MAC, R_MAC, R2_MAC, H_MAC, H2_MAC = ("02:00:00:00:0a:%02x" % n for n in range(1, 7))
 OTHER_MAC = "02:00:00:00:0a:77"
@@ -170,6 +170,19 @@ def echo6(src, dst, ident, **more):
     return six(src, dst, (ICMPv6EchoRequest, (("id", ident), ("seq", 7))), **more)
 
 
+def echo6_reply(src, dst, ident, **more):
+    return six(src, dst, (ICMPv6EchoReply, (("id", ident), ("seq", 7))), **more)
+
+
+def too_big(packet, mtu):
+    """natvi's own: about a packet, in the name of who it was for"""
+    if isinstance(packet, Six):
+        ip = dict(packet.layers[0][1])
+        return six(ip["dst"], ip["src"], (ICMPv6PacketTooBig, (("mtu", mtu),)), payload=packet.after_macs[2:][:ICMP_QUOTE])
+    src, dst = packet.src.split(":")[0], packet.dst.split(":")[0]
+    return icmp_error(dst, src, 3, 4, packet, mtu=mtu, keep=ICMP_QUOTE, tos=0xc0, flags="DF", id=0)
+
+
 def solicit(mac, src, target, **more):
     return six(src, "ff02::1:ff00:5", (ICMPv6ND_NS, (("tgt", target),)), (ICMPv6NDOptSrcLLAddr, (("lladdr", mac),)), payload=b"", hlim=255,
                **more)
@@ -220,6 +233,17 @@ def own(frame, port, expect, given=0, copies=(), origin=None):
 
 def copy(port, frame, enters=False):
     return (port, enters, frame)
+
+
+def fragments(step, port, frame, *cuts, **more):
+    """A step for each fragment of a frame's packet, in order."""
+    edges = [0, *cuts, None]
+    return [step(port, frame.but(packet=frame.packet.part(a, b)), **more) for a, b in zip(edges, edges[1:])]
+
+
+def narrow(name, mtu, **more):
+    """The box with a smaller MTU of one interface."""
+    return dict(WIRED, interfaces=[dict(i, mtu=mtu) if i["name"] == name else i for i in WIRED["interfaces"]], **more)
 
 
 def wire_case(name, what, config, *steps, **more):

@@ -95,7 +95,7 @@ def both_ways(line, size=BIG):
         servers = [(line.a, B.host, B.host6, Nginx(line.b, 8080)), (line.b, A.host, A.host6, Nginx(line.a, 8080))]
         for client, address, address6, server in servers:
             wanted = server.file("big", size)
-            assert fetch(client, url(address + ":8080")) == wanted
+            assert fetch(client, "http://%s:8080/big" % address) == wanted
             small = server.file("small", 1 << 20)
             assert fetch(client, "http://[%s]:8080/small" % address6) == small
             server.process.stop()
@@ -292,7 +292,7 @@ def test_target_gone_closed(lab, hook):
         before = natvi.counter("wire-no-target")
         wait_for(lambda: unanswered(line.a, B.host) and natvi.counter("wire-no-target") > before, 5, "packets to be dropped")
         assert unanswered(line.b, A.host)
-        ping(line.box1, B.box)
+    ping(line.box1, B.box)
     ping(line.a, B.core)
     line.tunnel.start()
     with Between(line):

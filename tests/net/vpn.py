@@ -27,6 +27,7 @@ ping-restart 4
 connect-retry 1 1
 persist-tun
 disable-dco
+allow-recursive-routing
 verb 3
 """
 FASTD = """

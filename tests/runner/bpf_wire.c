@@ -210,7 +210,7 @@ static bool has_l2(const struct native_net *net, uint32_t ifindex)
 	return true;
 }
 
-static void take(const struct native_net *net, struct outcome *out)
+static void take(const struct native_net *net, bool l2, struct outcome *out)
 {
 	out->action = io.action == TC_ACT_SHOT ? NATIVE_DROP : io.action == TC_ACT_REDIRECT ? NATIVE_SEND : NATIVE_KERNEL;
 	out->mark = io.mark;
@@ -221,7 +221,7 @@ static void take(const struct native_net *net, struct outcome *out)
 		out->out_ifindex = io.frame.ifindex;
 		out->enters = io.frame.in;
 	}
-	if (out->action == NATIVE_SEND && !out->enters && !has_l2(net, out->out_ifindex) && out->len >= ETH_HLEN) {
+	if (out->action == NATIVE_SEND && !out->enters && l2 && !has_l2(net, out->out_ifindex) && out->len >= ETH_HLEN) {
 		out->frame += ETH_HLEN;		/* the kernel takes it off */
 		out->len -= ETH_HLEN;
 	}
@@ -278,7 +278,7 @@ int bpf_wire_tc(enum wire_hook hook, const struct native_net *net, const struct 
 		ret = test_run(program, a, err);
 	}
 	if (!ret)
-		take(net, out);
+		take(net, !a->in->no_l2 || io.headed, out);
 	return ret;
 }
 

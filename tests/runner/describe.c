@@ -122,6 +122,7 @@ static int read_net(const json_t *from, struct scene *scene, char *err)
 			return -EINVAL;
 	net->local_lo = json_is_array(ports) ? (uint16_t)json_integer_value(json_array_get(ports, 0)) : 32768;
 	net->local_hi = json_is_array(ports) ? (uint16_t)json_integer_value(json_array_get(ports, 1)) : 60999;
+	net->nvi = scene_interface(scene, scene->nvi) ? scene_interface(scene, scene->nvi)->ifindex : 0;
 	net->mark_slow = json_is_true(json_object_get(from, "mark_slow"));
 	net->one_route = json_is_true(json_object_get(from, "one_route"));
 	net->policy = json_is_true(json_object_get(from, "policy"));
@@ -137,11 +138,7 @@ int scene_read_config(const json_t *from, struct config **config, char *err)
 {
 	const char *text = text_of(from, "config");
 	struct cfg_errors errors;
-	int ret;
-
-	if (strstr(text, "\"wires\""))
-		return stopgap_config(text, config, err);
-	ret = config_read_text(text, strlen(text), "config", config, &errors);
+	int ret = config_read_text(text, strlen(text), "config", config, &errors);
 
 	if (ret)
 		snprintf(err, RUNNER_ERR_LEN, "config:%d: %s", errors.n ? errors.list[0].line : 0,

@@ -28,6 +28,7 @@
 #include "daemon/mappings.h"
 #include "daemon/plan.h"
 #include "daemon/write.h"
+#include "host/native_impl.h"
 #include "dp/pkt.h"
 #include "natvi.skel.h"
 #include "tests/runner/bpf_wire.h"
@@ -53,7 +54,7 @@ static const struct plan *plan;		/* the one in force */
 static struct slots slots;
 static struct links links;
 static struct pool_place places[NATVI_MAX_POOLS];
-static char zone_names[NATVI_MAX_ZONES][NATVI_NAME_LEN];
+static char zone_names[NATVI_MAX_ZONES][NATVI_NAME_LEN], wire_names[NATVI_MAX_WIRES][NATVI_NAME_LEN];
 static struct port shadow[NATVI_MAX_PORTS];
 static struct native_net made;		/* of the namespace; interfaces and routes only */
 static const struct native_net *made_net;	/* of the case, with the kernel's numbers */
@@ -381,6 +382,8 @@ static int make_network(struct scene *scene, char *err)
 	free(asked.interfaces);
 	for (size_t i = 0; !ret && i < scene->net.n_interfaces; i++)
 		scene->net.interfaces[i].ifindex = if_nametoindex(scene->net.interfaces[i].name);
+	if (*scene->nvi)
+		scene->net.nvi = if_nametoindex(scene->nvi);
 	return ret ? ret : netns_sockets(&scene->net, err);
 }
 
@@ -394,31 +397,36 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 		.config = scene->config, .places = places, .zones = zone_names, .links = &links,
 		.local_lo = scene->net.local_lo, .local_hi = scene->net.local_hi,
 		.policy = scene->net.policy, .mark_slow = scene->net.mark_slow, .one_route = scene->net.one_route,
-		.mark_routes = scene->net.mark_routes,
+		.mark_routes = scene->net.mark_routes, .wires = wire_names, .nvi = scene->net.nvi,
 	}, &slots, err, RUNNER_ERR_LEN);
 	if (ret)
 		return ret;
-	stopgap_plan(next, scene);
+	native_plan_nvi(next, scene->config, &links, scene->net.nvi);
 	for (size_t i = 0; i < next->n_ports; i++)
 		next->ports[i].flags |= xdp ? PORT_XDP_OUT : 0;
 	bits_take(&tables, next, &slots, 0);
 	ret = write_addrs(&tables, was, next);
 	if (!ret)
 		ret = write_zones(&tables, was, next);
+	for (size_t i = 0; i < NATVI_MAX_WIRES; i++)
+		next->wires[i].flags |= xdp ? WIRE_XDP : 0;
+	if (ret >= 0)
+		ret = write_wires(&tables, was, next);
 	if (ret >= 0)
 		ret = write_half(&tables, was, next);
 	if (ret >= 0)
 		ret = forwards_apply(&tables, next, ORPHANS_KEEP);
 	if (!ret)
 		ret = write_ports(&tables, shadow, next->ports, next->n_ports);
-	for (uint32_t i = 0; ret >= 0 && i < NATVI_MAX_WIRES; i++)
-		ret = tables_put(&tables, TABLE_WIRES, i, &stopgap_wires[i]);
+	if (ret >= 0 && was)
+		ret = remove_wires(&tables, was, next);
 	if (ret >= 0 && was)
 		ret = remove_addrs(&tables, was, next);
 	if (ret >= 0 && was)
 		ret = bits_release(&tables, was, next, 0);
 	memcpy(places, next->places, sizeof(places));
 	memcpy(zone_names, next->zone_names, sizeof(zone_names));
+	memcpy(wire_names, next->wire_names, sizeof(wire_names));
 	plan = next;
 	reloaded = was;
 	if (!was)
@@ -434,10 +442,11 @@ static int bpf_begin(const struct scene *scene, char *err)
 	words[0] = 0;
 	memset(places, 0, sizeof(places));
 	memset(zone_names, 0, sizeof(zone_names));
+	memset(wire_names, 0, sizeof(wire_names));
 	memset(shadow, 0, sizeof(shadow));
 	empty_tables(scene->config);
 	case_s = second(0);
-	wired = scene->config->n_wires || *scene->nvi;
+	wired = scene->config->n_wires;
 	if (wired && (ret = bpf_wire_empty(&tables, err)))
 		return ret;
 	if (scene->net.mark_routes && !kernel_honours_mark()) {
@@ -457,7 +466,7 @@ static int bpf_begin(const struct scene *scene, char *err)
 		ret = slots_init(&slots, SLOTS);
 	ret = ret ? bpf_fail(err, ret, "the network cannot be read") : put_plan(scene, NULL, err);
 	tables_set(&tables, flags, scene->net.tos_routes ? CONTROL_TOS : 0);
-	tables_set(&tables, nvi_ifindex, *scene->nvi ? if_nametoindex(scene->nvi) : 0);
+	tables_set(&tables, nvi_ifindex, scene->net.nvi);
 	if (!ret && *scene->park) {
 		tables_set(&tables, park_ifindex, if_nametoindex(scene->park));
 		ret = bpf_heartbeat(err);

@@ -31,7 +31,6 @@ static int native_begin(const struct scene *scene, char *err)
 	if (ret)
 		return ret;
 	native->control.heartbeat_s = now_s;
-	stopgap_native(native, scene);
 	native->control.flags = scene->net.tos_routes ? CONTROL_TOS : 0;
 	native->control.park_ifindex = tap ? tap->ifindex : 0;
 	claimed_before = view_claimed(&(struct view){ .control = &native->control, .portbits = native->portbits });

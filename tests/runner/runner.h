@@ -103,14 +103,6 @@ uint64_t view_claimed(const struct view *view);	/* port bits that are set; of co
 enum wire_hook { HOOK_NONE, HOOK_PORT, HOOK_TARGET, HOOK_HOST };
 enum wire_hook wire_hook(uint32_t port_flags);
 
-/* stopgap.c, until the configuration knows wires. */
-struct plan;
-struct native;
-extern struct wire stopgap_wires[];
-int stopgap_config(const char *text, struct config **config, char *err);
-void stopgap_plan(struct plan *plan, const struct scene *scene);
-void stopgap_native(struct native *native, const struct scene *scene);
-
 /* netns.c: the scene's network, in a namespace of this process alone. Sets ifindex of the interfaces. */
 int netns_make(struct scene *scene, char *err);
 int netns_sockets(const struct native_net *net, char *err);

@@ -72,6 +72,16 @@ static __attribute__((noinline, unused)) long case_clone(struct __sk_buff *skb, 
 	return case_keep(skb, n);
 }
 
+static __attribute__((noinline, unused)) long case_head(struct __sk_buff *skb, __u32 len, __u64 flags)
+{
+	struct case_io *c = case_io();
+
+	if (c)
+		c->headed = 1;
+	return bpf_skb_change_head(skb, len, flags);
+}
+
+#define bpf_skb_change_head	case_head
 #define bpf_redirect		case_redirect
 #define bpf_clone_redirect	case_clone
 

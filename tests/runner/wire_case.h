@@ -32,6 +32,7 @@ struct case_io {
 	__s32 action;		/* TC_ACT_* */
 	__u32 mark;
 	__u32 n_copies;
+	__u32 headed;		/* it had no Ethernet header and got one */
 	struct case_frame frame;	/* ifindex and in: of a redirect */
 	struct case_frame copy[CASE_COPIES];
 };

@@ -433,7 +433,7 @@ static void test_examples(void **state)
 static void test_all_keys(void **state)
 {
 	static const char *const files[] = { "tests/fuzz/corpus_config/all-keys.yaml", "tests/fuzz/corpus_config/zones.yaml",
-					       "tests/fuzz/corpus_config/accelerate.yaml" };
+					       "tests/fuzz/corpus_config/accelerate.yaml", "tests/fuzz/corpus_config/wires.yaml" };
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		struct cfg_errors errors;
@@ -469,7 +469,7 @@ static void test_manual(void **state)
 		in |= !strncmp(line, ".Bd -literal", 12);
 	}
 	fclose(page);
-	assert_int_equal(n, 8);
+	assert_int_equal(n, 9);
 }
 
 static void test_sizes(void **state)
