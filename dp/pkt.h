@@ -48,8 +48,11 @@ enum icmp_type {
 	ICMP6_TOO_BIG = 2,
 	ICMP6_ECHO = 128,
 	ICMP6_ECHOREPLY = 129,
+	ICMP6_MLD_QUERY = 130,
 	ICMP6_NS = 135,
 	ICMP6_NA = 136,
+	ICMP6_ND_REDIRECT = 137,
+	ICMP6_MLD2_REPORT = 143,
 };
 
 enum icmp_code {

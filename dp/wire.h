@@ -53,12 +53,6 @@ DP enum stage captured_whole(struct pkt *p, const struct wire *w, const struct p
 	return sent(p, VERDICT_SLOW_TOO_BIG, env_enter(p, p->control->nvi_ifindex));
 }
 
-/* Is the header of an IPv4 packet as it was sent? */
-DP bool is_whole(struct pkt *p)
-{
-	return is_v6(p) || env_sum(p, p->m->l3, p->m->l4 - p->m->l3) == 0xffff;
-}
-
 /* While nobody watches it, the device may be gone without a word. */
 DP bool target_is_there(struct pkt *p)
 {
@@ -74,15 +68,14 @@ DP enum stage captured(struct pkt *p)
 
 	if (!w)
 		return drop(p, VERDICT_INTERNAL);
-	if (!is_whole(p))
-		return cross_wire(p, w);
 	if (!to || !target_is_there(p))
 		return w->flags & WIRE_OPEN ? cross_wire(p, w) : drop(p, VERDICT_WIRE_NO_TARGET);
 	station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, true);
 	if (has_wire_flow(p))
 		wire_flow_follow(p, w, p->m->target, p->m->target_rule);
 	if (to->flags & PORT_NVI)
-		return env_store(p, 0, w->host_mac, ETH_ALEN) ? drop(p, VERDICT_TRUNCATED) : to_host(p, w);
+		return env_store(p, 0, w->host_mac, ETH_ALEN) ? drop(p, VERDICT_TRUNCATED)
+							      : to_host(p, VERDICT_WIRE_CAPTURED);
 	if (p->m->seg_len > to->mtu && ((p->m->flags & PKT_DF) || is_v6(p)))
 		return refuse_size(p, to->mtu);
 	if (p->m->seg_len > to->mtu)
@@ -152,14 +145,21 @@ DP enum stage wire_arp(struct pkt *p, const struct wire *w)
 		station_learn(p, w, &sender, MOVED_BY_ARP, false);
 	if (!for_host && !(is_hosts_vlan(p, w) && !__builtin_memcmp(p->m->link.dmac, w->host_mac, ETH_ALEN)))
 		return cross_wire(p, w);
-	return to_host(p, w);
+	return to_host(p, VERDICT_WIRE_OWN);
+}
+
+/* Multicast listeners, routers and neighbours (RFC 3810, RFC 4861): never beyond their link. */
+DP bool is_links_icmp6(const struct pkt *p)
+{
+	return is_v6(p) && p->m->key.proto == IPPROTO_ICMP6 && !(p->m->flags & PKT_LATER) &&
+	       ((p->m->icmp_type >= ICMP6_MLD_QUERY && p->m->icmp_type <= ICMP6_ND_REDIRECT) || p->m->icmp_type == ICMP6_MLD2_REPORT);
 }
 
 /* Neighbour discovery (RFC 4861 section 7): who says so is on this link. */
 DP bool is_discovery(const struct pkt *p)
 {
-	return is_v6(p) && p->m->key.proto == IPPROTO_ICMP6 && (p->m->icmp_type == ICMP6_NS || p->m->icmp_type == ICMP6_NA) &&
-	       p->m->ttl == 255 && (p->m->key.src.quad[0] || p->m->key.src.quad[1]);
+	return (p->m->icmp_type == ICMP6_NS || p->m->icmp_type == ICMP6_NA) && p->m->ttl == 255 &&
+	       (p->m->key.src.quad[0] || p->m->key.src.quad[1]);
 }
 
 /* What a sound IP packet in the box's VLAN says of who is where. False: at XDP, that has to be written at tc. */
@@ -190,15 +190,17 @@ DP enum stage wire_ip(struct pkt *p, const struct wire *w, bool for_host)
 	bool sound = parse_captured(p);
 
 	settle();
-	if (is_discovery(p)) {
+	if (is_links_icmp6(p)) {
 		if (env_hits_only(p))
 			return punt(p);
-		station_learn(p, w, &p->m->key.src, MOVED_BY_ARP, false);
+		if (is_discovery(p))
+			station_learn(p, w, &p->m->key.src, MOVED_BY_ARP, false);
+		sound = false;
 	}
 	if (for_host) {
 		if (sound)
 			station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, false);
-		return to_host(p, w);
+		return to_host(p, VERDICT_WIRE_OWN);
 	}
 	if (!sound)
 		return cross_wire(p, w);
@@ -229,7 +231,7 @@ DP enum stage wire_stages(struct pkt *p, const struct wire *w)
 		return wire_arp(p, w);
 	if (p->m->eth_proto == __builtin_bswap16(ETH_P_IP) || is_v6(p))
 		return wire_ip(p, w, for_host);
-	return for_host ? to_host(p, w) : cross_wire(p, w);
+	return for_host ? to_host(p, VERDICT_WIRE_OWN) : cross_wire(p, w);
 }
 
 /* The port of a wire, whatever the VLAN; NULL: p is not natvi's. */
@@ -245,14 +247,34 @@ DP const struct wire *wire_of(struct pkt *p, __u32 kind)
 	return w && w->name[0] ? w : NULL;
 }
 
+/* The error that a stage asked for by refuse(), back to where p came from: with p's tags, of which the inner one lies in the frame. */
 DP void wire_answer(struct pkt *p)
 {
+	bool tagged = p->m->flags & PKT_TAGGED;
+	struct link_head *l = &p->m->link;
+	__u8 from[ETH_ALEN];
+
 	if (likely(!p->m->error_type))
 		return;
+	if (tagged) {
+		if (!env_untag(p, l->tags & TAGS_COUNT))
+			return;
+		p->m->l4 -= p->m->l3 - sizeof(struct ethhdr);
+		p->m->l3 = sizeof(struct ethhdr);
+		p->m->flags &= ~PKT_TAGGED;
+	}
 	if (is_v6(p))
 		icmp6_answer_apart(p->ctx);
 	else
 		icmp_answer_apart(p->ctx);
+	if (!tagged)
+		return;
+	__builtin_memcpy(from, l->dmac, ETH_ALEN);
+	__builtin_memcpy(l->dmac, l->smac, ETH_ALEN);
+	__builtin_memcpy(l->smac, from, ETH_ALEN);
+	l->proto = p->m->eth_proto;
+	if (!env_frame(p, l))
+		p->m->action = env_drop(p);
 }
 
 /* At the ingress of a wire's port. */

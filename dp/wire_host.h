@@ -46,8 +46,8 @@ DP bool is_hosts_vlan(const struct pkt *p, const struct wire *w)
 	return w->host && link_vlan(&p->m->link) == w->host_vlan && (p->m->link.tags & TAGS_COUNT) == (w->host_vlan ? 1 : 0);
 }
 
-/* From the wire, for the box. */
-DP enum stage to_host(struct pkt *p, const struct wire *w)
+/* From the wire, for the box's own stack. */
+DP enum stage to_host(struct pkt *p, enum verdict v)
 {
 	__u32 tags = p->m->link.tags & TAGS_COUNT;
 
@@ -55,7 +55,7 @@ DP enum stage to_host(struct pkt *p, const struct wire *w)
 		return drop(p, VERDICT_WIRE_NO_TARGET);
 	if (!env_untag(p, tags))
 		return drop(p, VERDICT_TRUNCATED);
-	return sent(p, VERDICT_WIRE_OWN, env_enter(p, p->control->nvi_ifindex));
+	return sent(p, v, env_enter(p, p->control->nvi_ifindex));
 }
 
 /* Out of both ports. */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Wires: what is captured, and the way back."""
 from frames import advance, echo, echo_reply, icmp_error, other, state, sweep, tcp, udp
-from wires import (BOX, BROADCAST, C, C2, C2_MAC, C6, CLIENTS, C_MAC, GATEWAY, H, H2, H2_MAC, HOST, H_MAC, NVI_MAC, OTHER_MAC, R2_MAC,
+from wires import (BOX, BROADCAST, C, C2, C2_MAC, C6, CLIENTS, C_MAC, GATEWAY, H, H2, H2_MAC, H_MAC, NVI_MAC, OTHER_MAC, R2_MAC,
                    R_MAC, V, V2, V6, advertise, back, bare, capture, captured, crosses, echo6, echo6_reply, eth, fragments, gratuitous, is_at, lost,
                    narrow, out, returned, service, solicit, tag, tcp6, told, too_big, udp6, who_has, wire, wire_case)
 

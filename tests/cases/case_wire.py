@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Wires: what crosses, and that it is not touched."""
 from frames import echo, other, state, tcp, udp
-from wires import (BROADCAST, C, C6, CLIENTS, C_MAC, H, HOST, H_MAC, LLDP, NO_MAC, R_MAC, STP, V, V6, advertise, arp_frame, back,
+from wires import (BROADCAST, C, C6, CLIENTS, C_MAC, LLDP, NO_MAC, R_MAC, STP, V, V6, advertise, arp_frame, back,
                    crosses, echo6, eth, ethertype, gratuitous, is_at, out, service, solicit, tag, tcp6, udp6, who_has, wire, wire_case)
 
 ODD = udp(C + ":4000", V + ":53")

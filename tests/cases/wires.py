@@ -201,9 +201,9 @@ def crosses(port, frame, at=None, gso=0, copies=()):
                 any_checksum=True, copies=tuple(copies))
 
 
-def captured(port, frame, to="tun0", expect=None, gso=0, any_checksum=False):
-    """To the target: without tags, otherwise as it came in. tun0 gets the packet alone."""
-    return Step("packet", port, frame, "send", ("wire-captured",), to, expect or frame.but(tags=()), gso=gso, any_checksum=any_checksum)
+def captured(port, frame, to="tun0", expect=None, **more):
+    """To the target: without tags, otherwise as it came in. tun0 gets the packet alone. more: of the step"""
+    return Step("packet", port, frame, "send", ("wire-captured",), to, expect or frame.but(tags=()), **more)
 
 
 def returned(target, packet, port, frame, gso=0, given=0):

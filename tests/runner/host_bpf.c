@@ -56,7 +56,6 @@ static struct links links;
 static struct pool_place places[NATVI_MAX_POOLS];
 static char zone_names[NATVI_MAX_ZONES][NATVI_NAME_LEN], wire_names[NATVI_MAX_WIRES][NATVI_NAME_LEN];
 static struct port shadow[NATVI_MAX_PORTS];
-static struct native_net made;		/* of the namespace; interfaces and routes only */
 static const struct native_net *made_net;	/* of the case, with the kernel's numbers */
 static int cpu_fd, sources_fd, n_cpus;
 static uint64_t claimed_before;		/* port bits of the first plan */
@@ -327,31 +326,13 @@ static void empty_tables(const struct config *config)
 	c->max_mappings = config->max_mappings;
 }
 
-static bool same_network(const struct native_net *a, const struct native_net *b)
-{
-	if (a->n_interfaces != b->n_interfaces || a->n_routes != b->n_routes || a->local_lo != b->local_lo || a->local_hi != b->local_hi)
-		return false;
-	return !memcmp(a->interfaces, b->interfaces, a->n_interfaces * sizeof(*a->interfaces)) &&
-	       !memcmp(a->routes, b->routes, a->n_routes * sizeof(*a->routes));
-}
-
-static int remember(const struct native_net *net)
-{
-	free(made.interfaces);
-	free(made.routes);
-	made = *net;
-	made.interfaces = calloc(net->n_interfaces + 1, sizeof(*made.interfaces));
-	made.routes = calloc(net->n_routes + 1, sizeof(*made.routes));
-	if (!made.interfaces || !made.routes)
-		return -ENOMEM;
-	memcpy(made.interfaces, net->interfaces, net->n_interfaces * sizeof(*made.interfaces));
-	memcpy(made.routes, net->routes, net->n_routes * sizeof(*made.routes));
-	return 0;
-}
-
 /* A test run of an XDP program wants the receive queue of an interface that has one. */
-static int attach_xdp(const struct native_net *net, char *err)
+static int attach(const struct scene *scene, char *err)
 {
+	const struct native_net *net = &scene->net;
+
+	if (*scene->nvi)
+		return bpf_wire_attach(net, xdp, err);
 	for (size_t i = 0; xdp && i < net->n_interfaces; i++) {
 		int ret = bpf_xdp_attach((int)net->interfaces[i].ifindex, tables.prog[PROG_XDP], XDP_FLAGS_DRV_MODE, NULL);
 
@@ -359,32 +340,6 @@ static int attach_xdp(const struct native_net *net, char *err)
 			return bpf_fail(err, ret, "natvi_xdp cannot be attached to a veth");
 	}
 	return 0;
-}
-
-static int make_network(struct scene *scene, char *err)
-{
-	struct native_net asked = scene->net;
-	int ret;
-
-	asked.interfaces = calloc(asked.n_interfaces + 1, sizeof(*asked.interfaces));
-	if (!asked.interfaces)
-		return -ENOMEM;
-	memcpy(asked.interfaces, scene->net.interfaces, asked.n_interfaces * sizeof(*asked.interfaces));
-	ret = 0;
-	if (!same_network(&asked, &made)) {
-		made.n_interfaces = SIZE_MAX;
-		ret = netns_make(scene, err);
-		if (!ret)
-			ret = *scene->nvi ? bpf_wire_attach(&scene->net, xdp, err) : attach_xdp(&scene->net, err);
-		if (!ret)
-			ret = remember(&asked);
-	}
-	free(asked.interfaces);
-	for (size_t i = 0; !ret && i < scene->net.n_interfaces; i++)
-		scene->net.interfaces[i].ifindex = if_nametoindex(scene->net.interfaces[i].name);
-	if (*scene->nvi)
-		scene->net.nvi = if_nametoindex(scene->nvi);
-	return ret ? ret : netns_sockets(&scene->net, err);
 }
 
 /* The same steps as the daemon's (daemon/engine.c), with what it reads from the kernel. was: the plan in force, or NULL. */
@@ -411,7 +366,7 @@ static int put_plan(const struct scene *scene, const struct plan *was, char *err
 	for (size_t i = 0; i < NATVI_MAX_WIRES; i++)
 		next->wires[i].flags |= xdp ? WIRE_XDP : 0;
 	if (ret >= 0)
-		ret = write_wires(&tables, was, next);
+		ret = write_wires(&tables, was, next, was ? was->wire_names : wire_names);
 	if (ret >= 0)
 		ret = write_half(&tables, was, next);
 	if (ret >= 0)
@@ -453,7 +408,7 @@ static int bpf_begin(const struct scene *scene, char *err)
 		snprintf(err, RUNNER_ERR_LEN, "this kernel's look-up takes no mark (6.10)");
 		return -EOPNOTSUPP;
 	}
-	ret = make_network((struct scene *)scene, err);	/* takes the kernel's interface numbers */
+	ret = netns_make((struct scene *)scene, attach, err);	/* takes the kernel's interface numbers */
 	made_net = &scene->net;
 	if (ret)
 		return ret;
@@ -504,8 +459,7 @@ static void bpf_close(void)
 	bpf_wire_close();
 	natvi_bpf__destroy(tables.skel);
 	free(cpus);
-	free(made.interfaces);
-	free(made.routes);
+	netns_close();
 }
 
 /* Packets */

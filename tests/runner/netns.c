@@ -29,6 +29,7 @@ static int sockets[MAX_SOCKETS];
 static size_t n_sockets;
 static struct { char name[IFNAMSIZ]; int fd; } tuns[MAX_TUNS];
 static size_t n_tuns;
+static struct native_net made;		/* of the namespace; interfaces and routes only */
 
 static int write_file(const char *path, const char *text)
 {
@@ -180,7 +181,7 @@ static int number(struct native_net *net, char *err)
 	return 0;
 }
 
-int netns_make(struct scene *scene, char *err)
+static int make(struct scene *scene, char *err)
 {
 	struct native_net *net = &scene->net;
 	char range[32];
@@ -205,6 +206,28 @@ int netns_make(struct scene *scene, char *err)
 	return ret ? ret : number(net, err);
 }
 
+static bool same_network(const struct native_net *a, const struct native_net *b)
+{
+	if (a->n_interfaces != b->n_interfaces || a->n_routes != b->n_routes || a->local_lo != b->local_lo || a->local_hi != b->local_hi)
+		return false;
+	return !memcmp(a->interfaces, b->interfaces, a->n_interfaces * sizeof(*a->interfaces)) &&
+	       !memcmp(a->routes, b->routes, a->n_routes * sizeof(*a->routes));
+}
+
+static int remember(const struct native_net *net)
+{
+	free(made.interfaces);
+	free(made.routes);
+	made = *net;
+	made.interfaces = calloc(net->n_interfaces + 1, sizeof(*made.interfaces));
+	made.routes = calloc(net->n_routes + 1, sizeof(*made.routes));
+	if (!made.interfaces || !made.routes)
+		return -ENOMEM;
+	memcpy(made.interfaces, net->interfaces, net->n_interfaces * sizeof(*made.interfaces));
+	memcpy(made.routes, net->routes, net->n_routes * sizeof(*made.routes));
+	return 0;
+}
+
 static int open_socket(const struct native_socket *s)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(s->port), .sin_addr.s_addr = htonl(s->addr) };
@@ -221,7 +244,7 @@ static int open_socket(const struct native_socket *s)
 	return fd;
 }
 
-int netns_sockets(const struct native_net *net, char *err)
+static int open_sockets(const struct native_net *net, char *err)
 {
 	for (size_t i = 0; i < net->n_sockets; i++) {
 		int fd = n_sockets < MAX_SOCKETS ? open_socket(&net->sockets[i]) : -EMFILE;
@@ -239,4 +262,36 @@ void netns_close_sockets(void)
 {
 	while (n_sockets)
 		close(sockets[--n_sockets]);
+}
+
+int netns_make(struct scene *scene, int (*attach)(const struct scene *scene, char *err), char *err)
+{
+	struct native_net asked = scene->net;
+	int ret;
+
+	asked.interfaces = calloc(asked.n_interfaces + 1, sizeof(*asked.interfaces));
+	if (!asked.interfaces)
+		return -ENOMEM;
+	memcpy(asked.interfaces, scene->net.interfaces, asked.n_interfaces * sizeof(*asked.interfaces));
+	ret = 0;
+	if (!same_network(&asked, &made)) {
+		made.n_interfaces = SIZE_MAX;
+		ret = make(scene, err);
+		if (!ret)
+			ret = attach(scene, err);
+		if (!ret)
+			ret = remember(&asked);
+	}
+	free(asked.interfaces);
+	for (size_t i = 0; !ret && i < scene->net.n_interfaces; i++)
+		scene->net.interfaces[i].ifindex = if_nametoindex(scene->net.interfaces[i].name);
+	if (*scene->nvi)
+		scene->net.nvi = if_nametoindex(scene->nvi);
+	return ret ? ret : open_sockets(&scene->net, err);
+}
+
+void netns_close(void)
+{
+	free(made.interfaces);
+	free(made.routes);
 }

@@ -103,9 +103,12 @@ uint64_t view_claimed(const struct view *view);	/* port bits that are set; of co
 enum wire_hook { HOOK_NONE, HOOK_PORT, HOOK_TARGET, HOOK_HOST };
 enum wire_hook wire_hook(uint32_t port_flags);
 
-/* netns.c: the scene's network, in a namespace of this process alone. Sets ifindex of the interfaces. */
-int netns_make(struct scene *scene, char *err);
-int netns_sockets(const struct native_net *net, char *err);
+/*
+ * netns.c: the scene's network, in a namespace of this process alone; it is used again while it stays the same, else attach() makes
+ * a new one ready. Sets ifindex of the interfaces, and opens the sockets.
+ */
+int netns_make(struct scene *scene, int (*attach)(const struct scene *scene, char *err), char *err);
+void netns_close(void);
 void netns_close_sockets(void);
 int netns_write(const struct native_interface *tun, const uint8_t *packet, size_t len);	/* what its owner has to send */
 
