@@ -21,6 +21,8 @@ DP enum stage cross_wire(struct pkt *p, const struct wire *w)
 		return drop(p, VERDICT_WIRE_NO_PORT);
 	p->cpu->counters.crossed[p->m->key.zone & (NATVI_MAX_WIRES - 1)][side].packets++;
 	p->cpu->counters.crossed[p->m->key.zone & (NATVI_MAX_WIRES - 1)][side].bytes += p->m->wire_len;
+	if (env_hits_only(p))
+		p->cpu->counters.xdp_hits++;
 	return sent(p, VERDICT_WIRE_CROSSED, env_redirect(p, out));
 }
 
