@@ -133,14 +133,14 @@ DP bool is_captured(struct pkt *p)
 /* ARP is learned from, and what asks for the box goes to it alone. */
 DP enum stage wire_arp(struct pkt *p, const struct wire *w)
 {
-	struct arp_frame *arp = arp_frame(p);
+	struct arp_packet *arp = arp_of(p);
 	union addr sender;
 	bool for_host;
 
 	if (!arp)
 		return cross_wire(p, w);
-	for_host = is_hosts_vlan(p, w) && arp_word(arp->tpa) == w->host && arp_word(arp->spa) != w->host;
-	addr_from_v4(&sender, arp_word(arp->spa));
+	for_host = is_hosts_vlan(p, w) && arp_addr(arp->tpa) == w->host && arp_addr(arp->spa) != w->host;
+	addr_from_v4(&sender, arp_addr(arp->spa));
 	if (sender.word[3] && sender.word[3] != w->host && !__builtin_memcmp(arp->sha, p->m->link.smac, ETH_ALEN))
 		station_learn(p, w, &sender, MOVED_BY_ARP, false);
 	if (!for_host && !(is_hosts_vlan(p, w) && !__builtin_memcmp(p->m->link.dmac, w->host_mac, ETH_ALEN)))
