@@ -9,36 +9,8 @@
 #ifndef NATVI_DP_WIRE_HOST_H
 #define NATVI_DP_WIRE_HOST_H
 
+#include "arp_packet.h"
 #include "wire_flow.h"
-
-struct arp_frame {
-	__be16 htype, ptype;
-	__u8 hlen, plen;
-	__be16 op;
-	__u8 sha[ETH_ALEN];
-	__u8 spa[4];
-	__u8 tha[ETH_ALEN];
-	__u8 tpa[4];
-} __attribute__((packed));
-
-DP __be32 arp_word(const __u8 bytes[4])
-{
-	__be32 addr;
-
-	__builtin_memcpy(&addr, bytes, sizeof(addr));
-	return addr;
-}
-
-/* Behind the tags of p's frame; NULL: no ARP of Ethernet and IPv4. */
-DP struct arp_frame *arp_frame(struct pkt *p)
-{
-	struct arp_frame *arp = p->data + p->m->l3;
-
-	if ((void *)(arp + 1) > p->data_end || arp->htype != __builtin_bswap16(1) || arp->ptype != __builtin_bswap16(ETH_P_IP) ||
-	    arp->hlen != ETH_ALEN || arp->plen != 4)
-		return NULL;
-	return arp;
-}
 
 /* In the VLAN of the box's address? */
 DP bool is_hosts_vlan(const struct pkt *p, const struct wire *w)
@@ -110,19 +82,13 @@ DP enum stage host_by_mac(struct pkt *p, const struct wire *w)
 }
 
 /* Whom the kernel asks for is the gateway's to reach: the answer comes from here. */
-DP enum stage host_arp_answer(struct pkt *p, struct arp_frame *arp, const struct wire *w, const struct wire_state *st)
+DP enum stage host_arp_answer(struct pkt *p, struct arp_packet *arp, const struct wire *w, const struct wire_state *st)
 {
 	struct ethhdr *eth = p->data;
-	__u8 asked[4];
 
 	if ((void *)(eth + 1) > p->data_end)
 		return drop(p, VERDICT_TRUNCATED);
-	__builtin_memcpy(asked, arp->tpa, sizeof(asked));
-	__builtin_memcpy(arp->tha, arp->sha, ETH_ALEN);
-	__builtin_memcpy(arp->tpa, arp->spa, sizeof(arp->tpa));
-	__builtin_memcpy(arp->sha, st->gateway, ETH_ALEN);
-	__builtin_memcpy(arp->spa, asked, sizeof(asked));
-	arp->op = __builtin_bswap16(2);
+	arp_reply(arp, st->gateway);
 	__builtin_memcpy(eth->h_dest, w->host_mac, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, st->gateway, ETH_ALEN);
 	return sent(p, VERDICT_ARP_SENT, env_enter(p, p->control->nvi_ifindex));
@@ -131,11 +97,11 @@ DP enum stage host_arp_answer(struct pkt *p, struct arp_frame *arp, const struct
 DP enum stage host_arp(struct pkt *p, const struct wire *w)
 {
 	const struct wire_state *st = env_wire_state(p->m->key.zone);
-	struct arp_frame *arp = arp_frame(p);
+	struct arp_packet *arp = arp_of(p);
 	union addr asked;
 
-	if (arp && st && st->gateway_seen_s && !(w->flags & WIRE_GATEWAY) && arp->op == __builtin_bswap16(1)) {
-		addr_from_v4(&asked, arp_word(arp->tpa));
+	if (arp && st && st->gateway_seen_s && !(w->flags & WIRE_GATEWAY) && arp->op == ARP_REQUEST) {
+		addr_from_v4(&asked, arp_addr(arp->tpa));
 		if (is_beyond(w, &asked))
 			return host_arp_answer(p, arp, w, st);
 	}

@@ -59,14 +59,14 @@ def cable(lab, hook):
 
 
 def both(hook):
-    """XDP takes no frame of a veth that is larger than a page."""
-    return {n: f for n, f in FRAMES.items() if hook == "tc" or len(f) < 3500}
+    """On XDP a veth takes no frame that is larger than a page."""
+    return {n: f if hook == "tc" else f[:3014] for n, f in FRAMES.items()}
 
 
 @pytest.mark.parametrize("members", [False, True], ids=["ports", "bridge"])
 def test_frames_cross_unchanged(lab, hook, members):
     """Byte for byte, both ways, also what a bridge would keep for itself, and if the ports are members of one."""
-    cable = Cable(lab, hook, mtu=9000 if hook == "tc" else 1500)
+    cable = Cable(lab, hook, mtu=9000 if hook == "tc" else 3000)
     if hook == "xdp":
         cable.host.run("ethtool", "-K", "eth0", "txvlan", "off")
         cable.router.run("ethtool", "-K", "lan", "txvlan", "off")

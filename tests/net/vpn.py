@@ -39,7 +39,7 @@ method "salsa2012+umac";
 mtu %(mtu)d;
 secret "%(secret)s";
 on up "ip link set tun0 up";
-peer "other" { key "%(key)s"; remote %(peer)s:10000; }
+peer "other" { key "%(key)s"; %(remote)s }
 """
 
 
@@ -108,7 +108,8 @@ class Fastd(End):
         super().__init__(site, mtu)
         own, peer = (self.keys.setdefault(a, fastd_key()) for a in (self.own, self.peer))
         conf = self.lab.dir / ("fastd-%s.conf" % site.side.name)
-        conf.write_text(FASTD % {"own": self.own, "peer": self.peer, "secret": own[0], "key": peer[1], "mtu": mtu})
+        remote = "remote %s:10000;" % self.peer if site.side is A else ""     # if both begin, each has a session of its own
+        conf.write_text(FASTD % {"own": self.own, "remote": remote, "secret": own[0], "key": peer[1], "mtu": mtu})
         self.words = ["fastd", "-c", conf]
 
 
