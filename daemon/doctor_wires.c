@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/doctor_impl.h"
 #include "daemon/links.h"
@@ -16,7 +17,7 @@ struct visit {
 	struct doctor *doctor;
 	const struct links *links;
 	const struct cfg_wire *wire;
-	bool running;			/* else nothing is set yet */
+	bool running;			/* its datapath is there; else nothing is set yet */
 };
 
 /* A switch that is not as natvi sets it; format takes the interface's name. */
@@ -27,7 +28,7 @@ static void check_switch(const struct visit *v, const char *format, const char *
 	snprintf(key, sizeof(key), format, interface);
 	if (!v->running || sysctl_read(key, is) || !strcmp(is, should))
 		return;
-	snprintf(right, sizeof(right), "%s: `natvi reload` sets it", should);
+	snprintf(right, sizeof(right), "%s: `natvi run` sets it", should);
 	finding_add(v->doctor, DOCTOR_WARN, strrchr(key, '/') + 1, interface, right, "%s is %s: %s", key, is, why);
 }
 
@@ -99,12 +100,14 @@ static void visit_host(const struct visit *v)
 
 void doctor_wires(struct doctor *doctor, const char *instance, const struct config *config)
 {
-	int pid;
+	char pins[INSTANCE_PATH_LEN];
 	struct links links = { 0 };
-	struct visit v = { .doctor = doctor, .links = &links, .running = instance_running(instance, &pid) };
+	struct visit v = { .doctor = doctor, .links = &links };
 	struct nl nl = { 0 };
 	size_t w, i;
 
+	instance_pin_path(pins, instance, "");
+	v.running = !access(pins, F_OK);
 	if (!nl_open(&nl, NETLINK_ROUTE) && !links_read(&nl, &links))
 		for (w = 0; w < config->n_wires; w++) {
 			v.wire = &config->wires[w];

@@ -590,7 +590,7 @@ static void set_switches(const struct change *c)
 	if (c->config->n_wires)
 		return;		/* they were before there were ports */
 	if (config_translates(c->config))
-		switches_set(c->d->instance, c->plan.ports, c->plan.n_ports);
+		switches_set(c->d->instance, c->plan.ports, c->plan.n_ports, wires_were(c->d));
 	else
 		sysctl_restore(c->d->instance, "");
 }

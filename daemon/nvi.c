@@ -14,6 +14,7 @@
 #include "daemon/nvi.h"
 #include "daemon/state.h"
 #include "daemon/wire_host.h"
+#include "daemon/wires.h"
 #include "lib/log.h"
 #include "lib/sysctl.h"
 
@@ -221,6 +222,19 @@ static void clear_rest(struct daemon *d, const struct links *links)
 		delete_link(&d->nl, far->ifindex);
 }
 
+/* A daemon with wires has left it, and this one has none; or the other way round. */
+static void clear_former(struct daemon *d)
+{
+	if (wires_were(d) == d->nvi.wire)
+		return;
+	if (d->nvi.wire) {
+		nvi_routes_remove(&d->nl, d->nvi.number);
+		return;
+	}
+	wire_host_remove(&d->nl, &d->nvi);
+	set_mtu(&d->nl, d->nvi.ifindex, NVI_MTU);
+}
+
 int nvi_open(struct daemon *d)
 {
 	const char *step = "make it";
@@ -234,7 +248,9 @@ int nvi_open(struct daemon *d)
 	if (!taken_over)
 		clear_rest(d, &links);
 	links_free(&links);
-	if (!taken_over)
+	if (taken_over)
+		clear_former(d);
+	else
 		err = make(d);
 	if (!err)
 		err = furnish(d, &step);

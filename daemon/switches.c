@@ -72,7 +72,7 @@ static void want_port(struct wants *wants, const char *port)
 		want(wants, "2", port, "rp_filter");
 }
 
-int switches_set(const char *instance, const struct port *ports, size_t n_ports)
+int switches_set(const char *instance, const struct port *ports, size_t n_ports, bool alone)
 {
 	struct wants wants = { 0 };
 	char forward[SYSCTL_VALUE_LEN];
@@ -89,6 +89,8 @@ int switches_set(const char *instance, const struct port *ports, size_t n_ports)
 	want(&wants, "1", "lo", "forwarding");	/* what the box sends is routed again as if it came in there */
 	want(&wants, "1", NULL, "net/ipv4/ip_forward");
 	err = sysctl_commit(instance, wants.list, wants.n);
+	if (alone)
+		sysctl_restore_others(instance, wants.list, wants.n);
 	free(wants.list);
 	return err;
 }

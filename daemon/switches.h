@@ -16,8 +16,8 @@
 #include "abi/config.h"
 #include "lib/sysctl.h"
 
-/* Set them all, remembering what was there. Failures are logged; the first one is returned. */
-int switches_set(const char *instance, const struct port *ports, size_t n_ports);
+/* Set them all, remembering what was there; alone: every other one is put back. Failures are logged; the first one is returned. */
+int switches_set(const char *instance, const struct port *ports, size_t n_ports, bool alone);
 
 /* The same for ports and targets of wires, and every other switch is put back. host: the box has an address on a wire. */
 struct served;

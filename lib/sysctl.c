@@ -19,6 +19,7 @@
 #define STATE_MAX	(4u << 20)
 #define LOCK_PATH	INSTANCE_RUN_DIR "/sysctl.lock"
 #define FORWARD_ALL	"net/ipv4/ip_forward"
+#define FORWARD_OWN	"/forwarding"
 
 static int lock(void)
 {
@@ -160,6 +161,15 @@ static int write_value(const char *key, const char *value)
 	return err;
 }
 
+/* Of an interface's own switch there is nothing left once natvi has switched all by ip_forward: it was off, else it is remembered. */
+static bool was_off(const json_t *state, const char *key)
+{
+	const json_t *all = find_entry(state, FORWARD_ALL);
+	size_t len = strlen(key), n = sizeof(FORWARD_OWN) - 1;
+
+	return all && !strcmp(field(all, "old"), "0") && strcmp(field(all, "new"), "0") && len > n && !strcmp(key + len - n, FORWARD_OWN);
+}
+
 static int remember(json_t *state, const struct sysctl_want *want)
 {
 	json_t *entry = find_entry(state, want->key);
@@ -171,6 +181,8 @@ static int remember(json_t *state, const struct sysctl_want *want)
 	err = sysctl_read(want->key, old);
 	if (err)
 		return err == -ENOENT ? 0 : err;
+	if (was_off(state, want->key))
+		strcpy(old, "0");
 	entry = json_pack("{s:s, s:s, s:s}", "key", want->key, "old", old, "new", want->value);
 	return json_array_append_new(json_object_get(state, "sysctls"), entry) ? -ENOMEM : 0;
 }
