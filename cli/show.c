@@ -24,6 +24,7 @@ static const struct subject {
 	{ "rules", show_rules, false },
 	{ "interfaces", show_interfaces, false },
 	{ "zones", show_zones, false },
+	{ "wires", show_wires, false },
 	{ "stats", show_stats, false },
 	{ "drops", show_drops, false },
 };
@@ -42,7 +43,7 @@ static const struct subject *subject_of(const char *word)
 	if (near)
 		cli_error(CLI_USAGE, "show: there is no \"%s\" to show; did you mean `natvi show %s`?", word, near);
 	else
-		cli_error(CLI_USAGE, "show: there is no \"%s\" to show; there are sessions, mappings, pools, rules, interfaces, zones, stats, drops",
+		cli_error(CLI_USAGE, "show: there is no \"%s\" to show; there are sessions, mappings, pools, rules, interfaces, zones, wires, stats, drops",
 			  word);
 	return NULL;
 }
@@ -57,6 +58,10 @@ static int read_filter(struct show *show, const struct subject *subject)
 	if (opts->not_accelerated && subject->run != show_sessions)
 		return cli_error(CLI_USAGE, "show %s: --not-accelerated goes with sessions: natvi show sessions --not-accelerated",
 				 subject->name);
+	if (subject->run == show_wires && opts->n_words > 2)
+		return cli_error(CLI_USAGE, "show wires takes one name of a wire (\"%s\" is too much)", opts->words[2]);
+	if (subject->run == show_wires)
+		return CLI_OK;
 	if (!subject->filters && opts->n_words > 1)
 		return cli_error(CLI_USAGE, "show %s takes no filter (\"%s\")", subject->name, opts->words[1]);
 	ret = filter_from_words(&show->filter, opts->n_words - 1, opts->words + 1, err, sizeof(err));
@@ -85,6 +90,15 @@ static struct zone *read_zones(const struct maps *maps)
 	return zones;
 }
 
+static struct wire *read_wires(const struct maps *maps)
+{
+	struct wire *wires = calloc(NATVI_MAX_WIRES, sizeof(*wires));
+
+	for (uint32_t i = 0; wires && i < NATVI_MAX_WIRES && !maps_wire(maps, i, &wires[i]); i++)
+		;
+	return wires;
+}
+
 int show_open(struct show *show)
 {
 	char err[512];
@@ -96,7 +110,8 @@ int show_open(struct show *show)
 	show->ports = ports_read(show->maps);
 	show->pools = read_pools(show->maps);
 	show->zones = read_zones(show->maps);
-	if (!show->names || !show->ports || !show->pools || !show->zones)
+	show->wires = read_wires(show->maps);
+	if (!show->names || !show->ports || !show->pools || !show->zones || !show->wires)
 		return cli_error(CLI_FAIL, "no memory");
 	ret = filter_resolve(&show->filter, show->names, err, sizeof(err));
 	return ret ? cli_error(CLI_FAIL, "%s", err) : CLI_OK;
@@ -107,6 +122,7 @@ void show_close(struct show *show)
 	ct_masters_free(&show->masters);
 	free(show->pools);
 	free(show->zones);
+	free(show->wires);
 	ports_free(show->ports);
 	names_close(show->names);
 	maps_close((struct maps *)show->maps);
@@ -123,7 +139,7 @@ int cmd_show(int argc, char **argv)
 	if (!cli_parse(argc, argv, CLI_TAKES_JSON | CLI_TAKES_LIMIT | CLI_TAKES_ACCEL, &opts, &code))
 		return code;
 	if (!opts.n_words)
-		return cli_error(CLI_USAGE, "show what? sessions, mappings, pools, rules, interfaces, zones, stats or drops");
+		return cli_error(CLI_USAGE, "show what? sessions, mappings, pools, rules, interfaces, zones, wires, stats or drops");
 	subject = subject_of(opts.words[0]);
 	if (!subject)
 		return CLI_USAGE;
@@ -138,7 +154,7 @@ int cmd_show(int argc, char **argv)
 
 void show_endpoint(struct line *line, const union addr *addr, __be16 port, uint8_t proto)
 {
-	bool ports = proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_ICMP;
+	bool ports = proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
 	bool brackets = ports && !addr_is4(addr);
 
 	if (brackets)
@@ -181,6 +197,27 @@ const char *show_zone(const struct show *show, uint32_t zone, char buf[NATVI_NAM
 	if (zone < NATVI_MAX_ZONES && show->zones[zone].name[0])
 		return show->zones[zone].name;
 	snprintf(buf, NATVI_NAME_LEN, "#%u", zone);
+	return buf;
+}
+
+const char *show_wire(const struct show *show, uint32_t wire, char buf[NATVI_NAME_LEN])
+{
+	if (wire < NATVI_MAX_WIRES && show->wires[wire].name[0])
+		return show->wires[wire].name;
+	snprintf(buf, NATVI_NAME_LEN, "#%u", wire);
+	return buf;
+}
+
+const char *show_port_zone(const struct show *show, const struct port *port, char buf[NATVI_NAME_LEN])
+{
+	bool of_wire = (port->flags & (PORT_WIRE | PORT_TARGET)) || ((port->flags & PORT_NVI) && show->wires[port->zone & (NATVI_MAX_WIRES - 1)].host);
+
+	return of_wire ? show_wire(show, port->zone, buf) : show_zone(show, port->zone, buf);
+}
+
+const char *show_mac(const uint8_t mac[6], char buf[MAC_TEXT_LEN])
+{
+	snprintf(buf, MAC_TEXT_LEN, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 	return buf;
 }
 

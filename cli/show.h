@@ -21,6 +21,7 @@ struct show {
 	struct filter filter;
 	struct pool *pools;	/* [NATVI_MAX_POOLS], copied when the show began */
 	struct zone *zones;	/* [NATVI_MAX_ZONES] likewise */
+	struct wire *wires;	/* [NATVI_MAX_WIRES] likewise */
 	struct ct_masters masters;	/* of the kernel's connections; read where accelerated sessions are shown */
 };
 
@@ -40,6 +41,7 @@ int show_interfaces(struct show *show);
 int show_zones(struct show *show);
 int show_stats(struct show *show);
 int show_drops(struct show *show);
+int show_wires(struct show *show);		/* the one that the second word names, else all */
 
 /* `show sessions --not-accelerated`. */
 int show_not_accelerated(struct show *show);
@@ -63,6 +65,14 @@ void show_ends(struct line *line, const struct tuple *t);
 
 /* Name of a zone by its number; "#N" when it has none. */
 const char *show_zone(const struct show *show, uint32_t zone, char buf[NATVI_NAME_LEN]);
+
+/* Name of a wire by its number; "#N" when it has none. Of a port: of its wire, or of its zone. */
+const char *show_wire(const struct show *show, uint32_t wire, char buf[NATVI_NAME_LEN]);
+const char *show_port_zone(const struct show *show, const struct port *port, char buf[NATVI_NAME_LEN]);
+
+/* "02:00:00:00:00:01" */
+#define MAC_TEXT_LEN	18
+const char *show_mac(const uint8_t mac[6], char buf[MAC_TEXT_LEN]);
 
 /* What a rule does: "snat masquerade, dnat 203.0.113.10:8080". */
 #define SHOW_RULE_LEN	192

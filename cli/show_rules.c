@@ -18,8 +18,8 @@
 #define WAY_LEN		(NATVI_NAME_LEN + 8)
 #define NEW_LEN		(ADDR_TEXT_LEN + PORTS_TEXT_LEN + NATVI_NAME_LEN + 8)
 
-#define TRAFFIC_BITS	6
-static const char *const traffic_words[TRAFFIC_BITS] = { "through", "to-box", "to-pool", "from-box", NULL, "exclude" };	/* by bit */
+#define TRAFFIC_BITS	7
+static const char *const traffic_words[TRAFFIC_BITS] = { "through", "to-box", "to-pool", "from-box", NULL, "exclude", "wire" };	/* by bit */
 
 /* Append to text, with a separator if there is something. */
 static void append(char *text, size_t size, const char *separator, const char *more)
@@ -33,6 +33,7 @@ static const char *action_name(const struct rule *rule, char buf[32])
 {
 	static const char *const names[] = {
 		[ACTION_ACCEPT] = "accept", [ACTION_DROP] = "drop", [ACTION_REJECT] = "reject", [ACTION_KERNEL] = "kernel",
+		[ACTION_CAPTURE] = "capture",
 	};
 
 	if (rule->action != ACTION_TRANSLATE)
@@ -58,6 +59,25 @@ static const char *way(const struct show *show, uint32_t ifindex, uint16_t zone,
 		return "any";
 	snprintf(buf, WAY_LEN, "zone %s", show_zone(show, zone, name));
 	return buf;
+}
+
+/* Of a capture: where to. */
+static const char *target_text(const struct show *show, const struct rule *rule, char buf[PORT_NAME_LEN])
+{
+	return rule->target ? ports_name(show->ports, rule->target, buf) : "(gone)";
+}
+
+static const char *vlan_text(uint16_t vlan, char buf[8])
+{
+	if (!vlan || vlan == VLAN_UNTAGGED)
+		return vlan ? "none" : "any";
+	snprintf(buf, 8, "%u", vlan);
+	return buf;
+}
+
+static const char *family_text(uint8_t family)
+{
+	return family == 4 ? "IPv4" : family == 6 ? "IPv6" : "any";
 }
 
 static const char *ports_text(uint16_t lo, uint16_t hi, char buf[PORTS_TEXT_LEN])
@@ -171,7 +191,7 @@ static void rule_to_text(struct rule_text *t, const struct show *show, const str
 	const char *field[FIELDS] = {
 		[F_NAME] = names_rule(show->names, rule->id, t->name),
 		[F_TRAFFIC] = traffic_text(rule->traffic, t->traffic),
-		[F_IN] = way(show, rule->in_ifindex, rule->in_zone, t->in),
+		[F_IN] = way(show, rule->in_ifindex, rule->action == ACTION_CAPTURE ? ZONE_ANY : rule->in_zone, t->in),
 		[F_OUT] = way(show, rule->out_ifindex, rule->out_zone, t->out),
 		[F_SOURCE] = prefix_text(&rule->src, rule->src_len, t->src),
 		[F_DESTINATION] = prefix_text(&rule->dst, rule->dst_len, t->dst),
@@ -196,6 +216,17 @@ static json_t *zone_json(const struct show *show, uint16_t zone)
 	return zone == ZONE_ANY ? json_null() : json_string(show_zone(show, zone, name));
 }
 
+static void add_capture_json(json_t *object, const struct show *show, const struct rule *rule)
+{
+	char name[NATVI_NAME_LEN], target[PORT_NAME_LEN];
+
+	json_object_set_new(object, "wire", json_string(show_wire(show, rule->in_zone, name)));
+	json_object_set_new(object, "vlan", !rule->vlan ? json_null() : rule->vlan == VLAN_UNTAGGED ? json_string("untagged") :
+			    json_integer(rule->vlan));
+	json_object_set_new(object, "family", rule->family ? json_integer(rule->family) : json_null());
+	json_object_set_new(object, "target", rule->target ? json_string(target_text(show, rule, target)) : json_null());
+}
+
 static json_t *rule_json(const struct show *show, const struct rule_text *t, const struct rule *rule, uint32_t sessions)
 {
 	static const char *const keys[FIELDS] = { "name", NULL, "in", "out", "source", "destination", "proto", "source_ports",
@@ -214,7 +245,9 @@ static json_t *rule_json(const struct show *show, const struct rule_text *t, con
 			json_array_append_new(dscp, json_integer(i));
 	json_object_set_new(object, "traffic", traffic);
 	json_object_set_new(object, "dscp", dscp);
-	json_object_set_new(object, "in_zone", zone_json(show, rule->in_zone));
+	if (rule->action == ACTION_CAPTURE)
+		add_capture_json(object, show, rule);
+	json_object_set_new(object, "in_zone", zone_json(show, rule->action == ACTION_CAPTURE ? ZONE_ANY : rule->in_zone));
 	json_object_set_new(object, "out_zone", zone_json(show, rule->out_zone));
 	json_object_set_new(object, "new_zone", zone_json(show, rule->new_zone));
 	return object;
@@ -230,10 +263,41 @@ static int count_session(const struct session *session, void *arg)
 	return 0;
 }
 
+#define RULE_HEADINGS	">#|RULE|TRAFFIC|IN|OUT|SOURCE|DESTINATION|PROTO|SPORT|DPORT|DSCP|MARK|ACTION|NEW SOURCE|NEW DESTINATION|>SESSIONS"
+#define CAPTURE_HEADINGS	">#|CAPTURE|WIRE|PORT|VLAN|FAMILY|SOURCE|DESTINATION|PROTO|SPORT|DPORT|DSCP|TO|>SESSIONS"
+
+static void rule_row(struct table *table, const struct rule_text *text)
+{
+	for (int f = 0; f < FIELDS; f++)
+		table_add(table, text->field[f]);
+}
+
+static void capture_row(struct table *table, const struct show *show, const struct rule_text *text, const struct rule *rule)
+{
+	char wire[NATVI_NAME_LEN], vlan[8], target[PORT_NAME_LEN];
+
+	table_add(table, text->field[F_NAME]);
+	table_add(table, show_wire(show, rule->in_zone, wire));
+	table_add(table, text->field[F_IN]);
+	table_add(table, vlan_text(rule->vlan, vlan));
+	table_add(table, family_text(rule->family));
+	for (int f = F_SOURCE; f <= F_DSCP; f++)
+		table_add(table, text->field[f]);
+	table_add(table, target_text(show, rule, target));
+}
+
+/* An instance has rules or captures. */
+static bool has_captures(const struct show *show)
+{
+	for (uint32_t i = 0; i < NATVI_MAX_WIRES; i++)
+		if (show->wires[i].name[0])
+			return true;
+	return false;
+}
+
 static int print_rules(struct show *show, const uint32_t *sessions, uint32_t n_rules)
 {
-	struct table *table = show->opts->json ? NULL :
-		table_new(">#|RULE|TRAFFIC|IN|OUT|SOURCE|DESTINATION|PROTO|SPORT|DPORT|DSCP|MARK|ACTION|NEW SOURCE|NEW DESTINATION|>SESSIONS");
+	struct table *table = show->opts->json ? NULL : table_new(has_captures(show) ? CAPTURE_HEADINGS : RULE_HEADINGS);
 	json_t *list = json_array();
 	struct rule_text text;
 	struct rule rule;
@@ -246,8 +310,10 @@ static int print_rules(struct show *show, const uint32_t *sessions, uint32_t n_r
 			continue;
 		}
 		table_addf(table, "%u", rule.id);
-		for (int f = 0; f < FIELDS; f++)
-			table_add(table, text.field[f]);
+		if (has_captures(show))
+			capture_row(table, show, &text, &rule);
+		else
+			rule_row(table, &text);
 		table_addf(table, "%u", sessions[rule.id]);
 	}
 	if (show->opts->json)

@@ -22,6 +22,7 @@ struct printer {
 	struct table *table;	/* NULL: JSON */
 	struct json_list list;
 	bool accelerated;	/* some session is: there is a column for masters */
+	bool captured;		/* some session is: there is one for what is known of the wire */
 	uint32_t now_s;
 	long n;
 };
@@ -45,11 +46,13 @@ static const char *accelerated_hook(const struct show *show, const struct sessio
 	return ((s->orig.flags & FLOW_XDP) && takes_xdp(in)) || ((s->reply.flags & FLOW_XDP) && takes_xdp(out)) ? "xdp" : "tc";
 }
 
-/* Which way its packets go: "xdp", "tc", "slow" (translated, then forwarded by the kernel), or "box": from or to itself. */
+/* Which way its packets go: "xdp", "tc", "slow" (translated, then forwarded by the kernel), "box": from or to itself, or "wire": captured. */
 static const char *session_hook(const struct show *show, const struct session *s)
 {
 	const struct port_hooks *in = ports_find(show->ports, s->reply.oif);
 
+	if (s->orig.flags & FLOW_WIRE)
+		return "wire";
 	if (s->orig.flags & FLOW_ACCEL)
 		return accelerated_hook(show, s);
 	if (session_is_own(s))
@@ -73,6 +76,47 @@ static void master_json(struct line *line, const struct tuple *master)
 	line_json_open(line, "master");
 	line_json_text(line, "proto", addr_print_proto(master->proto, proto));
 	show_ends(line, master);
+	line_json_close(line);
+}
+
+/* A captured session: the flow that knows how packets leave by the wire, which is that out of the target. */
+static const struct flow *wire_side(const struct session *s)
+{
+	return s->orig.flags & FLOW_TARGET || !s->has_reply ? &s->orig : &s->reply;
+}
+
+static uint32_t wire_target(const struct session *s)
+{
+	return s->orig.flags & FLOW_TARGET ? s->reply.oif : s->orig.oif;
+}
+
+static void tags_json(struct line *line, const struct flow *f)
+{
+	static const char *const keys[NATVI_MAX_VLAN_TAGS] = { "tag", "inner_tag" };
+	static const uint8_t service[NATVI_MAX_VLAN_TAGS] = { TAGS_OUTER_AD, TAGS_INNER_AD };
+
+	for (int i = 0; i < (f->tags & TAGS_COUNT) && i < NATVI_MAX_VLAN_TAGS; i++) {
+		line_json_open(line, keys[i]);
+		line_json_number(line, "vlan", f->tci[i] & 0xfff);
+		line_json_number(line, "priority", f->tci[i] >> 13);
+		line_json_bool(line, "service", f->tags & service[i]);
+		line_json_close(line);
+	}
+}
+
+static void wire_json(const struct printer *p, const struct session *s, struct line *line)
+{
+	char name[NATVI_NAME_LEN], port[PORT_NAME_LEN], mac[MAC_TEXT_LEN];
+	const struct flow *f = wire_side(s);
+	bool way = f->flags & FLOW_TARGET;
+
+	line_json_open(line, "wire");
+	line_json_text(line, "name", show_wire(p->show, s->orig.key.zone, name));
+	line_json_text(line, "port", way ? ports_name(p->show->ports, f->oif, port) : "-");
+	line_json_text(line, "target", ports_name(p->show->ports, wire_target(s), port));
+	line_json_text(line, "mac", show_mac(way ? f->dmac : f->smac, mac));
+	line_json_text(line, "peer_mac", show_mac(way ? f->smac : f->dmac, mac));
+	tags_json(line, f);
 	line_json_close(line);
 }
 
@@ -100,6 +144,8 @@ static void session_json(const struct printer *p, const struct session *s, struc
 	line_json_bool(line, "accelerated", s->orig.flags & FLOW_ACCEL);
 	if (master)
 		master_json(line, master);
+	if (s->orig.flags & FLOW_WIRE)
+		wire_json(p, s, line);
 	line_json_close(line);
 }
 
@@ -140,6 +186,30 @@ static void add_master(struct table *table, const struct tuple *master, struct l
 	table_add(table, line->text);
 }
 
+/* "w0 eth1 02:00:00:00:00:01 (for 02:00:00:00:00:02) vlan 100" */
+static void add_wire(const struct printer *p, const struct session *s, struct line *line)
+{
+	char name[NATVI_NAME_LEN], port[PORT_NAME_LEN], mac[MAC_TEXT_LEN];
+	const struct flow *f = wire_side(s);
+	bool way = f->flags & FLOW_TARGET;
+
+	line_reset(line);
+	if (s->orig.flags & FLOW_WIRE) {
+		line_text(line, show_wire(p->show, s->orig.key.zone, name));
+		line_text(line, " ");
+		line_text(line, way ? ports_name(p->show->ports, f->oif, port) : "-");
+		line_text(line, " ");
+		line_text(line, show_mac(way ? f->dmac : f->smac, mac));
+		line_text(line, " with ");
+		line_text(line, show_mac(way ? f->smac : f->dmac, mac));
+		for (int i = 0; i < (f->tags & TAGS_COUNT) && i < NATVI_MAX_VLAN_TAGS; i++) {
+			line_text(line, i ? "." : " VLAN ");
+			line_number(line, f->tci[i] & 0xfff);
+		}
+	}
+	table_add(p->table, line->text);
+}
+
 static void session_row(const struct printer *p, const struct session *s, struct line *line)
 {
 	struct tuple peer = session_peer_key(&s->orig, &s->cold);
@@ -158,6 +228,8 @@ static void session_row(const struct printer *p, const struct session *s, struct
 	table_add(p->table, session_hook(p->show, s));
 	if (p->accelerated)
 		add_master(p->table, master_of(p, s), line);
+	if (p->captured)
+		add_wire(p, s, line);
 }
 
 /* After each row: print a batch, and is the limit reached? */
@@ -216,16 +288,23 @@ static int is_accelerated(const struct session *session, void *arg)
 	return session->orig.flags & FLOW_ACCEL ? STOP : 0;
 }
 
+static int is_captured(const struct session *session, void *arg)
+{
+	return session->orig.flags & FLOW_WIRE ? STOP : 0;
+}
+
 #define SESSION_HEADINGS	"PROTO|STATE|ORIGINAL|REPLY|RULE|>PACKETS|>BYTES|>R-PACKETS|>R-BYTES|>IDLE|>EXPIRES|OUT|HOOK"
 
 int show_sessions(struct show *show)
 {
 	bool accelerated = maps_each_session(show->maps, &show->filter, is_accelerated, NULL) == STOP;
+	bool captured = !accelerated && maps_each_session(show->maps, &show->filter, is_captured, NULL) == STOP;
 	struct printer p;
 
-	if (!printer_begin(&p, show, "sessions", accelerated ? SESSION_HEADINGS "|MASTER" : SESSION_HEADINGS))
+	if (!printer_begin(&p, show, "sessions", accelerated ? SESSION_HEADINGS "|MASTER" : captured ? SESSION_HEADINGS "|WIRE" : SESSION_HEADINGS))
 		return cli_error(CLI_FAIL, "no memory");
 	p.accelerated = accelerated;
+	p.captured = captured;
 	if (accelerated && !show->masters.n)
 		ct_masters_read(&show->masters);	/* who cannot be asked names none */
 	return printer_end(&p, maps_each_session(show->maps, &show->filter, one_session, &p));

@@ -202,19 +202,21 @@ static const char *mss_text(uint16_t mss, char buf[8])
 
 static const char *nat_text(const struct port *port)
 {
+	if (port->flags & (PORT_WIRE | PORT_TARGET))
+		return port->flags & PORT_WIRE ? "wire" : "target";
 	return port->flags & PORT_NVI ? "nvi" : port->flags & PORT_ROUTED ? "routed" : "all";
 }
 
 static json_t *interface_json(const struct show *show, const struct port_hooks *h)
 {
 	const struct port *p = &h->port;
-	char mac[18], addr[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN], mss[8], zone[NATVI_NAME_LEN];
+	char mac[MAC_TEXT_LEN], addr[ADDR_TEXT_LEN], pool[NATVI_NAME_LEN], mss[8], zone[NATVI_NAME_LEN];
 	bool limited = p->mss && p->mss != MSS_AUTO;
 	json_t *object;
 
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4], p->mac[5]);
+	show_mac(p->mac, mac);
 	object = json_pack("{s:s, s:I, s:i, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:b, s:b, s:s}", "name", p->name,
-			 "ifindex", (json_int_t)p->ifindex, "vlan", p->vlan, "zone", p->zone, "zone_name", show_zone(show, p->zone, zone),
+			 "ifindex", (json_int_t)p->ifindex, "vlan", p->vlan, "zone", p->zone, "zone_name", show_port_zone(show, p, zone),
 			 "nat", nat_text(p), "state", port_state(h),
 			 "addr", p->addr4 ? addr_print4(ntohl(p->addr4), addr) : "-", "mtu", (json_int_t)p->mtu,
 			 "mss", limited ? json_integer(p->mss) : json_string(mss_text(p->mss, mss)),
@@ -237,7 +239,7 @@ static void interface_row(const struct show *show, struct table *table, const st
 		table_addf(table, "%u", p->vlan);
 	else
 		table_add(table, "-");
-	table_add(table, show_zone(show, p->zone, zone));
+	table_add(table, show_port_zone(show, p, zone));
 	table_add(table, nat_text(p));
 	table_add(table, port_state(h));
 	table_add(table, p->addr4 ? addr_print4(ntohl(p->addr4), addr) : "-");
@@ -279,7 +281,7 @@ int show_interfaces(struct show *show)
 /* nvi0 is in no zone: it stands between them. */
 static bool is_in_zone(const struct port *port, uint32_t zone)
 {
-	return port->zone == zone && !(port->flags & PORT_NVI);
+	return port->zone == zone && !(port->flags & (PORT_NVI | PORT_WIRE | PORT_TARGET));
 }
 
 static json_t *zone_ports_json(const struct show *show, uint32_t number)

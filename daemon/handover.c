@@ -67,7 +67,7 @@ static bool worth_it(const struct session *session)
 {
 	const struct flow *orig = &session->orig;
 
-	if (orig->flags & FLOW_KERNELS)
+	if (orig->flags & (FLOW_KERNELS | FLOW_WIRE))	/* what crosses a wire is no connection of this box */
 		return false;
 	if ((session->cold.flags & COLD_BOX) && addr_equal(&orig->new_src, &orig->key.src) && orig->new_sport == orig->key.sport)
 		return false;	/* conntrack knows it as it is */

@@ -39,6 +39,10 @@ static const struct {
 	[MAPS_FLOWS] = { "flows", sizeof(struct bucket), 4 },
 	[MAPS_MAPPINGS] = { "mappings", sizeof(struct mapping_bucket), 4 },
 	[MAPS_CPU] = { "cpu", 0, 4 },
+	[MAPS_WIRES] = { "wires", sizeof(struct wire), 4 },
+	[MAPS_WIRE_STATES] = { "wire_states", sizeof(struct wire_state), 4 },
+	[MAPS_NEIGHBOURS] = { "neighbours", sizeof(struct wire_neighbours), 4 },
+	[MAPS_STATIONS] = { "stations", sizeof(struct stations), 4 },
 };
 
 static int fail(int error, char *err, size_t err_len, const char *format, ...)
@@ -243,6 +247,20 @@ int maps_zone(const struct maps *maps, uint32_t number, struct zone *out)
 	return number < NATVI_MAX_ZONES ? read_entry(maps, MAPS_ZONES, number, out) : -ENOENT;
 }
 
+int maps_wire(const struct maps *maps, uint32_t number, struct wire *out)
+{
+	int ret = number < NATVI_MAX_WIRES ? read_entry(maps, MAPS_WIRES, number, out) : -ENOENT;
+
+	if (!ret)
+		out->name[sizeof(out->name) - 1] = '\0';
+	return ret;
+}
+
+int maps_wire_state(const struct maps *maps, uint32_t number, struct wire_state *out)
+{
+	return number < NATVI_MAX_WIRES ? read_entry(maps, MAPS_WIRE_STATES, number, out) : -ENOENT;
+}
+
 int maps_rule(const struct maps *maps, uint32_t index, struct rule *out)
 {
 	return read_half(maps, MAPS_RULES, index, NATVI_MAX_RULES, out);
@@ -281,6 +299,34 @@ int maps_each_port(const struct maps *maps, maps_port_fn fn, void *arg)
 	return 0;
 }
 
+int maps_each_neighbour(const struct maps *maps, maps_neighbour_fn fn, void *arg)
+{
+	struct wire_neighbours set;
+	int ret = 0;
+
+	for (uint32_t i = 0; i < NATVI_NEIGHBOUR_SETS && !ret; i++) {
+		ret = read_entry(maps, MAPS_NEIGHBOURS, i, &set);
+		for (int way = 0; way < NATVI_NEIGHBOUR_WAYS && !ret; way++)
+			if (set.entry[way].last_seen_s)
+				ret = fn(&set.entry[way], arg);
+	}
+	return ret;
+}
+
+int maps_each_station(const struct maps *maps, maps_station_fn fn, void *arg)
+{
+	struct stations set;
+	int ret = 0;
+
+	for (uint32_t i = 0; i < NATVI_STATION_SETS && !ret; i++) {
+		ret = read_entry(maps, MAPS_STATIONS, i, &set);
+		for (int way = 0; way < NATVI_STATION_WAYS && !ret; way++)
+			if (set.entry[way].last_seen_s)
+				ret = fn(&set.entry[way], arg);
+	}
+	return ret;
+}
+
 static void add_counters(struct counters *sum, const struct counters *one)
 {
 	for (size_t i = 0; i < sizeof(sum->packets) / sizeof(sum->packets[0]); i++) {
@@ -292,6 +338,11 @@ static void add_counters(struct counters *sum, const struct counters *one)
 	sum->icmp_suppressed += one->icmp_suppressed;
 	for (size_t i = 0; i < sizeof(sum->ended) / sizeof(sum->ended[0]); i++)
 		sum->ended[i] += one->ended[i];
+	for (size_t i = 0; i < NATVI_MAX_WIRES; i++)
+		for (int side = 0; side < 2; side++) {
+			sum->crossed[i][side].packets += one->crossed[i][side].packets;
+			sum->crossed[i][side].bytes += one->crossed[i][side].bytes;
+		}
 }
 
 int maps_counters(const struct maps *maps, struct counters *out)

@@ -17,10 +17,12 @@
 #include "abi/event.h"
 #include "abi/flow.h"
 #include "abi/mapping.h"
+#include "abi/wire.h"
 
 enum maps_id {
 	MAPS_CONTROL, MAPS_USAGE, MAPS_SETTINGS, MAPS_RULES, MAPS_POOLS, MAPS_POOL_ADDRS, MAPS_PORTS, MAPS_ZONES,
-	MAPS_ADDRS, MAPS_PORTBITS, MAPS_FLOWS, MAPS_MAPPINGS, MAPS_CPU, MAPS_COUNT
+	MAPS_ADDRS, MAPS_PORTBITS, MAPS_FLOWS, MAPS_MAPPINGS, MAPS_CPU, MAPS_WIRES, MAPS_WIRE_STATES, MAPS_NEIGHBOURS, MAPS_STATIONS,
+	MAPS_COUNT
 };
 
 struct maps {
@@ -67,11 +69,20 @@ int maps_zone(const struct maps *maps, uint32_t number, struct zone *out);	/* no
 int maps_pool(const struct maps *maps, uint32_t index, struct pool *out);
 int maps_pool_addr(const struct maps *maps, uint32_t index, struct pool_addr *out);
 
+int maps_wire(const struct maps *maps, uint32_t number, struct wire *out);	/* likewise; "" is the name of one that is not there */
+int maps_wire_state(const struct maps *maps, uint32_t number, struct wire_state *out);
+
 /* Callbacks return 0 to go on; anything else ends the walk and is returned. */
 typedef int (*maps_port_fn)(const struct port *port, void *arg);
 
 /* All enabled interfaces (slots that are not empty). */
 int maps_each_port(const struct maps *maps, maps_port_fn fn, void *arg);
+
+/* What wires have learned; entries that are free are left out. */
+typedef int (*maps_neighbour_fn)(const struct wire_neighbour *neighbour, void *arg);
+typedef int (*maps_station_fn)(const struct station *station, void *arg);
+int maps_each_neighbour(const struct maps *maps, maps_neighbour_fn fn, void *arg);
+int maps_each_station(const struct maps *maps, maps_station_fn fn, void *arg);
 
 /* Sum over all CPUs, packets and SYSCALL programs together. Returns 0 or a negative errno. */
 int maps_counters(const struct maps *maps, struct counters *out);
