@@ -64,7 +64,7 @@ NATVI_ASSERT_SIZE(struct event, 128);
 struct counters {
 	__u64 packets[64];	/* by enum verdict */
 	__u64 bytes[64];
-	__u64 xdp_hits;		/* of FORWARD: how many left at XDP */
+	__u64 xdp_hits;		/* of FORWARD, ACCELERATED and WIRE_CROSSED: how many left at XDP */
 	__u64 events_lost;
 	__u64 icmp_suppressed;	/* own ICMP errors over the rate limit */
 	__u64 ended[8];		/* sessions, by enum end_reason */

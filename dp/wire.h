@@ -21,6 +21,8 @@ DP enum stage cross_wire(struct pkt *p, const struct wire *w)
 		return drop(p, VERDICT_WIRE_NO_PORT);
 	p->cpu->counters.crossed[p->m->key.zone & (NATVI_MAX_WIRES - 1)][side].packets++;
 	p->cpu->counters.crossed[p->m->key.zone & (NATVI_MAX_WIRES - 1)][side].bytes += p->m->wire_len;
+	if (env_hits_only(p))
+		p->cpu->counters.xdp_hits++;
 	return sent(p, VERDICT_WIRE_CROSSED, env_redirect(p, out));
 }
 
@@ -183,6 +185,16 @@ DP bool wire_learn(struct pkt *p, const struct wire *w)
 	return true;
 }
 
+/* Where answers of the box's go. */
+DP void host_learn(struct pkt *p, const struct wire *w)
+{
+	struct wire_state *st = env_wire_state(p->m->key.zone);
+
+	if (st && is_beyond(w, &p->m->key.src))
+		gateway_seen(p, st);
+	station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, false);
+}
+
 DP enum stage wire_ip(struct pkt *p, const struct wire *w, bool for_host)
 {
 	bool sound = parse_captured(p);
@@ -197,7 +209,7 @@ DP enum stage wire_ip(struct pkt *p, const struct wire *w, bool for_host)
 	}
 	if (for_host) {
 		if (sound)
-			station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, false);
+			host_learn(p, w);
 		return to_host(p, VERDICT_WIRE_OWN);
 	}
 	if (!sound)
@@ -377,8 +389,17 @@ DP bool target_way(struct pkt *p, const struct wire *w, const struct wire_state 
 /* On the box's network, and nobody there has said so yet: the kernel asks by ARP and sends it on by nvi0. */
 DP enum stage target_unknown(struct pkt *p, const struct wire *w)
 {
-	if (is_v6(p) || (w->host && !((p->m->key.dst.word[3] ^ w->host) & w->host_mask)))
-		return kernel(p, VERDICT_SLOW_NEIGHBOUR);
+	struct route *r = &p->cpu->draft.route;
+
+	if (!is_v6(p)) {
+		if (w->host && !((p->m->key.dst.word[3] ^ w->host) & w->host_mask))
+			return kernel(p, VERDICT_SLOW_NEIGHBOUR);
+		return drop(p, VERDICT_WIRE_UNKNOWN);
+	}
+	/* what the box has of IPv6 only its routes know; they do not lead anywhere else, or the packet is dropped */
+	env_route(p, p->m->ifindex, &p->m->key, r, false);
+	if (r->result == ROUTE_LOCAL)
+		return kernel(p, VERDICT_LOCAL);
 	return drop(p, VERDICT_WIRE_UNKNOWN);
 }
 

@@ -105,7 +105,7 @@ fetches_by_wire()
 box_reaches()
 {
 	at out ping -c 1 -W 10 -I 203.0.113.77 192.0.2.2 && at gw ping -c 1 -W 10 -s 4000 192.0.2.2 && at gw ping -c 1 -W 10 192.0.2.3 &&
-	at gw ping -c 2 -W 10 203.0.113.77
+	at gw ping -c 2 -i 0.2 -W 10 203.0.113.77
 }
 
 none_crossed()
@@ -150,18 +150,18 @@ wire_hits()
 wire_traffic()
 {
 	round=$1
-	check "ping across" at in ping -c 2 -W 10 192.0.2.3
-	check "ping across, in fragments" at in ping -c 2 -W 10 -s 4000 192.0.2.3
-	check "ping across in a VLAN" at in ping -c 2 -W 10 198.51.100.3
-	check "ping across, IPv6" at in ping -c 2 -W 10 2001:db8::3
+	check "ping across" at in ping -c 2 -i 0.2 -W 10 192.0.2.3
+	check "ping across, in fragments" at in ping -c 2 -i 0.2 -W 10 -s 4000 192.0.2.3
+	check "ping across in a VLAN" at in ping -c 2 -i 0.2 -W 10 198.51.100.3
+	check "ping across, IPv6" at in ping -c 2 -i 0.2 -W 10 2001:db8::3
 	check "TCP across" fetches_by_wire in out 192.0.2.3
 	check "TCP across in a VLAN, the other way" fetches_by_wire out in 198.51.100.2
 	check "it is natvi that has them cross" counted wire-crossed
-	check "captured ping" at in ping -c 2 -W 10 203.0.113.9
-	check "captured ping, too big for the tunnel" at in ping -c 4 -W 10 -s 1400 203.0.113.9
-	check "captured ping, in fragments" at in ping -c 2 -W 10 -s 4000 203.0.113.9
-	check "captured ping from a VLAN" at in ping -c 2 -W 10 203.0.113.19
-	check "captured ping, IPv6" at in ping -c 2 -W 10 2001:db8:9::9
+	check "captured ping" at in ping -c 2 -i 0.2 -W 10 203.0.113.9
+	check "captured ping, too big for the tunnel" at in ping -c 4 -i 0.2 -W 10 -s 1400 203.0.113.9
+	check "captured ping, in fragments" at in ping -c 2 -i 0.2 -W 10 -s 4000 203.0.113.9
+	check "captured ping from a VLAN" at in ping -c 2 -i 0.2 -W 10 203.0.113.19
+	check "captured ping, IPv6" at in ping -c 2 -i 0.2 -W 10 2001:db8:9::9
 	check "captured TCP" fetches_by_wire in far 203.0.113.9
 	check "captured TCP from a VLAN" fetches_by_wire in far 203.0.113.19
 	check "TCP out of the tunnel" fetches_by_wire far in 192.0.2.2
@@ -170,7 +170,7 @@ wire_traffic()
 	check "answers bear the MAC address that was asked" right_mac
 	check "nothing captured crosses" none_crossed
 	check "the box to hosts" box_reaches
-	check "a host to the box" at in ping -c 2 -W 10 192.0.2.10
+	check "a host to the box" at in ping -c 2 -i 0.2 -W 10 192.0.2.10
 }
 
 # $1: the address that who asks has, for this time; the rest as of fetches
@@ -193,7 +193,7 @@ cable_left()
 	soon 30 ended $daemon || { echo "the daemon runs on"; return 1; }
 	find /sys/fs/bpf/natvi -mindepth 1 | grep . && return 1
 	at gw ip link show | grep 'prog/xdp' && return 1
-	at in ping -c 2 -W 10 192.0.2.3 && at in ping -c 2 -W 10 198.51.100.3 && at in ping -c 2 -W 10 2001:db8::3
+	at in ping -c 2 -i 0.2 -W 10 192.0.2.3 && at in ping -c 2 -i 0.2 -W 10 198.51.100.3 && at in ping -c 2 -i 0.2 -W 10 2001:db8::3
 }
 
 run_wire()
