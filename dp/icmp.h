@@ -79,6 +79,22 @@ DP void icmp_fill(struct icmp_error_headers *h, const struct pkt *p, __u8 type, 
 	h->icmp.checksum = (__u16)~csum_fold(quoted_sum + w[0] + w[2] + w[3]);
 }
 
+/* The Ethernet header of what goes back, if there is one, and the start of the packet into cpu->quote; false: not there. */
+DP bool icmp_begin(struct pkt *p, struct ethhdr *back, __be16 proto, __u32 quoted)
+{
+	struct ethhdr eth;
+
+	if (p->m->l3) {
+		if (env_load(p, 0, &eth, sizeof(eth)))
+			return false;
+		__builtin_memcpy(back->h_dest, eth.h_source, ETH_ALEN);
+		__builtin_memcpy(back->h_source, eth.h_dest, ETH_ALEN);
+		back->h_proto = proto;
+	}
+	__builtin_memset(p->cpu->quote, 0, sizeof(p->cpu->quote));
+	return !env_load(p, p->m->l3, p->cpu->quote, quoted);
+}
+
 /* Build the error in place of the packet and send it back; false: could not. Moves the packet. */
 DP bool icmp_send(struct pkt *p, __u8 type, __u8 code, __u16 mtu)
 {
@@ -86,18 +102,9 @@ DP bool icmp_send(struct pkt *p, __u8 type, __u8 code, __u16 mtu)
 	__u32 field = p->m->key.proto == IPPROTO_TCP ? 16 : 6;
 	const struct iphdr *quoted_ip = (const struct iphdr *)p->cpu->quote;
 	struct icmp_error_headers h = {};
-	struct ethhdr eth;
 	int fill;
 
-	if (p->m->l3) {
-		if (env_load(p, 0, &eth, sizeof(eth)))
-			return false;
-		__builtin_memcpy(h.eth.h_dest, eth.h_source, ETH_ALEN);
-		__builtin_memcpy(h.eth.h_source, eth.h_dest, ETH_ALEN);
-		h.eth.h_proto = __builtin_bswap16(ETH_P_IP);
-	}
-	__builtin_memset(p->cpu->quote, 0, sizeof(p->cpu->quote));
-	if (env_load(p, p->m->l3, p->cpu->quote, quoted) || (quoted_ip->frag_off & IP_FRAG_OFFSET))
+	if (!icmp_begin(p, &h.eth, __builtin_bswap16(ETH_P_IP), quoted) || (quoted_ip->frag_off & IP_FRAG_OFFSET))
 		return false;
 	fill = env_icmp_room(p, quoted, ICMP_HEAD_BYTES);
 	if (fill < 0)

@@ -46,18 +46,9 @@ DP bool icmp6_send(struct pkt *p)
 	__u32 quoted = p->m->len < NATVI_ICMP_QUOTE_BYTES ? p->m->len : NATVI_ICMP_QUOTE_BYTES;
 	__u32 field = p->m->key.proto == IPPROTO_TCP ? 16 : 6;
 	struct icmp6_headers h = {};
-	struct ethhdr eth;
 	int fill;
 
-	if (p->m->l3) {
-		if (env_load(p, 0, &eth, sizeof(eth)))
-			return false;
-		__builtin_memcpy(h.eth.h_dest, eth.h_source, ETH_ALEN);
-		__builtin_memcpy(h.eth.h_source, eth.h_dest, ETH_ALEN);
-		h.eth.h_proto = __builtin_bswap16(ETH_P_IPV6);
-	}
-	__builtin_memset(p->cpu->quote, 0, sizeof(p->cpu->quote));
-	if (env_load(p, p->m->l3, p->cpu->quote, quoted))
+	if (!icmp_begin(p, &h.eth, __builtin_bswap16(ETH_P_IPV6), quoted))
 		return false;
 	fill = env_icmp_room(p, quoted, ICMP6_HEAD_BYTES);
 	if (fill < 0)

@@ -287,25 +287,6 @@ DP void wire_answer(struct pkt *p)
 		p->m->action = env_drop(p);
 }
 
-/* At the ingress of a wire's port. */
-DP int dp_wire(void *ctx)
-{
-	struct pkt packet = { .ctx = ctx }, *p = &packet;
-	const struct wire *w;
-
-	if (!dp_begin(p))
-		return env_drop(p);
-	w = wire_of(p, PORT_WIRE);
-	if (!w) {
-		kernel(p, VERDICT_NOT_ENABLED);
-		return p->m->action;
-	}
-	wire_stages(p, w);
-	if (!env_hits_only(p))
-		wire_answer(p);
-	return p->m->action;
-}
-
 /* Out of a target */
 
 /* A new connection out of the target, by the link in p->m->link: its flow, or NULL. */
@@ -338,11 +319,7 @@ DP void target_link(struct pkt *p, const struct wire *w, struct flow *f, const s
 {
 	struct link_head *l = &p->m->link;
 
-	__builtin_memcpy(l->dmac, f->dmac, ETH_ALEN);
-	__builtin_memcpy(l->smac, f->smac, ETH_ALEN);
-	l->tci[0] = f->tci[0];
-	l->tci[1] = f->tci[1];
-	l->tags = f->tags;
+	flow_link(f, l);
 	l->side = f->oif == w->port[1];
 	if (likely(f->generation == st->generation && (__s32)(st->claims_until_s - p->m->now_s) < 0))
 		return;
@@ -363,11 +340,7 @@ DP bool target_pass(struct pkt *p, const struct flow *f)
 
 	if (!mac_is_set(f->smac))
 		return false;
-	__builtin_memcpy(l->dmac, f->dmac, ETH_ALEN);
-	__builtin_memcpy(l->smac, f->smac, ETH_ALEN);
-	l->tci[0] = f->tci[0];
-	l->tci[1] = f->tci[1];
-	l->tags = f->tags & ~TAGS_SECOND;
+	flow_link(f, l);
 	l->side = !(f->tags & TAGS_SECOND);
 	link_follow(p, l);
 	return true;
@@ -475,39 +448,43 @@ DP enum stage target_stages(struct pkt *p, const struct wire *w)
 	return (enum stage)returned_apart(p->ctx);
 }
 
-/* At the ingress of a capture's target. */
-DP int dp_target(ENV_CONTEXT *ctx)
+typedef enum stage wire_stages_fn(struct pkt *, const struct wire *);
+
+/* At a device of this kind (PORT_*). */
+DP int wire_run(void *ctx, __u32 kind, wire_stages_fn *stages)
 {
 	struct pkt packet = { .ctx = ctx }, *p = &packet;
 	const struct wire *w;
 
 	if (!dp_begin(p))
 		return env_drop(p);
-	w = wire_of(p, PORT_TARGET);
+	w = wire_of(p, kind);
 	if (!w) {
 		kernel(p, VERDICT_NOT_ENABLED);
 		return p->m->action;
 	}
-	target_stages(p, w);
-	wire_answer(p);
+	stages(p, w);
+	if (!env_hits_only(p))
+		wire_answer(p);
 	return p->m->action;
+}
+
+/* At the ingress of a wire's port. */
+DP int dp_wire(void *ctx)
+{
+	return wire_run(ctx, PORT_WIRE, wire_stages);
+}
+
+/* At the ingress of a capture's target. */
+DP int dp_target(ENV_CONTEXT *ctx)
+{
+	return wire_run(ctx, PORT_TARGET, target_stages);
 }
 
 /* At nvi0's egress: what the box itself sends by a wire. */
 DP int dp_host(ENV_CONTEXT *ctx)
 {
-	struct pkt packet = { .ctx = ctx }, *p = &packet;
-	const struct wire *w;
-
-	if (!dp_begin(p))
-		return env_drop(p);
-	w = wire_of(p, PORT_NVI);
-	if (!w) {
-		kernel(p, VERDICT_NOT_ENABLED);
-		return p->m->action;
-	}
-	host_stages(p, w);
-	return p->m->action;
+	return wire_run(ctx, PORT_NVI, host_stages);
 }
 
 #endif

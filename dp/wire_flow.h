@@ -20,6 +20,16 @@ DP bool link_is(const struct flow *f, const struct link_head *l)
 	       f->tci[0] == l->tci[0] && f->tci[1] == l->tci[1] && f->tags == (l->tags | (l->side ? TAGS_SECOND : 0));
 }
 
+/* What f, of whichever side, has in front of its packets; the port is the caller's to say. */
+DP void flow_link(const struct flow *f, struct link_head *l)
+{
+	__builtin_memcpy(l->dmac, f->dmac, ETH_ALEN);
+	__builtin_memcpy(l->smac, f->smac, ETH_ALEN);
+	l->tci[0] = f->tci[0];
+	l->tci[1] = f->tci[1];
+	l->tags = f->tags & ~TAGS_SECOND;
+}
+
 /* As p came in, so its answers leave. Both flows of the session in the draft's keys; NULL: not there. */
 DP void link_keep(struct pkt *p, const struct wire *w, struct flow *wire, struct flow *target)
 {

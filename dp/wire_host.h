@@ -125,11 +125,7 @@ DP bool host_by_mark(struct pkt *p, const struct wire *w)
 	if (!f || !(f->flags & FLOW_WIRE) || p->m->mark != (f->flags & FLOW_ORIG ? w->original_mark : w->reply_mark) ||
 	    !mac_is_set(f->smac))
 		return false;
-	__builtin_memcpy(l->dmac, f->dmac, ETH_ALEN);
-	__builtin_memcpy(l->smac, f->smac, ETH_ALEN);
-	l->tci[0] = f->tci[0];
-	l->tci[1] = f->tci[1];
-	l->tags = f->tags & ~TAGS_SECOND;
+	flow_link(f, l);
 	if (f->flags & FLOW_TARGET)
 		l->side = f->oif == w->port[1];
 	else

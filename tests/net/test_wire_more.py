@@ -363,6 +363,7 @@ def test_dead_router_is_replaced(switched):
     """A router that says nothing any more gives way to who has its address now, for all its connections; packets tell at once."""
     switched.running(capture=[FROM_B])
     tun = Tun(switched.box)
+    reachable(switched.host, A.gateway)     # ARP has shown who it is
     back = from_behind(switched, tun)
     old = mac(switched.router, "lan")
     spare = switched.another_router()
