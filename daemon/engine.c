@@ -403,23 +403,6 @@ static void settle_ports(struct change *c)
 	wires_settle(&c->plan);
 }
 
-/* Wires both ports of which take frames at XDP. */
-static void settle_wires(struct change *c)
-{
-	unsigned int ends[NATVI_MAX_WIRES] = { 0 };
-	const struct port *port;
-	size_t i;
-
-	for (i = 0; i < c->plan.n_ports; i++) {
-		port = &c->plan.ports[i];
-		if ((port->flags & PORT_WIRE) && (port->flags & PORT_XDP_OUT) && port->zone < NATVI_MAX_WIRES)
-			ends[port->zone]++;
-	}
-	for (i = 0; i < NATVI_MAX_WIRES; i++)
-		if (ends[i] == 2)
-			c->plan.wires[i].flags |= WIRE_XDP;
-}
-
 /* Interfaces that are not served any more. */
 static void detach_rest(struct change *c)
 {
@@ -610,7 +593,6 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		ret = attach_all(&c);
 	if (!ret) {
 		settle_ports(&c);
-		settle_wires(&c);
 		tell_zones(&c);
 		if (d->has_plan && config_translates(c.config))
 			guard_set(d, d->config, c.config, d->served, d->n_served, c.served, c.n_served);

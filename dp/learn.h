@@ -272,10 +272,13 @@ DP void station_learn(struct pkt *p, const struct wire *w, const union addr *add
 {
 	struct station *s = station_find(addr, p->m->key.zone);
 	const struct link_head *l = &p->m->link;
+	__u8 confirmed = why == MOVED_BY_ARP ? STATION_CONFIRMED : 0;
 
 	if (l->smac[0] & 1)
 		return;
-	if (s && __builtin_memcmp(s->mac, l->smac, ETH_ALEN) && !station_moves(p, w, s, why))
+	if (s && !__builtin_memcmp(s->mac, l->smac, ETH_ALEN))
+		confirmed |= s->tags & STATION_CONFIRMED;
+	else if (s && !station_moves(p, w, s, why))
 		return;
 	if (!s)
 		s = station_make(addr, p->m->key.zone);
@@ -286,7 +289,7 @@ DP void station_learn(struct pkt *p, const struct wire *w, const union addr *add
 		__builtin_memcpy(s->peer, l->dmac, ETH_ALEN);
 	s->tci[0] = l->tci[0];
 	s->tci[1] = l->tci[1];
-	s->tags = l->tags | (why == MOVED_BY_ARP ? STATION_CONFIRMED : 0);
+	s->tags = l->tags | confirmed;
 	s->side = l->side;
 	s->last_seen_s = p->m->now_s;
 }
