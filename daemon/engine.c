@@ -403,6 +403,35 @@ static void settle_ports(struct change *c)
 	wires_settle(&c->plan);
 }
 
+static void detach(struct change *c, const struct link *link)
+{
+	if (detach_port(&c->d->attach, link) < 0)
+		log_err("%s: the programs cannot be taken off", link->name);
+	else
+		log_info("%s: detached", link->name);
+	if (sysctl_made_clsact(c->d->instance, link->name))
+		detach_clsact(&c->d->attach, link);
+}
+
+/* What a daemon served that ended, and this one does not. */
+static void detach_left(struct change *c)
+{
+	struct daemon *d = c->d;
+	const struct link *link;
+	size_t i;
+
+	if (d->has_plan || !d->tables->reused)
+		return;
+	for (i = 0; i < c->links.n; i++) {
+		link = &c->links.list[i];
+		if (nvi_owns(d, link->ifindex) || link->ifindex == d->tables->control->park_ifindex ||
+		    serves_index(c->served, c->n_served, link->ifindex) || !attach_present(&d->attach, link))
+			continue;
+		switches_restore_port(d->instance, link->name);
+		detach(c, link);
+	}
+}
+
 /* Interfaces that are not served any more. */
 static void detach_rest(struct change *c)
 {
@@ -421,13 +450,9 @@ static void detach_rest(struct change *c)
 			continue;
 		}
 		switches_restore_port(c->d->instance, s->name);
-		if (detach_port(&c->d->attach, link) < 0)
-			log_err("%s: the programs cannot be taken off", link->name);
-		else
-			log_info("%s: detached", link->name);
-		if (sysctl_made_clsact(c->d->instance, s->name))
-			detach_clsact(&c->d->attach, link);
+		detach(c, link);
 	}
+	detach_left(c);
 }
 
 /* Putting in force */
