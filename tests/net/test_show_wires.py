@@ -151,6 +151,21 @@ def test_monitor_moved(cable):
     assert one["moved"] is None or one["moved"]["mac"] == new
 
 
+def test_not_handed_over(cable):
+    """What crosses a wire is no connection of the box: conntrack gets none when natvi goes, unlike with NAT."""
+    natvi, _ = capturing(cable)
+    cable.host.run("bash", "-c", "echo ask > /dev/udp/%s/53" % B.host)
+    wait_for(lambda: natvi.sessions("proto", "udp"), 3, "the session")
+    assert A.host not in natvi.cli("down").stderr
+    assert A.host not in cable.box.run("conntrack", "-L").stdout
+
+
+def test_flush(cable):
+    natvi, _ = capturing(cable)
+    assert "1" in natvi.cli("flush", "sessions", "interface", "tun0").stdout
+    assert natvi.show("sessions") == [] and the_wire(natvi)["sessions"] == 0
+
+
 def test_verdicts(cable):
     natvi, _ = capturing(cable)
     assert natvi.counter("wire-crossed") > 0 and natvi.counter("wire-captured") == 1
