@@ -348,7 +348,9 @@ bool wire_host_hear(const struct daemon *d, const struct nlmsghdr *msg)
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		rt = mnl_nlmsg_get_payload(msg);
-		return rt->rtm_family == AF_INET && !rt->rtm_dst_len && (rt->rtm_protocol != NL_PROTOCOL || msg->nlmsg_type == RTM_DELROUTE);
+		if (rt->rtm_protocol == NL_PROTOCOL)
+			return msg->nlmsg_type == RTM_DELROUTE;
+		return rt->rtm_family == AF_INET && !rt->rtm_dst_len;
 	case RTM_DELRULE:
 		return true;
 	}
