@@ -10,7 +10,7 @@
 #include "lib/packet.h"
 #include "lib/verdict.h"
 
-#define SHOW_USAGE	"sessions [--not-accelerated]|mappings|pools|rules|interfaces|zones|stats|drops [FILTER...] [--limit N] [--json]"
+#define SHOW_USAGE	"sessions [--not-accelerated]|mappings|pools|rules|interfaces|zones|wires [WIRE]|stats|drops [FILTER...] [--limit N] [--json]"
 
 const struct cli_command cli_commands[] = {
 	{ "run", cmd_run, "[-c FILE] | IFACE... [--masquerade IFACE] [--accelerate] [--log error|warn|info|debug]",
