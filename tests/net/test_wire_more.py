@@ -194,6 +194,7 @@ def test_connections_out_of_the_tunnel(cable):
     cable.reload(capture=[{"match": {"source": ["198.18.99.0/24"]}, "to": "tun0"}])
     tun, near, far = Tun(cable.box), Tap(cable.host), Tap(cable.router, "lan")
     reachable(cable.host, B.host)       # beyond the router
+    cable.router.ip("route add 203.0.113.0/24 via %s" % A.host)
     cable.host.ip("addr add %s/24 dev eth0" % ON_THE_NET)
     for n, (tap, server, address) in enumerate(((near, cable.host, A.host), (near, cable.host, ON_THE_NET), (far, cable.router, B.host))):
         sock = server.udp(address, 6000)
@@ -208,7 +209,7 @@ def test_connections_out_of_the_tunnel(cable):
         sock.sendto(b"hello", source)
         back = tun.expect(lambda p: IP in p and UDP in p and p[IP].src == address, "the answer of %s" % address)
         assert bytes(back[UDP].payload) == b"hello"
-    assert natvi.counter("wire-returned") >= 3
+    assert natvi.counter("wire-returned") >= 2
 
 
 def test_first_match_and_its_port(cable):
