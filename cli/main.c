@@ -10,7 +10,7 @@
 #include "lib/packet.h"
 #include "lib/verdict.h"
 
-#define SHOW_USAGE	"sessions [--not-accelerated]|mappings|pools|rules|interfaces|zones|stats|drops [FILTER...] [--limit N] [--json]"
+#define SHOW_USAGE	"sessions [--not-accelerated]|mappings|pools|rules|interfaces|zones|wires [WIRE]|stats|drops [FILTER...] [--limit N] [--json]"
 
 const struct cli_command cli_commands[] = {
 	{ "run", cmd_run, "[-c FILE] | IFACE... [--masquerade IFACE] [--accelerate] [--log error|warn|info|debug]",
@@ -34,7 +34,7 @@ const struct cli_command cli_commands[] = {
 	{ "show", cmd_show, SHOW_USAGE, "what the tables hold; works with the daemon dead", filter_help },
 	{ "flush", cmd_flush, "sessions|mappings [FILTER...] [--json]", "end sessions, or forget mappings that none holds",
 	  filter_help },
-	{ "monitor", cmd_monitor, "[--json]", "sessions as they begin and end", NULL },
+	{ "monitor", cmd_monitor, "[--json]", "sessions as they begin and end, MAC addresses that move on a wire", NULL },
 	{ "trace", cmd_trace, "'PACKET' | --pcap FILE [--frame N] iif NAME [--json]",
 	  "what would happen to a packet, stage by stage; sends nothing", packet_help },
 	{ "replay", cmd_replay, "IN.pcap OUT.pcap -c FILE [--address IFACE=ADDR/LEN]... [--verbose] [--json]",

@@ -92,6 +92,25 @@ const struct port_hooks *trace_port(const struct trace *t, uint32_t ifindex, uin
 	return NULL;
 }
 
+static const struct port_hooks *wire_port(const struct trace *t)
+{
+	const struct port_hooks *port = trace_port(t, t->arrival.ifindex, 0);
+
+	return port && (port->port.flags & (PORT_WIRE | PORT_TARGET)) ? port : NULL;
+}
+
+/* What only makes sense on a wire, or on an Ethernet. */
+static int check_words(const struct trace *t)
+{
+	const struct packet *p = &t->packet;
+
+	if (p->ends.v6 && (!t->wire || t->box))
+		return cli_error(CLI_USAGE, "trace: only on a wire natvi has to do with IPv6; right would be IPv4, or iif NAME of a wire's port or target");
+	if ((p->has_smac || p->has_dmac || p->has_vlan) && t->arrival.no_l2)
+		return cli_error(CLI_USAGE, "iif %s: there is no Ethernet there; right would be the same without smac, dmac and vlan", p->iif);
+	return CLI_OK;
+}
+
 /* Where it comes in. What the box itself sends comes from lo, as routing rules have it, and begins at its IP header. */
 static int find_way_in(struct trace *t)
 {
@@ -107,8 +126,11 @@ static int find_way_in(struct trace *t)
 		return cli_error(CLI_USAGE, "iif lo: what the box itself sends has no VLAN yet; right would be the same without vlan %u", t->packet.vlan);
 	if (!t->box)
 		t->port = trace_port(t, t->arrival.ifindex, t->packet.has_vlan ? t->packet.vlan : 0);
+	if (!t->box && !t->port && t->packet.has_vlan)	/* a wire has all VLANs */
+		t->port = wire_port(t);
+	trace_wire_find(t);
 	t->arrival.no_l2 = t->box || (t->port && (t->port->port.flags & PORT_NO_L2));
-	return CLI_OK;
+	return check_words(t);
 }
 
 /* The described packet as a frame from its source, or from some host. */
@@ -121,10 +143,13 @@ static int make_frame(struct trace *t)
 	if (!t->frame)
 		return cli_error(CLI_FAIL, "no memory");
 	p->l2 = !t->arrival.no_l2;
-	if (t->port)
+	if (t->wire && !t->box)
+		trace_wire_macs(t);
+	if (t->port && !t->wire && !p->has_dmac)
 		memcpy(p->dmac, t->port->port.mac, 6);
-	memcpy(p->smac, some_host, 6);
-	if (!t->box)
+	if (!t->wire && !p->has_smac)
+		memcpy(p->smac, some_host, 6);
+	if (!t->box && !t->wire && !p->has_smac)
 		asker_neighbour(t->asker, t->arrival.ifindex, p->ends.src, p->smac, &state);
 	t->len = packet_build(p, t->frame);
 	t->is_ip = true;
@@ -247,7 +272,9 @@ static int go(struct trace *t)
 	if (native_new_live(&source, &t->show.maps->control, &usage, random, &n))
 		return cli_error(CLI_FAIL, "no memory");
 	t->now_s = maps_now_s();
-	if (t->box)
+	if (t->wire)
+		trace_wire_run(t, n, &usage);
+	else if (t->box)
 		leave(t, n);
 	else
 		come_in(t, n, &usage);
@@ -258,13 +285,16 @@ static int go(struct trace *t)
 		t->arrival.no_l2 = false;
 		t->result = native_cross(n, t->result.mark, t->result.frame, t->result.len, t->now_s);
 	}
-	t->out_is_ip = (t->result.action == NATIVE_SEND || t->result.action == NATIVE_KERNEL) &&
-		       packet_read(t->result.frame, t->result.len, !t->arrival.no_l2 || trace_waits(t), &t->out);
+	if (!t->wire)
+		t->out_is_ip = (t->result.action == NATIVE_SEND || t->result.action == NATIVE_KERNEL) &&
+			       packet_read(t->result.frame, t->result.len, !t->arrival.no_l2 || trace_waits(t), &t->out);
 	t->out.l2 = t->out_is_ip && knows_addresses(t);
 	native_forget(n, &t->show.maps->control, &usage);
 	look_back(t, n);
 	find_target(t, n);
 	find_applied(t);
+	if (t->wire)
+		trace_wire_look(t);
 	native_free(n);
 	return CLI_OK;
 }

@@ -61,6 +61,19 @@ struct trace {
 	struct trace_socket sockets[TRACE_SOCKETS];
 	size_t n_sockets;
 
+	const struct wire *wire;	/* that the port or target is of, or that the box sends by; NULL: none */
+	bool smac_assumed, dmac_assumed;	/* nobody said who sends it, or to whom */
+	bool asks_arp;			/* the kernel has to ask for the next hop's MAC address first */
+	struct native_result arp;	/* what becomes of that question; its frame is gone */
+	uint8_t arp_mac[6];		/* natvi's answer to it, if it gives one */
+	bool has_station;		/* what stands of the sender on the wire, or of whom it is for */
+	struct station station;
+	bool has_neighbour;		/* likewise of that MAC address */
+	struct wire_neighbour neighbour;
+	struct wire_state wire_state;
+	uint32_t copied[NATIVE_MAX_COPIES];	/* interfaces that a copy leaves by */
+	size_t n_copied;
+
 	bool at_xdp;			/* it would end at XDP, if a program is there */
 	struct native_result result;	/* in the end; of what has crossed nvi0, at its far end */
 	bool crossed;
@@ -110,6 +123,20 @@ int trace_box(struct trace *trace);
 
 void trace_print(const struct trace *trace);
 int trace_print_json(const struct trace *trace);	/* exit code */
+
+/* trace_wire.c: a frame on a wire, out of a target, or of the box's own. */
+enum trace_role { TRACE_PORT, TRACE_TARGET, TRACE_BOX };
+enum trace_role trace_role(const struct trace *trace);
+void trace_wire_find(struct trace *trace);			/* sets wire */
+void trace_wire_macs(struct trace *trace);			/* link-layer addresses that were not said */
+void trace_wire_run(struct trace *trace, struct native *n, const struct usage *usage);
+void trace_wire_look(struct trace *trace);			/* what is known of its ends */
+const char *trace_wire_by(const struct trace *trace);		/* what decided where it goes: a word; NULL: nothing had to */
+void trace_wire_print(const struct trace *trace);
+struct json_t *trace_wire_json(const struct trace *trace);	/* null where there is no wire */
+
+/* A line, label first. */
+void trace_say(const char *label, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Words for both. */
 enum trace_flow { TRACE_NO_FLOW, TRACE_MISS, TRACE_EXPIRED, TRACE_STRANGE, TRACE_HIT };

@@ -26,15 +26,28 @@ static bool group_mac(uint8_t type, uint32_t addr, uint8_t mac[6])
 	return type == RTN_BROADCAST || type == RTN_MULTICAST;
 }
 
+static bool has_wire_mark(const struct trace *t)
+{
+	bool has = false;
+
+	for (int i = 0; i < NATVI_MAX_WIRES && t->packet.mark; i++)
+		has |= t->show.wires[i].name[0] && (t->show.wires[i].reply_mark == t->packet.mark || t->show.wires[i].original_mark == t->packet.mark);
+	return has;
+}
+
 /* The kernel's own look-up, before anything of natvi's; exit code. */
 static int route(struct trace *t)
 {
-	const struct packet *p = &t->packet;
 	struct trace_lookup *l = &t->kernel;
+	struct packet asked = t->packet;
+	const struct packet *p = &asked;
 	char addr[ADDR_TEXT_LEN];
+	bool own = asker_is_own(t->asker, p->ends.src);
 	int err;
 
-	if (!asker_is_own(t->asker, p->ends.src))
+	if (!own && has_wire_mark(t))
+		asked.ends.src = 0;	/* of a program that answers in another's name: routed by its mark */
+	else if (!own)
 		return cli_error(CLI_USAGE, "iif lo: the box has no address %s to send from; right would be one of its own, or the iif that "
 				 "the packet comes in by", addr_print4(p->ends.src, addr));
 	err = asker_own_route(t->asker, p, l);
@@ -44,6 +57,7 @@ static int route(struct trace *t)
 		return CLI_OK;
 	t->arrival.ifindex = l->oif;
 	t->port = trace_port(t, l->oif, 0);
+	trace_wire_find(t);
 	if (t->port && !trace_asks_neighbour(t))
 		l->result = ROUTE_OK;
 	else if (group_mac(l->type, p->ends.dst, l->dmac) ||
@@ -120,7 +134,7 @@ const char *trace_unasked(const struct trace *t)
 
 bool trace_asks_neighbour(const struct trace *t)
 {
-	return t->port && !(t->port->port.flags & (PORT_NO_L2 | PORT_NVI));
+	return t->port && !(t->port->port.flags & (t->wire ? PORT_NO_L2 : PORT_NO_L2 | PORT_NVI));
 }
 
 bool trace_asks_destination(const struct trace *t)

@@ -39,10 +39,11 @@ static json_t *json_tuple(const struct tuple *k)
 
 static json_t *json_ends(const struct packet_ends *e)
 {
-	char proto[PROTO_TEXT_LEN], src[ADDR_TEXT_LEN], dst[ADDR_TEXT_LEN];
+	union addr src = packet_src(e), dst = packet_dst(e);
+	char proto[PROTO_TEXT_LEN];
 
-	return json_pack("{s:s, s:s, s:i, s:s, s:i}", "proto", addr_print_proto(e->proto, proto), "src", addr_print4(e->src, src),
-			 "sport", e->sport, "dst", addr_print4(e->dst, dst), "dport", e->dport);
+	return json_pack("{s:s, s:o, s:i, s:o, s:i}", "proto", addr_print_proto(e->proto, proto), "src", json_addr(&src),
+			 "sport", e->sport, "dst", json_addr(&dst), "dport", e->dport);
 }
 
 /* A packet as it came in, or as it leaves. */
@@ -58,7 +59,7 @@ static json_t *json_packet(const struct packet *p)
 	json_object_set_new(o, "df", json_boolean(p->df));
 	if (p->ends.proto == IPPROTO_TCP)
 		json_object_set_new(o, "tcp_flags", json_integer(p->tcp_flags));
-	if (p->ends.proto == IPPROTO_ICMP) {
+	if (p->ends.proto == IPPROTO_ICMP || p->ends.proto == IPPROTO_ICMPV6) {
 		json_object_set_new(o, "icmp_type", json_integer(p->icmp_type));
 		json_object_set_new(o, "icmp_code", json_integer(p->icmp_code));
 	}
@@ -66,6 +67,8 @@ static json_t *json_packet(const struct packet *p)
 	if (p->l2) {
 		json_object_set_new(o, "smac", json_mac(p->smac));
 		json_object_set_new(o, "dmac", json_mac(p->dmac));
+		json_object_set_new(o, "vlan", p->has_vlan ? json_integer(p->vlan) : json_null());
+		json_object_set_new(o, "inner_vlan", p->has_inner ? json_integer(p->inner) : json_null());
 	}
 	return o;
 }
@@ -88,7 +91,7 @@ static json_t *json_port(const struct trace *t)
 	if (!t->port)
 		return json_null();
 	return json_pack("{s:s, s:I, s:i, s:i, s:s, s:s, s:b, s:b}", "name", t->port->port.name, "ifindex", (json_int_t)t->port->port.ifindex,
-			 "vlan", t->port->port.vlan, "zone", t->port->port.zone, "zone_name", show_zone(&t->show, t->port->port.zone, zone),
+			 "vlan", t->port->port.vlan, "zone", t->port->port.zone, "zone_name", show_port_zone(&t->show, &t->port->port, zone),
 			 "xdp", t->port->xdp, "tc_ingress", t->port->tc_in, "tc_egress", t->port->tc_out);
 }
 
@@ -292,6 +295,7 @@ int trace_print_json(const struct trace *t)
 	json_object_set_new(o, "kernel_route", json_kernel_route(t));
 	json_object_set_new(o, "port", json_port(t));
 	json_object_set_new(o, "flow", json_flow(t));
+	json_object_set_new(o, "wire", trace_wire_json(t));
 	json_object_set_new(o, "destination", json_destination(t));
 	json_object_set_new(o, "sockets", json_sockets(t));
 	json_object_set_new(o, "rules", json_rules(t));

@@ -14,6 +14,7 @@
 #define SLL_BYTES	16
 #define SLL2_BYTES	20
 #define TYPE_IP		0x0800
+#define TYPE_IP6	0x86dd
 
 static const uint8_t some_host[6] = { 0x02, 0, 0, 0, 0, 0x01 };
 
@@ -22,18 +23,23 @@ static uint16_t get16(const uint8_t *at)
 	return at[0] << 8 | at[1];
 }
 
-/* Where the IPv4 packet begins in a frame of this link type; -1: there is none. */
+static bool is_ip(uint16_t type)
+{
+	return type == TYPE_IP || type == TYPE_IP6;
+}
+
+/* Where the IP packet begins in a frame of this link type; -1: there is none. */
 static int ip_at(int type, const uint8_t *data, size_t len)
 {
 	switch (type) {
 	case DLT_RAW:
 		return 0;
 	case DLT_LINUX_SLL:
-		return len > SLL_BYTES && get16(data + 14) == TYPE_IP ? SLL_BYTES : -1;
+		return len > SLL_BYTES && is_ip(get16(data + 14)) ? SLL_BYTES : -1;
 	case DLT_LINUX_SLL2:
-		return len > SLL2_BYTES && get16(data) == TYPE_IP ? SLL2_BYTES : -1;
+		return len > SLL2_BYTES && is_ip(get16(data)) ? SLL2_BYTES : -1;
 	default:
-		return len > ETH_BYTES && get16(data + 12) == TYPE_IP ? ETH_BYTES : -1;
+		return len > ETH_BYTES && is_ip(get16(data + 12)) ? ETH_BYTES : -1;
 	}
 }
 
@@ -50,7 +56,7 @@ static int take(struct trace *t, int type, const uint8_t *data, size_t len, long
 		memcpy(frame, data, len);
 		t->len = len;
 	} else if (at < 0) {
-		return cli_error(CLI_FAIL, "frame %ld holds no IPv4 packet", number);
+		return cli_error(CLI_FAIL, "frame %ld holds no IP packet", number);
 	} else if (t->arrival.no_l2) {
 		memcpy(frame, data + at, len - at);
 		t->len = len - at;
@@ -58,8 +64,8 @@ static int take(struct trace *t, int type, const uint8_t *data, size_t len, long
 		if (t->port)
 			memcpy(frame, t->port->port.mac, 6);
 		memcpy(frame + 6, some_host, 6);
-		frame[12] = TYPE_IP >> 8;
-		frame[13] = TYPE_IP & 0xff;
+		frame[12] = data[at] >> 4 == 6 ? TYPE_IP6 >> 8 : TYPE_IP >> 8;
+		frame[13] = data[at] >> 4 == 6 ? TYPE_IP6 & 0xff : TYPE_IP & 0xff;
 		memcpy(frame + ETH_BYTES, data + at, len - at);
 		t->len = len - at + ETH_BYTES;
 	}

@@ -15,8 +15,7 @@
 #include "lib/table.h"
 #include "lib/verdict.h"
 
-static void say(const char *label, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(const char *label, const char *format, ...)
+void trace_say(const char *label, const char *format, ...)
 {
 	va_list args;
 
@@ -51,13 +50,13 @@ static void say_packet(const struct trace *t)
 
 	snprintf(from, sizeof(from), "in by %s", p->iif);
 	if (p->has_vlan)
-		snprintf(more, sizeof(more), ", VLAN %u", p->vlan);
+		snprintf(more, sizeof(more), p->has_inner ? ", VLAN %u.%u" : ", VLAN %u", p->vlan, p->inner);
 	if (p->mark)
 		snprintf(more + strlen(more), sizeof(more) - strlen(more), ", mark 0x%x", p->mark);
 	if (!t->is_ip)
-		say("packet", "no IPv4 packet, %zu bytes, %s%s", t->len, from, more);
+		trace_say("packet", "no IP packet, %zu bytes, %s%s", t->len, from, more);
 	else
-		say("packet", "%s, %s%s, ttl %u, dscp %u, %u bytes%s%s", packet_text(p, text), t->box ? "sent by the box itself" : from, more,
+		trace_say("packet", "%s, %s%s, ttl %u, dscp %u, %u bytes%s%s", packet_text(p, text), t->box ? "sent by the box itself" : from, more,
 		    p->ttl, p->dscp, p->len, p->df ? ", df" : "", t->cut ? " (not all of them in the capture)" : "");
 }
 
@@ -69,9 +68,9 @@ static void say_port(const struct trace *t)
 	if (t->box && !t->port)
 		return;
 	if (!t->port)
-		say("port", "%s%s is none of natvi's", t->packet.iif, t->packet.has_vlan ? ", with this VLAN," : "");
+		trace_say("port", "%s%s is none of natvi's", t->packet.iif, t->packet.has_vlan ? ", with this VLAN," : "");
 	else
-		say("port", "%s, zone %s, xdp %s%s%s", t->port->port.name, show_zone(&t->show, t->port->port.zone, zone), t->port->xdp,
+		trace_say("port", "%s, zone %s, xdp %s%s%s", t->port->port.name, show_zone(&t->show, t->port->port.zone, zone), t->port->xdp,
 		    attached ? "" : "; natvi's program is NOT attached there at tc ", attached ? "" : t->box ? "egress" : "ingress");
 }
 
@@ -89,13 +88,13 @@ static void say_session(const struct trace *t, const char *what)
 		left = s->peer.idle_s - other;
 	if (s->has_peer && other < idle)
 		idle = other;
-	say("flow", "%s: %s direction of %s, %s, rule %s", what, is_orig ? "original" : "reply", tuple_text(&orig->key, &line),
+	trace_say("flow", "%s: %s direction of %s, %s, rule %s", what, is_orig ? "original" : "reply", tuple_text(&orig->key, &line),
 	    session_state(orig, reply), names_rule(t->show.names, cold->rule, rule));
-	say("", "age %s, idle %s, expires in %s, %llu+%llu packets", human_seconds(t->now_s - s->cold.created_s, age),
+	trace_say("", "age %s, idle %s, expires in %s, %llu+%llu packets", human_seconds(t->now_s - s->cold.created_s, age),
 	    human_seconds(idle < 0 ? 0 : idle, quiet), human_seconds(left < 0 ? 0 : left, expires),
 	    (unsigned long long)orig->packets, (unsigned long long)reply->packets);
 	if (trace_flow(t) == TRACE_HIT && !(s->flow.flags & FLOW_KERNEL) && !t->view.quoted.proto)
-		say("", "becomes %s; ends at %s", tuple_text(&(struct tuple){ .src = s->flow.new_src, .dst = s->flow.new_dst,
+		trace_say("", "becomes %s; ends at %s", tuple_text(&(struct tuple){ .src = s->flow.new_src, .dst = s->flow.new_dst,
 		    .sport = s->flow.new_sport, .dport = s->flow.new_dport, .proto = s->flow.key.proto }, &line),
 		    t->box ? "tc egress" : trace_hook(t));
 }
@@ -114,7 +113,7 @@ static void say_flow(const struct trace *t)
 		say_session(t, "miss: the session is over its time");
 		break;
 	case TRACE_MISS:
-		say("flow", t->view.quoted.proto ? "the quoted packet has no session" : "miss: no session");
+		trace_say("flow", t->view.quoted.proto ? "the quoted packet has no session" : "miss: no session");
 		break;
 	default:
 		break;
@@ -131,17 +130,17 @@ static void say_destination(const struct trace *t)
 		return;
 	addr_print(&v->key.dst, addr);
 	if (!t->has_addr) {
-		say("destination", "%s is none of natvi's addresses", addr);
+		trace_say("destination", "%s is none of natvi's addresses", addr);
 		return;
 	}
 	if (t->addr.pool != POOL_NONE)
 		snprintf(what, sizeof(what), " of pool %s", show_pool(&t->show, t->addr.pool, pool));
-	say("destination", "%s is an address%s%s%s", addr, t->addr.flags & ADDR_LOCAL ? " of the box" : "",
+	trace_say("destination", "%s is an address%s%s%s", addr, t->addr.flags & ADDR_LOCAL ? " of the box" : "",
 	    what, t->addr.flags & ADDR_NET ? " of a netmap" : "");
 	if (t->has_target)
-		say("", "a %s leads to %s", t->target_static ? "forward" : "mapping", end_text(&v->out.dst, v->out.dport, v->out.proto, &line));
+		trace_say("", "a %s leads to %s", t->target_static ? "forward" : "mapping", end_text(&v->out.dst, v->out.dport, v->out.proto, &line));
 	else
-		say("", "no mapping and no forward leads inside from there");
+		trace_say("", "no mapping and no forward leads inside from there");
 }
 
 static const char *table_text(uint32_t table, char buf[32])
@@ -165,16 +164,16 @@ static void say_out_by(const struct trace *t, const struct trace_lookup *l, cons
 		snprintf(via, sizeof(via), " via %s", addr_print4(l->gateway, addr));
 	if (l->mtu)
 		snprintf(mtu, sizeof(mtu), ", MTU %u", l->mtu);
-	say("", "out by %s%s%s%s%s", ports_name(t->show.ports, l->oif, port), via, table_text(l->table, table), mtu, more);
+	trace_say("", "out by %s%s%s%s%s", ports_name(t->show.ports, l->oif, port), via, table_text(l->table, table), mtu, more);
 }
 
 static void say_neighbour(const struct trace_lookup *l)
 {
 	if (l->result == ROUTE_OK)
-		say("", "neighbour %02x:%02x:%02x:%02x:%02x:%02x%s%s", l->dmac[0], l->dmac[1], l->dmac[2], l->dmac[3], l->dmac[4],
+		trace_say("", "neighbour %02x:%02x:%02x:%02x:%02x:%02x%s%s", l->dmac[0], l->dmac[1], l->dmac[2], l->dmac[3], l->dmac[4],
 		    l->dmac[5], l->neighbour ? ", " : "", l->neighbour ? l->neighbour : "");
 	else
-		say("", "its neighbour is not resolved%s%s", l->neighbour ? ": " : "", l->neighbour ? l->neighbour : "");
+		trace_say("", "its neighbour is not resolved%s%s", l->neighbour ? ": " : "", l->neighbour ? l->neighbour : "");
 }
 
 static void say_way(const struct trace *t, const struct trace_lookup *l)
@@ -184,7 +183,7 @@ static void say_way(const struct trace *t, const struct trace_lookup *l)
 	say_out_by(t, l, "");
 	say_neighbour(l);
 	if (!ports_find(t->show.ports, l->oif))
-		say("", "%s is none of natvi's ports", ports_name(t->show.ports, l->oif, port));
+		trace_say("", "%s is none of natvi's ports", ports_name(t->show.ports, l->oif, port));
 }
 
 static void say_question(const struct trace *t, const char *label, const struct trace_lookup *l)
@@ -197,7 +196,7 @@ static void say_question(const struct trace *t, const char *label, const struct 
 		snprintf(mark, sizeof(mark), ", mark 0x%x", l->question.mark);
 	if (l->question.tos)
 		snprintf(tos, sizeof(tos), ", tos 0x%02x", l->question.tos);
-	say(label, "%s, %s%s%s%s", tuple_text(&l->question.tuple, &line), box ? "from the box itself" : "in by ",
+	trace_say(label, "%s, %s%s%s%s", tuple_text(&l->question.tuple, &line), box ? "from the box itself" : "in by ",
 	    box ? "" : ports_name(t->show.ports, l->question.in, port), mark, tos);
 }
 
@@ -211,9 +210,9 @@ static void say_kernel_route(const struct trace *t)
 		return;
 	say_question(t, "kernel route", l);
 	if (l->type == RTN_LOCAL)
-		say("", "to the box itself%s", table_text(l->table, text));
+		trace_say("", "to the box itself%s", table_text(l->table, text));
 	else if (!l->oif)
-		say("", l->type == RTN_UNREACHABLE ? "no route" : l->type == RTN_PROHIBIT ? "prohibited" :
+		trace_say("", l->type == RTN_UNREACHABLE ? "no route" : l->type == RTN_PROHIBIT ? "prohibited" :
 		    "a black hole, or not by any way from this source");
 	else
 		say_out_by(t, l, l->type == RTN_BROADCAST ? ", broadcast" : l->type == RTN_MULTICAST ? ", multicast" : "");
@@ -229,13 +228,13 @@ static void say_lookup(const struct trace *t, const struct trace_lookup *l)
 	if (l->result == ROUTE_OK || l->result == ROUTE_NO_NEIGHBOUR)
 		say_way(t, l);
 	else if (l->type == RTN_LOCAL)
-		say("", "the box itself");
+		trace_say("", "the box itself");
 	else if (l->type == RTN_BROADCAST || l->type == RTN_MULTICAST)
-		say("", "broadcast or multicast");
+		trace_say("", "broadcast or multicast");
 	else if (l->result == ROUTE_NONE || l->type == RTN_UNREACHABLE)
-		say("", "no route");
+		trace_say("", "no route");
 	else
-		say("", "not forwarded (no route, the box itself, or forwarding is off on %s)", ports_name(t->show.ports, l->question.in, port));
+		trace_say("", "not forwarded (no route, the box itself, or forwarding is off on %s)", ports_name(t->show.ports, l->question.in, port));
 }
 
 /* Rules up to number n of those that matched, those before *at having been said. */
@@ -247,7 +246,7 @@ static void say_rules(const struct trace *t, size_t *at, size_t n)
 		const struct rule *r = &t->rules[*at];
 
 		if (t->applied[*at])
-			say("rule", "%u \"%s\": %s", r->id, names_rule(t->show.names, r->id, name), show_rule_does(&t->show, r, does));
+			trace_say("rule", "%u \"%s\": %s", r->id, names_rule(t->show.names, r->id, name), show_rule_does(&t->show, r, does));
 	}
 }
 
@@ -264,9 +263,9 @@ static void say_decisions(const struct trace *t)
 	}
 	say_rules(t, &said, t->n_rules);
 	if (t->asked_rules && !t->n_rules && !t->has_target)
-		say("rule", "none of them names it");
+		trace_say("rule", "none of them names it");
 	else if (trace_unasked(t))
-		say("rule", "%s", trace_unasked(t));
+		trace_say("rule", "%s", trace_unasked(t));
 }
 
 static void say_sockets(const struct trace *t)
@@ -274,7 +273,7 @@ static void say_sockets(const struct trace *t)
 	struct line line;
 
 	for (size_t i = 0; i < t->n_sockets; i++)
-		say("socket", "the box has %s for %s", t->sockets[i].takes ? "one" : "none", tuple_text(&t->sockets[i].tuple, &line));
+		trace_say("socket", "the box has %s for %s", t->sockets[i].takes ? "one" : "none", tuple_text(&t->sockets[i].tuple, &line));
 }
 
 static void say_mapping(const struct trace *t)
@@ -285,16 +284,16 @@ static void say_mapping(const struct trace *t)
 	struct line in, out;
 
 	if (t->has_mapping)
-		say("mapping", "%s: %s -> %s, pool %s", t->mapping_new ? "would be made" : mapping_state(&t->mapping),
+		trace_say("mapping", "%s: %s -> %s, pool %s", t->mapping_new ? "would be made" : mapping_state(&t->mapping),
 		    end_text(&v->key.src, v->key.sport, v->key.proto, &in), end_text(&v->out.src, v->out.sport, v->out.proto, &out),
 		    show_pool(&t->show, v->pool, pool));
 	else if (v->missed && (v->held & COLD_REMOTE))
-		say("mapping", "none, towards this remote alone: %s -> %s", end_text(&v->key.src, v->key.sport, v->key.proto, &in),
+		trace_say("mapping", "none, towards this remote alone: %s -> %s", end_text(&v->key.src, v->key.sport, v->key.proto, &in),
 		    end_text(&v->out.src, v->out.sport, v->out.proto, &out));
 	else
 		return;
 	if (!same && (!t->has_mapping || t->mapping_new))
-		say("", "the port would be chosen by chance, another one each time");
+		trace_say("", "the port would be chosen by chance, another one each time");
 }
 
 static void say_second(const struct trace *t)
@@ -310,23 +309,44 @@ static void say_second(const struct trace *t)
 		return;
 	if (t->view.missed && t->n_lookups && verdict_class(t->result.verdict) != VERDICT_CLASS_DROP && t->n_rules &&
 	    t->result.verdict != VERDICT_RULE_KERNEL)
-		say("look-up 2", "not needed: no routing rule asks for the source, look-up 1 holds");
+		trace_say("look-up 2", "not needed: no routing rule asks for the source, look-up 1 holds");
 	else if (trace_flow(t) == TRACE_HIT && !t->n_lookups && t->session.flow.oif)
-		say("look-up", "not needed: the session knows its route");
+		trace_say("look-up", "not needed: the session knows its route");
+}
+
+/* On a wire there are other frames, too. */
+static void say_frame_out(const struct trace *t, const char *how)
+{
+	char port[PORT_NAME_LEN];
+
+	if (t->wire && t->result.action == NATIVE_SEND)
+		trace_say("leaves", "as it came%s%s", how, ports_name(t->show.ports, t->result.out_ifindex, port));
+}
+
+static void say_copies(const struct trace *t)
+{
+	char port[PORT_NAME_LEN];
+
+	for (size_t i = 0; i < t->n_copied; i++)
+		trace_say("", "and a copy by %s", ports_name(t->show.ports, t->copied[i], port));
 }
 
 static void say_out(const struct trace *t, const char *label, const char *how)
 {
 	const struct packet *p = &t->out;
-	char text[PACKET_TEXT_LEN], mac[64] = "", port[PORT_NAME_LEN];
+	char text[PACKET_TEXT_LEN], mac[96] = "", port[PORT_NAME_LEN];
 
-	if (!t->out_is_ip)
+	if (!t->out_is_ip) {
+		say_frame_out(t, how);
 		return;
+	}
 	if (p->l2 && t->result.action == NATIVE_SEND)
 		snprintf(mac, sizeof(mac), ", %02x:%02x:%02x:%02x:%02x:%02x > %02x:%02x:%02x:%02x:%02x:%02x", p->smac[0], p->smac[1],
 			 p->smac[2], p->smac[3], p->smac[4], p->smac[5], p->dmac[0], p->dmac[1], p->dmac[2], p->dmac[3], p->dmac[4],
 			 p->dmac[5]);
-	say(label, "%s, ttl %u%s%s%s", packet_text(p, text), p->ttl, mac, how,
+	if (p->has_vlan && t->result.action == NATIVE_SEND)
+		snprintf(mac + strlen(mac), sizeof(mac) - strlen(mac), p->has_inner ? ", VLAN %u.%u" : ", VLAN %u", p->vlan, p->inner);
+	trace_say(label, "%s, ttl %u%s%s%s", packet_text(p, text), p->ttl, mac, how,
 	    t->result.action == NATIVE_SEND ? ports_name(t->show.ports, t->result.out_ifindex, port) : "");
 }
 
@@ -336,20 +356,21 @@ static void say_end(const struct trace *t)
 	char text[PACKET_TEXT_LEN];
 
 	if (t->crossed) {
-		say("nvi0", "crosses it as %s, ttl %u", packet_text(&t->cross, text), t->cross.ttl);
-		say("", "%s: %s", verdict_name(t->cross_verdict), verdict_text(t->cross_verdict));
+		trace_say("nvi0", "crosses it as %s, ttl %u", packet_text(&t->cross, text), t->cross.ttl);
+		trace_say("", "%s: %s", verdict_name(t->cross_verdict), verdict_text(t->cross_verdict));
 	}
-	say("verdict", "%s (%s): %s", verdict_name(v), verdict_class_name(verdict_class(v)), verdict_text(v));
+	trace_say("verdict", "%s (%s): %s", verdict_name(v), verdict_class_name(verdict_class(v)), verdict_text(v));
 	if (t->result.icmp)
 		say_out(t, "answer", t->result.enters ? ", to the box itself, in by " : ", back by ");
 	else if (trace_waits(t))
-		say("", "it waits with the daemon");
+		trace_say("", "it waits with the daemon");
 	else if (t->result.action == NATIVE_SEND)
 		say_out(t, "leaves", t->result.enters ? ", and comes in anew, for the kernel, at " : ", by ");
 	else if (t->result.action == NATIVE_KERNEL)
 		say_out(t, "to kernel", "");
+	say_copies(t);
 	if (t->result.action == NATIVE_KERNEL && t->result.mark)
-		say("", "with mark 0x%x", t->result.mark);
+		trace_say("", "with mark 0x%x", t->result.mark);
 }
 
 /* What natvi does not see. */
@@ -358,11 +379,11 @@ static void say_unseen(const struct trace *t)
 	char port[PORT_NAME_LEN];
 
 	if (trace_way(t) == TRACE_ELSEWHERE)
-		say("verdict", "none: it leaves untouched by %s, which is none of natvi's ports", ports_name(t->show.ports, t->kernel.oif, port));
+		trace_say("verdict", "none: it leaves untouched by %s, which is none of natvi's ports", ports_name(t->show.ports, t->kernel.oif, port));
 	else if (trace_way(t) == TRACE_STAYS)
-		say("verdict", "none: it stays in the box, natvi does not see it");
+		trace_say("verdict", "none: it stays in the box, natvi does not see it");
 	else
-		say("verdict", "none: the kernel refuses it, natvi does not see it");
+		trace_say("verdict", "none: the kernel refuses it, natvi does not see it");
 }
 
 void trace_print(const struct trace *t)
@@ -371,6 +392,11 @@ void trace_print(const struct trace *t)
 	say_kernel_route(t);
 	if (trace_way(t) != TRACE_NATVI) {
 		say_unseen(t);
+		return;
+	}
+	if (t->wire) {
+		trace_wire_print(t);
+		say_end(t);
 		return;
 	}
 	say_port(t);

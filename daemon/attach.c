@@ -16,6 +16,7 @@
 #include "daemon/tc.h"
 #include "lib/instance.h"
 #include "lib/log.h"
+#include "lib/sysctl.h"
 
 #define ACCEL_PROG	"natvi_tc_accel"
 
@@ -275,9 +276,20 @@ static void warn_veth(const struct link *link)
 			 "receivers see bad checksums, and GRO on or XDP, or it takes no redirected frames", link->name);
 }
 
+/* A wire carries VLAN tags, which XDP only sees where the device leaves them in the frame. */
+static bool hides_tags(const struct attach *attach, const struct link *link)
+{
+	struct sysctl_want want = { .value = "0" };
+	char is[SYSCTL_VALUE_LEN];
+
+	snprintf(want.key, sizeof(want.key), "link/%s/rxvlan", link->name);
+	sysctl_commit(attach->instance, &want, 1);
+	return !sysctl_read(want.key, is) && strcmp(is, "0");
+}
+
 /* fd: of the program; -1: there is none. */
-static int attach_xdp(struct attach *attach, int fd, const struct link *link, enum xdp_mode mode, struct attached *out,
-		      char *err, size_t err_len)
+static int attach_xdp(struct attach *attach, int fd, const struct link *link, enum attach_role role,
+		      enum xdp_mode mode, struct attached *out, char *err, size_t err_len)
 {
 	uint32_t flags, other = xdp_program(link, &flags);
 	const char *why = NULL;
@@ -299,6 +311,14 @@ static int attach_xdp(struct attach *attach, int fd, const struct link *link, en
 		snprintf(err, err_len, "%s: an XDP program that is not natvi's (id %u) is attached: remove it, or set xdp: off",
 			 link->name, other);
 		return -EBUSY;
+	}
+	if (role == ATTACH_WIRE && hides_tags(attach, link)) {
+		snprintf(out->why_off, sizeof(out->why_off), "the device takes VLAN tags off (rxvlan), and cannot be told not to");
+		ret = detach_xdp(attach, link);
+		if (mode == XDP_MODE_AUTO)
+			return ret < 0 ? ret : 0;
+		snprintf(err, err_len, "%s: XDP: %s; set xdp: auto or off", link->name, out->why_off);
+		return -EOPNOTSUPP;
 	}
 	ret = put_xdp(attach, link, fd, mode == XDP_MODE_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 	if (!ret) {
@@ -323,7 +343,7 @@ int attach_port(struct attach *attach, const struct tables *tables, const struct
 	ret = attach_tc(attach, tables, link, role, out, err, err_len);
 	/* The complete datapath stands before the fast path does. */
 	if (!ret)
-		ret = attach_xdp(attach, program(tables, programs[role].xdp), link, mode, out, err, err_len);
+		ret = attach_xdp(attach, program(tables, programs[role].xdp), link, role, mode, out, err, err_len);
 	return ret;
 }
 

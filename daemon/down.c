@@ -180,11 +180,13 @@ int daemon_down(const char *instance)
 	err = gone < 0 ? gone : 0;
 	if (!gone) {
 		withdraw_routes(instance);
-		if (sysctl_restore(instance, ""))
+		if (sysctl_restore(instance, "net/"))
 			log_warn("not every sysctl could be put back");
 		handover(instance);
 		remove_zone_rules(instance);
 		err = detach_all(instance);
+		if (sysctl_restore(instance, ""))	/* switches of devices, that the programs need to their end */
+			log_warn("not every switch of an interface could be put back");
 		nft_table_remove(instance);
 	}
 	if (!err) {

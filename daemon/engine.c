@@ -403,21 +403,33 @@ static void settle_ports(struct change *c)
 	wires_settle(&c->plan);
 }
 
-/* Wires both ports of which take frames at XDP. */
-static void settle_wires(struct change *c)
+static void detach(struct change *c, const struct link *link)
 {
-	unsigned int ends[NATVI_MAX_WIRES] = { 0 };
-	const struct port *port;
+	if (detach_port(&c->d->attach, link) < 0)
+		log_err("%s: the programs cannot be taken off", link->name);
+	else
+		log_info("%s: detached", link->name);
+	if (sysctl_made_clsact(c->d->instance, link->name))
+		detach_clsact(&c->d->attach, link);
+}
+
+/* What a daemon served that ended, and this one does not. */
+static void detach_left(struct change *c)
+{
+	struct daemon *d = c->d;
+	const struct link *link;
 	size_t i;
 
-	for (i = 0; i < c->plan.n_ports; i++) {
-		port = &c->plan.ports[i];
-		if ((port->flags & PORT_WIRE) && (port->flags & PORT_XDP_OUT) && port->zone < NATVI_MAX_WIRES)
-			ends[port->zone]++;
+	if (d->has_plan || !d->tables->reused)
+		return;
+	for (i = 0; i < c->links.n; i++) {
+		link = &c->links.list[i];
+		if (nvi_owns(d, link->ifindex) || link->ifindex == d->tables->control->park_ifindex ||
+		    serves_index(c->served, c->n_served, link->ifindex) || !attach_present(&d->attach, link))
+			continue;
+		switches_restore_port(d->instance, link->name);
+		detach(c, link);
 	}
-	for (i = 0; i < NATVI_MAX_WIRES; i++)
-		if (ends[i] == 2)
-			c->plan.wires[i].flags |= WIRE_XDP;
 }
 
 /* Interfaces that are not served any more. */
@@ -438,13 +450,9 @@ static void detach_rest(struct change *c)
 			continue;
 		}
 		switches_restore_port(c->d->instance, s->name);
-		if (detach_port(&c->d->attach, link) < 0)
-			log_err("%s: the programs cannot be taken off", link->name);
-		else
-			log_info("%s: detached", link->name);
-		if (sysctl_made_clsact(c->d->instance, s->name))
-			detach_clsact(&c->d->attach, link);
+		detach(c, link);
 	}
+	detach_left(c);
 }
 
 /* Putting in force */
@@ -610,7 +618,6 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 		ret = attach_all(&c);
 	if (!ret) {
 		settle_ports(&c);
-		settle_wires(&c);
 		tell_zones(&c);
 		if (d->has_plan && config_translates(c.config))
 			guard_set(d, d->config, c.config, d->served, d->n_served, c.served, c.n_served);

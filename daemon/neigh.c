@@ -276,7 +276,7 @@ static void note_flow(struct neighbours *n, const struct flow *flow)
 	struct hop *hop;
 
 	memcpy(mac, flow->dmac, 6);
-	if (!oif || n->n_hops >= MAX_HOPS / 2)
+	if (!oif || (flow->flags & FLOW_WIRE) || n->n_hops >= MAX_HOPS / 2)
 		return;
 	hop = find_hop(n, oif, mac);
 	if (hop->ifindex)

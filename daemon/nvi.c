@@ -383,6 +383,7 @@ int nvi_remove(struct nl *nl, const char *instance, const struct links *links)
 	int err;
 
 	if (near && sscanf(near->name, "nvi%u", &nvi.number) == 1) {
+		make_names(&nvi, nvi.number);
 		nvi.ifindex = near->ifindex;
 		nvi_routes_remove(nl, nvi.number);
 		wire_host_remove(nl, &nvi);

@@ -147,6 +147,7 @@ int routes_wanted(const struct config *config, const struct links *links, struct
 struct seen {
 	struct route4 route;
 	uint32_t oif;
+	bool has_source;
 };
 
 static int route_attr(const struct nlattr *attr, void *arg)
@@ -162,6 +163,9 @@ static int route_attr(const struct nlattr *attr, void *arg)
 		break;
 	case RTA_OIF:
 		seen->oif = mnl_attr_get_u32(attr);
+		break;
+	case RTA_PREFSRC:
+		seen->has_source = true;
 		break;
 	}
 	return MNL_CB_OK;
@@ -187,12 +191,11 @@ static int take_route(const struct nlmsghdr *msg, void *arg)
 	struct present *present = arg;
 	struct seen seen;
 
-	if (!rtm->rtm_dst_len)
-		return 0;	/* the box's own on a wire (wire_host.h) */
 	if (msg->nlmsg_type != RTM_NEWROUTE || rtm->rtm_family != AF_INET || rtm->rtm_protocol != ROUTES_PROTO)
 		return 0;
 	seen = read_route(msg);
-	return seen.oif == present->ifindex ? append(present->out, seen.route) : 0;
+	/* with a source it is the box's own on a wire (wire_host.h) */
+	return seen.oif == present->ifindex && !seen.has_source ? append(present->out, seen.route) : 0;
 }
 
 static void forget_routes(void *arg)

@@ -109,27 +109,35 @@ static void remove_addrs(struct nl *nl, uint32_t ifindex, uint32_t addr, uint8_t
 
 /* Routes */
 
-/* gateway: network byte order, or 0. A route without a source is to be removed, wherever it leads. */
-static int change_route(struct nl *nl, const struct nvi *nvi, uint32_t table, uint32_t metric, uint32_t source, uint32_t gateway)
+/* Addresses in network byte order; gateway 0: to the device. A route without a source is to be removed, wherever it leads. */
+struct host_route {
+	uint32_t table, metric, net, source, gateway;
+	uint8_t len;			/* of net; 0: the default route */
+};
+
+static int change_route(struct nl *nl, const struct nvi *nvi, const struct host_route *r)
 {
 	char buf[NL_BUF_BYTES];
-	struct nlmsghdr *msg = nl_put(buf, source ? RTM_NEWROUTE : RTM_DELROUTE, source ? NLM_F_CREATE | NLM_F_REPLACE : 0);
+	struct nlmsghdr *msg = nl_put(buf, r->source ? RTM_NEWROUTE : RTM_DELROUTE, r->source ? NLM_F_CREATE | NLM_F_REPLACE : 0);
 	struct rtmsg *rt = mnl_nlmsg_put_extra_header(msg, sizeof(*rt));
 
 	rt->rtm_family = AF_INET;
 	rt->rtm_protocol = NL_PROTOCOL;
-	rt->rtm_table = table < 256 ? (uint8_t)table : RT_TABLE_UNSPEC;
-	rt->rtm_type = source ? RTN_UNICAST : RTN_UNSPEC;
-	rt->rtm_scope = !source ? RT_SCOPE_NOWHERE : gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
-	mnl_attr_put_u32(msg, RTA_TABLE, table);
-	if (metric)
-		mnl_attr_put_u32(msg, RTA_PRIORITY, metric);
-	if (!source)
+	rt->rtm_table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
+	rt->rtm_type = r->source ? RTN_UNICAST : RTN_UNSPEC;
+	rt->rtm_scope = !r->source ? RT_SCOPE_NOWHERE : r->gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+	rt->rtm_dst_len = r->len;
+	mnl_attr_put_u32(msg, RTA_TABLE, r->table);
+	if (r->len)
+		mnl_attr_put_u32(msg, RTA_DST, r->net);
+	if (r->metric)
+		mnl_attr_put_u32(msg, RTA_PRIORITY, r->metric);
+	if (!r->source)
 		return nl_talk(nl, msg, NULL, NULL, NULL);
 	mnl_attr_put_u32(msg, RTA_OIF, nvi->ifindex);
-	mnl_attr_put_u32(msg, RTA_PREFSRC, source);
-	if (gateway)
-		mnl_attr_put_u32(msg, RTA_GATEWAY, gateway);
+	mnl_attr_put_u32(msg, RTA_PREFSRC, r->source);
+	if (r->gateway)
+		mnl_attr_put_u32(msg, RTA_GATEWAY, r->gateway);
 	return nl_talk(nl, msg, NULL, NULL, NULL);
 }
 
@@ -163,20 +171,23 @@ static void tell_others(struct daemon *d)
 
 /* Rules */
 
-/* Those of the marks, and of the targets that are there. NULL: out of memory. */
+/* Those of the marks and of the box's address, and of the targets that are there. NULL: out of memory. */
 static struct wire_rule *list_rules(const struct nvi *nvi, const struct wire_host *host, const struct served *served, size_t n_served,
 				    size_t *n)
 {
-	struct wire_rule *list = calloc(n_served + 2, sizeof(*list));
+	struct wire_rule *list = calloc(n_served + 3, sizeof(*list));
 	size_t i;
 
 	*n = 0;
 	for (i = 0; i < 2 && list; i++)
 		if (host->marks[i])
 			list[(*n)++] = (struct wire_rule){ .mark = host->marks[i], .table = own_table(nvi) };
+	if (host->addr && list)
+		list[(*n)++] = (struct wire_rule){ .source = htonl(host->addr), .table = own_table(nvi) };
 	for (i = 0; i < n_served && list; i++)
 		if (served[i].role == ATTACH_TARGET && served[i].usable)
-			list[(*n)++] = (struct wire_rule){ wire_target_mark(served[i].ifindex), wire_target_mark(served[i].ifindex), true };
+			list[(*n)++] = (struct wire_rule){ .mark = wire_target_mark(served[i].ifindex),
+							   .table = wire_target_mark(served[i].ifindex), .target = true };
 	return list;
 }
 
@@ -240,7 +251,13 @@ static void set_mtu(struct daemon *d)
 
 static int put_all(struct daemon *d, const struct wire_host *host, const char **step)
 {
-	uint32_t addr = htonl(host->addr);
+	uint32_t addr = htonl(host->addr), gateway = htonl(host->gateway);
+	const struct host_route routes[] = {
+		{ .table = RT_TABLE_MAIN, .metric = own_metric(&d->nvi), .source = addr, .gateway = gateway },
+		{ .table = own_table(&d->nvi), .net = addr & htonl(addr_mask4((uint8_t)host->len)), .len = (uint8_t)host->len, .source = addr },
+		{ .table = own_table(&d->nvi), .source = addr, .gateway = gateway },
+	};
+	size_t i;
 	int err;
 
 	*step = "its address";
@@ -248,14 +265,26 @@ static int put_all(struct daemon *d, const struct wire_host *host, const char **
 	if (err && err != -EEXIST)
 		return err;
 	*step = "the default route";
-	err = change_route(&d->nl, &d->nvi, RT_TABLE_MAIN, own_metric(&d->nvi), addr, htonl(host->gateway));
-	return err ? err : change_route(&d->nl, &d->nvi, own_table(&d->nvi), 0, addr, 0);
+	for (i = 0, err = 0; i < sizeof(routes) / sizeof(routes[0]) && !err; i++)
+		err = change_route(&d->nl, &d->nvi, &routes[i]);
+	return err;
+}
+
+/* The route to the box's network, as it was, in the table of nvi0's own. */
+static void remove_net(struct nl *nl, const struct nvi *nvi)
+{
+	const struct wire_host *was = &nvi->host;
+
+	if (was->addr)
+		change_route(nl, nvi, &(struct host_route){ .table = own_table(nvi), .len = (uint8_t)was->len,
+							    .net = htonl(was->addr & addr_mask4((uint8_t)was->len)) });
 }
 
 static void remove_host(struct nl *nl, const struct nvi *nvi)
 {
-	change_route(nl, nvi, RT_TABLE_MAIN, own_metric(nvi), 0, 0);
-	change_route(nl, nvi, own_table(nvi), 0, 0, 0);
+	change_route(nl, nvi, &(struct host_route){ .table = RT_TABLE_MAIN, .metric = own_metric(nvi) });
+	change_route(nl, nvi, &(struct host_route){ .table = own_table(nvi) });
+	remove_net(nl, nvi);
 	remove_addrs(nl, nvi->ifindex, 0, 0);
 }
 
@@ -264,8 +293,11 @@ static void set_host(struct daemon *d, const struct wire_host *now)
 	struct nvi *nvi = &d->nvi;
 	char text[ADDR_TEXT_LEN];
 	const char *step;
-	int err = put_all(d, now, &step);
+	int err;
 
+	if (now->addr != nvi->host.addr || now->len != nvi->host.len)
+		remove_net(&d->nl, nvi);
+	err = put_all(d, now, &step);
 	remove_addrs(&d->nl, nvi->ifindex, htonl(now->addr), (uint8_t)now->len);
 	if (err)
 		log_err("%s: %s cannot be set: %s", nvi->name, step, strerror(-err));

@@ -4,8 +4,9 @@
  *
  *   ADDRESS/LEN dev nvi0                                          (the kernel adds the route to the network)
  *   default dev nvi0 src ADDRESS metric WIRE_HOST_METRIC          main table; via the gateway if one is configured
- *   default dev nvi0 src ADDRESS                                  table of nvi0's own (NVI_TABLE)
+ *   NETWORK, and default as in the main table                     table of nvi0's own (NVI_TABLE)
  *   fwmark MARK lookup that table                                 for the reply and the original mark (wire_rules.h)
+ *   from ADDRESS lookup that table                                so that another default route takes no answers away
  *
  * All bear natvi's protocol number, so that they are known again. The metric is so large that another default route of the box,
  * to a management network say, goes first, in whatever order they came. What somebody deletes is made again; all of it goes

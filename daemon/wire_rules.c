@@ -60,6 +60,9 @@ static int rule_attr(const struct nlattr *attr, void *arg)
 	case FRA_PROTOCOL:
 		seen->protocol = mnl_attr_get_u8(attr);
 		break;
+	case FRA_SRC:
+		seen->rule.source = mnl_attr_get_u32(attr);
+		break;
 	case FRA_IIFNAME:
 		seen->rule.target = true;
 		break;
@@ -76,8 +79,8 @@ static int take_rule(const struct nlmsghdr *msg, void *arg)
 	if (msg->nlmsg_type != RTM_NEWRULE)
 		return 0;
 	mnl_attr_parse(msg, sizeof(*hdr), rule_attr, &seen);
-	/* NAT has rules there, too, without marks (nvi_routes.c). */
-	if (seen.protocol != NL_PROTOCOL || seen.preference != rules->preference || !seen.rule.mark)
+	/* NAT has rules there, too, without either (nvi_routes.c). */
+	if (seen.protocol != NL_PROTOCOL || seen.preference != rules->preference || (!seen.rule.mark && !seen.rule.source))
 		return 0;
 	more = realloc(rules->list, (rules->n + 1) * sizeof(*more));
 	if (!more)
@@ -106,7 +109,7 @@ static int read_rules(struct nl *nl, const struct nvi *nvi, struct rules *rules)
 
 static bool is_rule(const struct seen *seen, const struct wire_rule *rule)
 {
-	return seen->mask == UINT32_MAX && seen->rule.mark == rule->mark && seen->rule.table == rule->table &&
+	return (seen->mask == UINT32_MAX || !rule->mark) && seen->rule.mark == rule->mark && seen->rule.source == rule->source && seen->rule.table == rule->table &&
 	       seen->rule.target == rule->target;
 }
 
@@ -123,8 +126,14 @@ static int change_rule(struct nl *nl, const struct nvi *nvi, const struct wire_r
 	hdr->table = rule->table < 256 ? (uint8_t)rule->table : RT_TABLE_UNSPEC;
 	mnl_attr_put_u32(msg, FRA_TABLE, rule->table);
 	mnl_attr_put_u32(msg, FRA_PRIORITY, preference(nvi));
-	mnl_attr_put_u32(msg, FRA_FWMARK, rule->mark);
-	mnl_attr_put_u32(msg, FRA_FWMASK, mask);
+	if (rule->mark) {
+		mnl_attr_put_u32(msg, FRA_FWMARK, rule->mark);
+		mnl_attr_put_u32(msg, FRA_FWMASK, mask);
+	}
+	if (rule->source) {
+		hdr->src_len = 32;
+		mnl_attr_put_u32(msg, FRA_SRC, rule->source);
+	}
 	mnl_attr_put_u8(msg, FRA_PROTOCOL, NL_PROTOCOL);
 	if (rule->target)
 		mnl_attr_put_strz(msg, FRA_IIFNAME, nvi->name);

@@ -3,6 +3,7 @@
  * wire_rules.h - routing rules that wires need, all at one preference of nvi0's own (NVI_PRIORITY), and the tables they lead to.
  *
  *   fwmark MARK lookup NVI_TABLE                 the reply mark and the original mark: out by nvi0, whatever other routes say
+ *   from HOST lookup NVI_TABLE                   what bears the box's address on the wire: likewise
  *   iif nvi0 fwmark TARGET_MARK lookup TARGET_TABLE    what was captured and is the kernel's to cut: out of the target
  *
  * A target's table has a second route, to nowhere: what was captured never leaves elsewhere because its target has just gone.
@@ -22,6 +23,7 @@ struct nvi;
 
 struct wire_rule {
 	uint32_t mark, table;
+	uint32_t source;		/* network byte order; 0: any */
 	bool target;			/* of what comes in by nvi0 */
 };
 

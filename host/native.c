@@ -235,7 +235,7 @@ void native_seen(const struct native *n, struct native_seen *out)
 	const struct draft *draft = &n->cpu[0].draft;
 	const struct meta *m = &n->cpu[0].meta;
 
-	*out = (struct native_seen){ .key = m->key, .parsed = m->key.src.word[2] != 0, .missed = draft->generation != 0 };
+	*out = (struct native_seen){ .key = m->key, .parsed = m->key.src.quad[0] || m->key.src.quad[1], .missed = draft->generation != 0 };
 	if (m->flags & PKT_ICMP_ERROR)
 		out->quoted = draft->reply;
 	if (!out->missed)

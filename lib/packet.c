@@ -20,6 +20,7 @@
 #define TYPE_UNSAID	-1
 #define TTL_DEFAULT	64
 #define IP_BYTES	20
+#define IP6_BYTES	40
 #define ICMP_BYTES	8
 #define PING_BYTES	56	/* of data, as ping sends it */
 #define ECHO		8
@@ -33,7 +34,8 @@ const char packet_help[] =
 	"          host-unreachable, port-unreachable, frag-needed, time-exceeded, parameter-problem, with\n"
 	"          \"about PROTO SOURCE:PORT > DESTINATION:PORT\", the packet that it quotes, at the end; type N code N\n"
 	"  NAME    the interface that it comes in by; lo: the box itself sends it, as routing rules have it\n"
-	"  OPTION  ttl N (64), dscp N or ef, af11, cs1 ..., mark N, len N (of the whole IP packet), df, vlan N\n";
+	"  OPTION  ttl N (64), dscp N or ef, af11, cs1 ..., mark N, len N (of the whole IP packet), df, vlan N, inner-vlan N\n"
+	"  on a wire  smac MAC, dmac MAC: from and to whom; IPv6 ends: [2001:db8::1]:443, and icmpv6 echo, echo-reply\n";
 
 struct sentence {
 	char text[MAX_TEXT];
@@ -137,6 +139,30 @@ static int option_iif(struct sentence *s)
 	return 0;
 }
 
+static int take_mac(struct sentence *s, const char *name, uint8_t mac[6])
+{
+	const char *right = "MAC, as 02:00:00:00:00:01", *text = value(s, name, right);
+	int end = 0;
+
+	if (!text)
+		return -EINVAL;
+	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4], &mac[5], &end) != 6 || text[end])
+		return wrong(s, "\"%s %s\": right would be %s", name, text, right);
+	return 0;
+}
+
+static int option_smac(struct sentence *s)
+{
+	s->p->has_smac = true;
+	return take_mac(s, "smac", s->p->smac);
+}
+
+static int option_dmac(struct sentence *s)
+{
+	s->p->has_dmac = true;
+	return take_mac(s, "dmac", s->p->dmac);
+}
+
 static int option_proto(struct sentence *s)
 {
 	const char *text = value(s, "proto", "N, a name or a number up to 255");
@@ -165,6 +191,9 @@ static const struct option {
 	{ "iif", option_iif, 0, 0, 0, 0, IN_ONLY },
 	{ "mark", FIELD(mark), 0, 0xffffffff, IN_ONLY },
 	{ "vlan", FIELD(vlan), 0, 4095, 0 },
+	{ "inner-vlan", FIELD(inner), 0, 4095, 0 },
+	{ "smac", option_smac, 0, 0, 0, 0, 0 },
+	{ "dmac", option_dmac, 0, 0, 0, 0, 0 },
 	{ "proto", option_proto, 0, 0, 0, 0, 0 },
 	{ "dscp", option_dscp, 0, 0, 0, 0, 0 },
 	{ "ttl", FIELD(ttl), 1, 255, 0 },
@@ -183,6 +212,7 @@ static int take_option(struct sentence *s, const struct option *o)
 	if (err || o->take)
 		return err;
 	s->p->has_vlan |= o->at == offsetof(struct packet, vlan);
+	s->p->has_inner |= o->at == offsetof(struct packet, inner);
 	switch (o->bytes) {
 	case 1:
 		*((uint8_t *)s->p + o->at) = n;
@@ -196,37 +226,74 @@ static int take_option(struct sentence *s, const struct option *o)
 	return 0;
 }
 
+/* "[ADDR]:PORT" or "ADDR" of IPv6. */
+static int read_end6(struct sentence *s, const char *word, union addr *addr, const char **port)
+{
+	char text[64];
+	size_t len = strlen(word);
+	const char *close = *word == '[' ? strchr(word, ']') : NULL;
+
+	*port = close && close[1] == ':' ? close + 2 : NULL;
+	if (close)
+		len = (size_t)(close - word) - 1;
+	snprintf(text, sizeof(text), "%.*s", (int)(len < sizeof(text) ? len : sizeof(text) - 1), word + !!close);
+	if (addr_parse(text, addr) || addr_is4(addr) || (*word == '[' && (!close || (close[1] && !*port))))
+		return wrong(s, "\"%s\" is no IPv6 address; right would be ADDR, or [ADDR]:PORT, as [2001:db8::1]:40000", word);
+	return 0;
+}
+
+static int read_end4(struct sentence *s, const char *word, uint32_t *a, const char **port)
+{
+	const char *colon = strchr(word, ':');
+	char addr[32];
+
+	*port = colon ? colon + 1 : NULL;
+	snprintf(addr, sizeof(addr), "%.*s", (int)(colon ? (size_t)(colon - word) : strlen(word)), word);
+	if (addr_parse4(addr, a))
+		return wrong(s, "\"%s\" is no IPv4 address; right would be ADDR or ADDR:PORT, as 198.18.0.10:40000", word);
+	return 0;
+}
+
+static bool is_end6(const char *word)
+{
+	const char *colon = strchr(word, ':');
+
+	return *word == '[' || (colon && strchr(colon + 1, ':'));
+}
+
 /* "ADDR" or "ADDR:PORT" as the next end. */
 static int take_end(struct sentence *s, const char *word)
 {
-	bool first = !s->has_src;
-	char addr[32];
-	const char *colon = strchr(word, ':');
+	bool first = !s->has_src, v6 = is_end6(word);
+	const char *digits;
 	uint16_t port = 0;
-	uint32_t a;
+	union addr a6 = {};
+	uint32_t a = 0;
+	int err = v6 ? read_end6(s, word, &a6, &digits) : read_end4(s, word, &a, &digits);
 
-	if (colon && strchr(colon + 1, ':'))
-		return wrong(s, "\"%s\": natvi translates IPv4 only; right would be ADDR:PORT, as 198.18.0.10:40000", word);
-	snprintf(addr, sizeof(addr), "%.*s", (int)(colon ? (size_t)(colon - word) : strlen(word)), word);
-	if (addr_parse4(addr, &a))
-		return wrong(s, "\"%s\" is no IPv4 address; right would be ADDR or ADDR:PORT, as 198.18.0.10:40000", word);
-	if (colon && addr_parse_port(colon + 1, &port))
-		return wrong(s, "\"%s\": \"%s\" is no port; right would be a number from 0 to 65535", word, colon + 1);
+	if (err)
+		return err;
+	if (digits && addr_parse_port(digits, &port))
+		return wrong(s, "\"%s\": \"%s\" is no port; right would be a number from 0 to 65535", word, digits);
 	if (!first && s->has_dst)
 		return wrong(s, "\"%s\" is one address too many; right would be SOURCE > DESTINATION", word);
 	if (!first && !s->arrow)
 		return wrong(s, "\"%s\": there is no \">\" before the destination; right would be SOURCE > DESTINATION, in quotes", word);
+	if (!first && s->ends->v6 != v6)
+		return wrong(s, "\"%s\": one end is of IPv4, the other of IPv6; right would be both of one", word);
+	s->ends->v6 = v6;
 	*(first ? &s->ends->src : &s->ends->dst) = a;
-	if (colon)
+	*(first ? &s->ends->src6 : &s->ends->dst6) = a6;
+	if (digits)
 		*(first ? &s->ends->sport : &s->ends->dport) = port;
 	*(first ? &s->has_src : &s->has_dst) = true;
-	*(first ? &s->has_sport : &s->has_dport) = colon;
+	*(first ? &s->has_sport : &s->has_dport) = digits;
 	return 0;
 }
 
 static bool looks_like_end(const char *word)
 {
-	return strchr(word, ':') || (*word >= '0' && *word <= '9' && strchr(word, '.'));
+	return strchr(word, ':') || *word == '[' || (*word >= '0' && *word <= '9' && strchr(word, '.'));
 }
 
 static int check_ends(struct sentence *s, const char *of)
@@ -244,7 +311,8 @@ static int check_ends(struct sentence *s, const char *of)
 			     proto);
 	if (!packet_has_ports(s->ends->proto) && (s->has_sport || s->has_dport))
 		return wrong(s, "%s has a port, but %s knows none%s", of, proto,
-			     s->ends->proto == IPPROTO_ICMP ? "; right would be id N, its identifier" : "; right would be ADDR > ADDR");
+			     s->ends->proto == IPPROTO_ICMP || s->ends->proto == IPPROTO_ICMPV6 ? "; right would be id N, its identifier" :
+			     "; right would be ADDR > ADDR");
 	return 0;
 }
 
@@ -353,18 +421,55 @@ static int check_icmp(struct sentence *s)
 	return 0;
 }
 
+/* ICMPv6 by the words of ICMP. */
+static int check_icmp6(struct sentence *s)
+{
+	struct packet *p = s->p;
+	uint8_t type;
+
+	if (s->ends == &p->about || s->icmp_code > 0 || (s->icmp_type != TYPE_UNSAID && !packet_icmp6_type((uint8_t)s->icmp_type, &type)))
+		return wrong(s, "of icmpv6 only echo and echo-reply are understood");
+	packet_icmp6_type(s->icmp_type == TYPE_UNSAID ? ECHO : (uint8_t)s->icmp_type, &p->icmp_type);
+	if (!s->has_id)
+		p->ends.sport = p->ends.dport = 1;
+	return 0;
+}
+
+static int check_family(struct sentence *s)
+{
+	const struct packet *p = s->p;
+
+	if (p->ends.v6 && p->ends.proto == IPPROTO_ICMP)
+		return wrong(s, "icmp is IPv4's; right would be icmpv6");
+	if (!p->ends.v6 && p->ends.proto == IPPROTO_ICMPV6)
+		return wrong(s, "icmpv6 is IPv6's; right would be icmp");
+	if (p->ends.v6 && p->df)
+		return wrong(s, "only IPv4 has df: no router cuts IPv6 into fragments");
+	return p->has_inner && !p->has_vlan ? wrong(s, "\"inner-vlan %u\" stands behind an outer tag; right would be vlan N inner-vlan %u",
+						     p->inner, p->inner) : 0;
+}
+
 static uint32_t least_len(const struct packet *p)
 {
+	uint32_t head = p->ends.v6 ? IP6_BYTES : IP_BYTES;
+
 	switch (p->ends.proto) {
 	case IPPROTO_TCP:
-		return IP_BYTES + 20;
+		return head + 20;
 	case IPPROTO_UDP:
-		return IP_BYTES + 8;
+		return head + 8;
 	case IPPROTO_ICMP:
-		return IP_BYTES + ICMP_BYTES + (p->about.proto ? IP_BYTES + 8 : 0);
+		return head + ICMP_BYTES + (p->about.proto ? IP_BYTES + 8 : 0);
+	case IPPROTO_ICMPV6:
+		return head + ICMP_BYTES;
 	default:
-		return IP_BYTES;
+		return head;
 	}
+}
+
+static bool is_ping(const struct packet *p)
+{
+	return (p->ends.proto == IPPROTO_ICMP && !p->about.proto) || p->ends.proto == IPPROTO_ICMPV6;
 }
 
 /* What was said of all protocols, together. */
@@ -379,16 +484,20 @@ static int check(struct sentence *s)
 		return err;
 	if (s->flagged && p->ends.proto != IPPROTO_TCP)
 		return wrong(s, "only tcp has flags (syn, ack ...)");
-	if ((s->icmp_type != TYPE_UNSAID || s->icmp_code != TYPE_UNSAID || id || about) && p->ends.proto != IPPROTO_ICMP)
+	err = check_family(s);
+	if (err)
+		return err;
+	if ((s->icmp_type != TYPE_UNSAID || s->icmp_code != TYPE_UNSAID || id || about) && p->ends.proto != IPPROTO_ICMP &&
+	    p->ends.proto != IPPROTO_ICMPV6)
 		return wrong(s, "only icmp has kinds, types, codes, an id or another packet that it is about");
 	if (p->ends.proto == IPPROTO_TCP && !s->flagged)
 		p->tcp_flags = TCP_SYN;
-	err = p->ends.proto == IPPROTO_ICMP ? check_icmp(s) : 0;
+	err = p->ends.proto == IPPROTO_ICMP ? check_icmp(s) : p->ends.proto == IPPROTO_ICMPV6 ? check_icmp6(s) : 0;
 	if (err)
 		return err;
 	least = least_len(p);
 	if (!p->len)
-		p->len = least + (p->ends.proto == IPPROTO_ICMP && !p->about.proto ? PING_BYTES : 0);
+		p->len = least + (is_ping(p) ? PING_BYTES : 0);
 	return p->len >= least ? 0 : wrong(s, "\"len %u\": its headers alone have %u bytes", p->len, least);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * packet.h - an IPv4 packet in words: "iif lan0 tcp 198.18.0.10:40000 > 203.0.113.80:443 syn".
+ * packet.h - an IP packet in words: "iif lan0 tcp 198.18.0.10:40000 > 203.0.113.80:443 syn".
  *
  * A sentence becomes a struct packet, that a frame; a frame becomes a struct packet, that words. No state; any thread.
  */
@@ -12,14 +12,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/types.h"
+
 #define PACKET_MAX_BYTES	65535	/* an IP packet */
-#define PACKET_L2_BYTES		18	/* Ethernet and a VLAN tag */
+#define PACKET_L2_BYTES		22	/* Ethernet and two VLAN tags */
 #define PACKET_TEXT_LEN		512
 
 /* The ends of a conversation; host byte order. */
 struct packet_ends {
 	uint8_t proto;
-	uint32_t src, dst;
+	bool v6;
+	uint32_t src, dst;		/* IPv4 */
+	union addr src6, dst6;		/* v6 */
 	uint16_t sport, dport;		/* TCP, UDP; ICMP queries: both the identifier */
 };
 
@@ -35,7 +39,10 @@ struct packet {
 	uint32_t len;			/* bytes from the IP header on */
 	bool df;
 	bool has_vlan;
-	uint16_t vlan;			/* 0-4095 */
+	uint16_t vlan;			/* 0-4095; the outer one */
+	bool has_inner;
+	uint16_t inner;			/* likewise */
+	bool has_smac, has_dmac;	/* they were said */
 	/* of frames that were read: */
 	bool l2;
 	uint8_t smac[6], dmac[6];
@@ -66,7 +73,11 @@ bool packet_icmp_is_error(uint8_t type);
  */
 size_t packet_build(const struct packet *p, uint8_t *to);
 
-/* A frame in words; false: it is no IPv4 packet with all of its headers. iif and mark are left empty. */
+/* Either end. */
+union addr packet_src(const struct packet_ends *ends);
+union addr packet_dst(const struct packet_ends *ends);
+
+/* A frame in words; false: it is no IP packet with all of its headers. iif and mark are left empty. */
 bool packet_read(const uint8_t *frame, size_t len, bool l2, struct packet *out);
 
 /* "tcp 198.18.0.10:40000 > 203.0.113.80:443 syn": what stands between the options. */
@@ -81,5 +92,8 @@ const char *packet_icmp_text(uint8_t type, uint8_t code, char buf[32]);
 /* A word of a TCP flag or of an ICMP message; false: it is none. */
 bool packet_flag_named(const char *word, uint8_t *flag);
 bool packet_icmp_named(const char *word, uint8_t *type, uint8_t *code);
+
+/* Of ICMPv6, for the one of ICMP that means the same; false: there is none. */
+bool packet_icmp6_type(uint8_t icmp_type, uint8_t *type);
 
 #endif

@@ -13,7 +13,9 @@
 
 #define ETH_BYTES	14
 #define IP_BYTES	20
+#define IP6_BYTES	40
 #define TYPE_IP		0x0800
+#define TYPE_IP6	0x86dd
 #define TYPE_VLAN	0x8100
 #define TYPE_QINQ	0x88a8
 #define IP_DF		0x4000
@@ -76,6 +78,22 @@ bool packet_icmp_named(const char *word, uint8_t *type, uint8_t *code)
 	return false;
 }
 
+bool packet_icmp6_type(uint8_t icmp_type, uint8_t *type)
+{
+	*type = icmp_type == 8 ? 128 : 129;
+	return icmp_type == 8 || icmp_type == 0;
+}
+
+union addr packet_src(const struct packet_ends *ends)
+{
+	return ends->v6 ? ends->src6 : addr_from4(ends->src);
+}
+
+union addr packet_dst(const struct packet_ends *ends)
+{
+	return ends->v6 ? ends->dst6 : addr_from4(ends->dst);
+}
+
 static void put16(uint8_t *to, uint16_t n)
 {
 	to[0] = n >> 8;
@@ -123,13 +141,26 @@ static void put_ip(uint8_t *ip, const struct packet_ends *ends, uint32_t len)
 	put16(ip + 10, fold(sum(ip, IP_BYTES, 0)));
 }
 
+static void put_ip6(uint8_t *ip, const struct packet *p)
+{
+	ip[0] = 0x60 | p->dscp >> 2;
+	ip[1] = p->dscp << 6;
+	put16(ip + 4, p->len - IP6_BYTES);
+	ip[6] = p->ends.proto;
+	ip[7] = p->ttl;
+	memcpy(ip + 8, &p->ends.src6, 16);
+	memcpy(ip + 24, &p->ends.dst6, 16);
+}
+
 /* The L4 checksum at offset check of the len bytes at l4. */
 static void finish(uint8_t *l4, size_t len, size_t check, const uint8_t *ip)
 {
-	uint32_t pseudo = ip[9] == IPPROTO_ICMP ? 0 : sum(ip + 12, 8, ip[9] + len);
+	bool v6 = ip[0] >> 4 == 6;
+	uint8_t proto = v6 ? ip[6] : ip[9];
+	uint32_t pseudo = v6 ? sum(ip + 8, 32, proto + len) : proto == IPPROTO_ICMP ? 0 : sum(ip + 12, 8, proto + len);
 	uint16_t c = fold(sum(l4, len, pseudo));
 
-	put16(l4 + check, !c && ip[9] == IPPROTO_UDP ? 0xffff : c);
+	put16(l4 + check, !c && proto == IPPROTO_UDP ? 0xffff : c);
 }
 
 static void put_icmp(const struct packet *p, uint8_t *l4)
@@ -172,6 +203,7 @@ static void put_l4(const struct packet *p, uint8_t *l4, size_t len, const uint8_
 		finish(l4, len, 6, ip);
 		break;
 	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
 		put_icmp(p, l4);
 		finish(l4, len, 2, ip);
 		break;
@@ -180,21 +212,8 @@ static void put_l4(const struct packet *p, uint8_t *l4, size_t len, const uint8_
 	}
 }
 
-size_t packet_build(const struct packet *p, uint8_t *to)
+static void put_ip4(uint8_t *ip, const struct packet *p)
 {
-	size_t head = !p->l2 ? 0 : p->has_vlan ? PACKET_L2_BYTES : ETH_BYTES;
-	uint8_t *ip = to + head;
-
-	memset(to, 0, head + p->len);
-	if (p->l2) {
-		memcpy(to, p->dmac, 6);
-		memcpy(to + 6, p->smac, 6);
-		put16(to + head - 2, TYPE_IP);
-	}
-	if (p->l2 && p->has_vlan) {
-		put16(to + 12, TYPE_VLAN);
-		put16(to + 14, p->vlan);
-	}
 	ip[1] = p->dscp << 2;
 	put16(ip + 4, p->id);
 	put16(ip + 6, p->df ? IP_DF : 0);
@@ -202,7 +221,32 @@ size_t packet_build(const struct packet *p, uint8_t *to)
 	ip[8] = p->ttl;
 	put16(ip + 10, 0);
 	put16(ip + 10, fold(sum(ip, IP_BYTES, 0)));
-	put_l4(p, ip + IP_BYTES, p->len - IP_BYTES, ip);
+}
+
+size_t packet_build(const struct packet *p, uint8_t *to)
+{
+	size_t head = !p->l2 ? 0 : ETH_BYTES + (p->has_vlan ? 4 : 0) + (p->has_inner ? 4 : 0), ip_bytes = p->ends.v6 ? IP6_BYTES : IP_BYTES;
+	uint8_t *ip = to + head;
+
+	memset(to, 0, head + p->len);
+	if (p->l2) {
+		memcpy(to, p->dmac, 6);
+		memcpy(to + 6, p->smac, 6);
+		put16(to + head - 2, p->ends.v6 ? TYPE_IP6 : TYPE_IP);
+	}
+	if (p->l2 && p->has_vlan) {
+		put16(to + 12, p->has_inner ? TYPE_QINQ : TYPE_VLAN);
+		put16(to + 14, p->vlan);
+	}
+	if (p->l2 && p->has_inner) {
+		put16(to + 16, TYPE_VLAN);
+		put16(to + 18, p->inner);
+	}
+	if (p->ends.v6)
+		put_ip6(ip, p);
+	else
+		put_ip4(ip, p);
+	put_l4(p, ip + ip_bytes, p->len - ip_bytes, ip);
 	return head + p->len;
 }
 
@@ -279,6 +323,31 @@ static bool read_ip(const uint8_t *ip, size_t len, struct packet *p)
 	return p->fragment_at || read_l4(ip + head, len - head, p);
 }
 
+/* Extension headers are a protocol like another. */
+static bool read_ip6(const uint8_t *ip, size_t len, struct packet *p)
+{
+	if (len < IP6_BYTES || ip[0] >> 4 != 6)
+		return false;
+	p->ends.v6 = true;
+	p->dscp = (ip[0] & 15) << 2 | ip[1] >> 6;
+	p->len = get16(ip + 4) + IP6_BYTES;
+	p->ends.proto = ip[6];
+	p->ttl = ip[7];
+	memcpy(&p->ends.src6, ip + 8, 16);
+	memcpy(&p->ends.dst6, ip + 24, 16);
+	if (p->ends.proto != IPPROTO_ICMPV6)
+		return p->ends.proto == IPPROTO_ICMP || read_l4(ip + IP6_BYTES, len - IP6_BYTES, p);
+	if (len < IP6_BYTES + 8)
+		return false;
+	p->icmp_type = ip[IP6_BYTES];
+	p->icmp_code = ip[IP6_BYTES + 1];
+	if (p->icmp_type == 128 || p->icmp_type == 129) {
+		p->ends.sport = p->ends.dport = get16(ip + IP6_BYTES + 4);
+		p->icmp_seq = get16(ip + IP6_BYTES + 6);
+	}
+	return true;
+}
+
 bool packet_read(const uint8_t *frame, size_t len, bool l2, struct packet *out)
 {
 	size_t at = ETH_BYTES;
@@ -287,7 +356,7 @@ bool packet_read(const uint8_t *frame, size_t len, bool l2, struct packet *out)
 	memset(out, 0, sizeof(*out));
 	out->l2 = l2;
 	if (!l2)
-		return read_ip(frame, len, out);
+		return len && frame[0] >> 4 == 6 ? read_ip6(frame, len, out) : read_ip(frame, len, out);
 	if (len < ETH_BYTES)
 		return false;
 	memcpy(out->dmac, frame, 6);
@@ -296,12 +365,12 @@ bool packet_read(const uint8_t *frame, size_t len, bool l2, struct packet *out)
 	for (int tags = 0; (type == TYPE_VLAN || type == TYPE_QINQ) && tags < 2; tags++, at += 4) {
 		if (len < at + 4)
 			return false;
-		if (!out->has_vlan)
-			out->vlan = get16(frame + at) & 0xfff;
+		out->has_inner = out->has_vlan;
+		*(out->has_vlan ? &out->inner : &out->vlan) = get16(frame + at) & 0xfff;
 		out->has_vlan = true;
 		type = get16(frame + at + 2);
 	}
-	return type == TYPE_IP && read_ip(frame + at, len - at, out);
+	return type == TYPE_IP6 ? read_ip6(frame + at, len - at, out) : type == TYPE_IP && read_ip(frame + at, len - at, out);
 }
 
 const char *packet_flags_text(uint8_t tcp_flags, char buf[48])
@@ -329,8 +398,12 @@ static int ends_text(const struct packet_ends *e, bool ports, char *buf, size_t 
 {
 	char src[ADDR_TEXT_LEN], dst[ADDR_TEXT_LEN];
 
-	addr_print4(e->src, src);
-	addr_print4(e->dst, dst);
+	union addr from = packet_src(e), to = packet_dst(e);
+
+	addr_print(&from, src);
+	addr_print(&to, dst);
+	if (e->v6 && ports && packet_has_ports(e->proto))
+		return snprintf(buf, room, "[%s]:%u > [%s]:%u", src, e->sport, dst, e->dport);
 	if (ports && packet_has_ports(e->proto))
 		return snprintf(buf, room, "%s:%u > %s:%u", src, e->sport, dst, e->dport);
 	return snprintf(buf, room, "%s > %s", src, dst);
@@ -343,6 +416,10 @@ const char *packet_text(const struct packet *p, char buf[PACKET_TEXT_LEN])
 	size_t at;
 
 	at = snprintf(buf, PACKET_TEXT_LEN, "%s ", addr_print_proto(p->ends.proto, proto));
+	if (p->ends.proto == IPPROTO_ICMPV6 && (p->icmp_type == 128 || p->icmp_type == 129))
+		at += snprintf(buf + at, PACKET_TEXT_LEN - at, "%s id %u ", p->icmp_type == 128 ? "echo" : "echo-reply", p->ends.sport);
+	else if (p->ends.proto == IPPROTO_ICMPV6)
+		at += snprintf(buf + at, PACKET_TEXT_LEN - at, "type %u code %u ", p->icmp_type, p->icmp_code);
 	if (icmp)
 		at += snprintf(buf + at, PACKET_TEXT_LEN - at, "%s ", packet_icmp_text(p->icmp_type, p->icmp_code, kind));
 	if (icmp && packet_icmp_is_query(p->icmp_type))

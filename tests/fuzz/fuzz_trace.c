@@ -30,7 +30,9 @@ static void read_frame(const uint8_t *data, size_t size, bool l2)
 
 static bool same_ends(const struct packet_ends *a, const struct packet_ends *b)
 {
-	return a->proto == b->proto && a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport;
+	union addr from = packet_src(a), to = packet_dst(a), other_from = packet_src(b), other_to = packet_dst(b);
+
+	return a->proto == b->proto && !memcmp(&from, &other_from, sizeof(from)) && !memcmp(&to, &other_to, sizeof(to)) && a->sport == b->sport && a->dport == b->dport;
 }
 
 static void read_sentence(const char *text)
@@ -46,9 +48,10 @@ static void read_sentence(const char *text)
 	}
 	p.l2 = true;
 	len = packet_build(&p, frame);
-	check(len == p.len + (p.has_vlan ? 18 : 14));
+	check(len == p.len + 14 + (p.has_vlan ? 4 : 0) + (p.has_inner ? 4 : 0));
 	check(packet_read(frame, len, true, &q));
-	check(q.ttl == p.ttl && q.dscp == p.dscp && q.len == p.len && q.df == p.df && q.vlan == p.vlan && q.tcp_flags == p.tcp_flags);
+	check(q.ttl == p.ttl && q.dscp == p.dscp && q.len == p.len && q.df == p.df && q.vlan == p.vlan && q.inner == p.inner &&
+	      !memcmp(q.smac, p.smac, 6) && !memcmp(q.dmac, p.dmac, 6) && q.tcp_flags == p.tcp_flags);
 	check(p.ends.proto == 1 && !packet_icmp_is_query(p.icmp_type) ? q.ends.src == p.ends.src : same_ends(&p.ends, &q.ends));
 }
 

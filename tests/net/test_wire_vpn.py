@@ -219,13 +219,13 @@ def test_capture_rules_taken_away(lab, hook):
     download = Download(Nginx(line.b), line.a, B.host, 24 << 20)
     for site in (line.left, line.right):
         site.reload(capture=False)
-        download.goes_on()
+    download.goes_on()
     in_the_clear(line, B.host)
     in_the_clear(line, A.host)
     assert "ttl=62" in ping(line.a, B.host)
     for site in (line.left, line.right):
         site.reload()
-        download.goes_on()
+    download.goes_on()
     wait_for(lambda: "ttl=64" in ping(line.a, B.host), 5, "the tunnel to be used again")
     with Between(line):
         download.goes_on()

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* links: cli/show.c cli/show_sessions.c cli/show_unaccelerated.c cli/accel_view.c cli/show_rules.c cli/show_stats.c cli/show_tables.c cli/common.c cli/ports.c daemon/pins.c daemon/tc.c */
+/* links: cli/show.c cli/show_sessions.c cli/show_unaccelerated.c cli/accel_view.c cli/show_rules.c cli/show_stats.c cli/show_tables.c cli/show_wires.c cli/common.c cli/ports.c daemon/pins.c daemon/tc.c */
 /*
  * test_show_accel.c - what `show sessions` prints of accelerated connections, as text and JSON, from buckets in memory; and
  * the share of all traffic.

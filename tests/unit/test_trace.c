@@ -132,7 +132,17 @@ static void test_refused(void **state)
 	bad("tcp 198.18.0.10.40000 > 203.0.113.80.443", "ADDR:PORT");
 	bad("tcp 198.18.0.10:x > 203.0.113.80:2", "\"x\"");
 	bad("tcp 198.18.0.10:65536 > 203.0.113.80:2", "65536");
-	bad("tcp 2001:db8::1 > 203.0.113.80:2", "IPv4 only");
+	bad("tcp [2001:db8::1]:1 > 203.0.113.80:2", "one end is of IPv4");
+	bad("tcp [2001:db8::1:1 > [2001:db8::2]:2", "no IPv6 address");
+	bad("tcp 2001:db8::1 > 2001:db8::2", "no source port");
+	bad("icmp 2001:db8::1 > 2001:db8::2", "icmpv6");
+	bad("icmpv6 198.18.0.10 > 203.0.113.80", "icmp");
+	bad("icmpv6 time-exceeded 2001:db8::1 > 2001:db8::2", "echo");
+	bad("udp [2001:db8::1]:1 > [2001:db8::2]:2 df", "df");
+	bad("udp 198.18.0.10:1 > 203.0.113.80:2 inner-vlan 7", "vlan N inner-vlan 7");
+	bad("udp 198.18.0.10:1 > 203.0.113.80:2 smac 02:00:00:00:00", "smac 02:00:00:00:00");
+	bad("udp 198.18.0.10:1 > 203.0.113.80:2 dmac 02:00:00:00:00:01:02", "dmac 02:00:00:00:00:01:02");
+	bad("udp 198.18.0.10:1 > 203.0.113.80:2 dmac", "nothing follows");
 	bad("tcp 198.18.0.10:1 > 203.0.113.80:2 203.0.113.81:2", "too many");
 	bad("tcp 198.18.0.10:1 > 203.0.113.80:2 > 203.0.113.81:2", "wrong place");
 	bad("tcp 198.18.0.10:1 > 203.0.113.80:2 sin", "\"sin\"");
@@ -244,6 +254,40 @@ static void test_frame(void **state)
 	free(frame);
 }
 
+/* IPv6, with link-layer addresses and two tags: what a wire may have. */
+static void test_wire(void **state)
+{
+	static const char *const texts[] = {
+		"tcp [2001:db8::1]:40000 > [2001:db8:1::2]:443 syn ack", "udp [2001:db8::1]:53 > [2001:db8:1::2]:5353",
+		"icmpv6 echo id 7 2001:db8::1 > 2001:db8:1::2", "icmpv6 echo-reply id 7 2001:db8::1 > 2001:db8:1::2", "gre 2001:db8::1 > 2001:db8:1::2",
+	};
+	uint8_t *frame = malloc(PACKET_L2_BYTES + PACKET_MAX_BYTES);
+	char sentence[256], text[PACKET_TEXT_LEN];
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct packet p, q;
+		size_t len;
+
+		snprintf(sentence, sizeof(sentence), "%s smac 02:00:00:00:00:0a dmac 02:00:00:00:00:0b vlan 100 inner-vlan 7 dscp 46 ttl 9", texts[i]);
+		p = good(sentence);
+		p.l2 = true;
+		len = packet_build(&p, frame);
+		assert_int_equal(len, 22 + p.len);
+		assert_memory_equal(frame + 12, "\x88\xa8\0\x64\x81\0\0\7\x86\xdd", 10);
+		assert_true(packet_read(frame, len, true, &q));
+		assert_string_equal(packet_text(&q, text), texts[i]);
+		assert_true(q.has_vlan && q.has_inner && q.vlan == 100 && q.inner == 7 && q.smac[5] == 0x0a && q.dmac[5] == 0x0b);
+		assert_int_equal(q.ttl, 9);
+		assert_int_equal(q.dscp, 46);
+		assert_int_equal(q.len, p.len);
+		assert_true(packet_read(frame + 22, p.len, false, &q));
+		assert_string_equal(packet_text(&q, text), texts[i]);
+		for (size_t cut = 0; cut < 22 + 40; cut++)
+			assert_false(packet_read(frame, cut, true, &q));
+	}
+	free(frame);
+}
+
 /* Shorter than its headers: no packet, and not a byte behind its end is read. */
 static void test_cut(void **state)
 {
@@ -274,7 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tcp),	 cmocka_unit_test(test_options), cmocka_unit_test(test_icmp),
 		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_way_in),	 cmocka_unit_test(test_frame),
-		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_cut),	 cmocka_unit_test(test_wire),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
