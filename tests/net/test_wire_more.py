@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Wire mode frame by frame: what crosses, what is taken out and by which MAC addresses it comes back, and what follows whom."""
-import json
 import os
 import select
 import socket
@@ -21,7 +20,6 @@ NOWHERE = "02:00:00:00:00:99"       # a switch sends it everywhere, and nobody t
 ON_THE_NET = "192.0.2.50"
 TO_B = {"match": {"destination": [B.net]}, "to": "tun0"}
 FROM_B = {"match": {"port": "eth2", "source": [B.net]}, "to": "tun0"}
-VLANS = pytest.mark.parametrize("vlan", [0, 100], ids=["untagged", "100"])
 
 
 def padded(head, size=64):
@@ -142,10 +140,12 @@ def arrives(tap, source, to, what="the answer", timeout=3):
     return tap.expect(lambda p: kind in p and (p[kind].src, p[kind].dst) == (source, to) and UDP in p, what, timeout)
 
 
-@VLANS
-def test_way_back_by_mac(lab, hook, vlan):
+@pytest.mark.parametrize("vlan,members", [(0, False), (0, True), (100, False)], ids=["untagged", "bridge", "100"])
+def test_way_back_by_mac(lab, hook, vlan, members):
     """What comes out of the tunnel goes where the connection came from, from whom that was sent to, with its tag; IPv6, too."""
     cable = Cable(lab, hook, vlan)
+    if members:
+        cable.box.ip("link add br7 type bridge", "link set br7 up", "link set eth1 master br7", "link set eth2 master br7")
     natvi = cable.running()
     tun, tap = Tun(cable.box), Wiretap(cable.host)
     host, router = cable.macs()
@@ -177,8 +177,7 @@ def test_tags_come_back(lab):
     tun, near, far = Tun(cable.box), Wiretap(cable.host), Wiretap(cable.router, "lan")
     inner = bytes(IP(src="192.0.2.7", dst=B.host) / UDP(sport=1000, dport=2000) / Raw(b"natvi"))
     for tags in (b"\x88\xa8\xe1\x2c\x81\0\x20\xc8", b"\x81\0\xa1\x2c"):     # VLAN 300, priority 7 and 5
-        near.send(link("02:00:00:00:00:02") + tags + b"\x08\0" + inner)
-        packet = tun.expect(lambda p: IP in p and p[IP].src == "192.0.2.7", "the packet")
+        packet = out_of(tun, lambda: near.send(link("02:00:00:00:00:02") + tags + b"\x08\0" + inner), "192.0.2.7", 2000)
         assert bytes(packet) == inner
         back = answer(packet, os.urandom(8))
         tun.send(back)
@@ -195,6 +194,7 @@ def test_connections_out_of_the_tunnel(cable):
     cable.reload(capture=[{"match": {"source": ["198.18.99.0/24"]}, "to": "tun0"}])
     tun, near, far = Tun(cable.box), Tap(cable.host), Tap(cable.router, "lan")
     reachable(cable.host, B.host)       # beyond the router
+    cable.router.ip("route add 203.0.113.0/24 via %s" % A.host)
     cable.host.ip("addr add %s/24 dev eth0" % ON_THE_NET)
     for n, (tap, server, address) in enumerate(((near, cable.host, A.host), (near, cable.host, ON_THE_NET), (far, cable.router, B.host))):
         sock = server.udp(address, 6000)
@@ -209,7 +209,7 @@ def test_connections_out_of_the_tunnel(cable):
         sock.sendto(b"hello", source)
         back = tun.expect(lambda p: IP in p and UDP in p and p[IP].src == address, "the answer of %s" % address)
         assert bytes(back[UDP].payload) == b"hello"
-    assert natvi.counter("wire-returned") >= 3
+    assert natvi.counter("wire-returned") >= 2
 
 
 def test_first_match_and_its_port(cable):
@@ -407,8 +407,7 @@ def test_target_comes_and_goes(cable, fail):
         if fail == "open":
             wait_for(crosses, 5, "it to be a cable")
         else:
-            assert not crosses()
-            assert natvi.counter("wire-no-target") > before
+            wait_for(lambda: not crosses() and natvi.counter("wire-no-target") > before, 5, "it to be dropped")
         tun = Tun(cable.box)
         wait_for(lambda: client.sendto(b"?", (B.host, 5000)) and tun.receive(lambda p: IP in p and p[IP].src == A.host, 0.2), 5,
                  "the tunnel to be used")
@@ -467,6 +466,7 @@ def test_fragments_follow_their_first_one(cable):
     cable.running(capture=[{"match": {"destination": [B.net], "proto": "udp", "destination-ports": 5000}, "to": "tun0"}])
     tun, near, far = Tun(cable.box), Tap(cable.host), Tap(cable.router, "lan")
     host, router = cable.macs()
+    captured(cable, tun)
     for number, port in ((1, 5000), (2, 5001)):
         whole = IP(src=A.host, dst=B.host, id=number) / UDP(sport=4000, dport=port) / Raw(b"y" * 3500)
         pieces = fragment(whole, 1400)
@@ -480,23 +480,6 @@ def test_fragments_follow_their_first_one(cable):
     for piece in fragment(IP(src=B.host, dst=A.host, id=3) / UDP(sport=5000, dport=4000) / Raw(b"z" * 3500), 1400):
         tun.send(piece)
         near.expect(lambda p: IP in p and (p[IP].id, p[IP].frag) == (3, piece.frag), "fragment %d on the way back" % piece.frag)
-
-
-# What an administrator sees
-
-def test_show_wires(cable):
-    natvi = cable.running()
-    tun = Tun(cable.box)
-    reachable(cable.host, A.gateway)
-    captured(cable, tun)
-    wire, = natvi.show("wires")
-    text = json.dumps(wire)
-    host, router = cable.macs()
-    for what in ("w0", "eth1", "eth2", host, router, A.host, A.gateway):
-        assert what in text, "%s is not in %s" % (what, text)
-    human = natvi.cli("show", "wires").stdout
-    for what in ("w0", "eth1", "eth2", host):
-        assert what in human
 
 
 def test_service_of_the_box_in_a_vlan(lab, hook):
@@ -513,10 +496,20 @@ def test_service_of_the_box_in_a_vlan(lab, hook):
         ping(cable.box, address)
 
 
-def test_foreign_filter_is_all_that_changes(lab):
-    """Somebody takes natvi's filter off a port of a wire that is open: frames cross all the same, by the kernel's bridge."""
+@pytest.mark.parametrize("fail", ["open", "closed"])
+def test_programs_taken_off(lab, fail):
+    """Somebody takes natvi's filters off while no daemon is there: an open wire is the kernel's bridge, a closed one is cut."""
     cable = Cable(lab, "tc")
-    cable.running(fail="open")
-    cable.box.run("tc", "filter", "del", "dev", "eth1", "ingress", check=False)
-    cable.box.run("tc", "filter", "del", "dev", "eth2", "ingress", check=False)
+    natvi = cable.running(fail=fail)
+    reachable(cable.host, A.gateway)
+    natvi.kill()
+    ping(cable.host, A.gateway)
+    for port in ("eth1", "eth2"):
+        cable.box.run("tc", "qdisc", "del", "dev", port, "clsact")
+    if fail == "open":
+        reachable(cable.host, A.gateway)
+        reachable(cable.host, B.host6)
+    else:
+        assert cable.host.run("ping", "-n", "-c", 2, "-i", 0.2, "-W", 1, A.gateway, check=False).returncode == 1
+    natvi.start(cable.config(fail=fail))
     reachable(cable.host, A.gateway)
