@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Wires: what is captured, and the way back."""
-from frames import advance, echo, echo_reply, icmp_error, other, reload, state, sweep, tcp, udp
+from frames import Step, advance, echo, echo_reply, icmp_error, other, reload, state, sweep, tcp, udp
 from wires import (BOX, BROADCAST, C, C2, C2_MAC, C6, CLIENTS, C_MAC, GATEWAY, H, H2, H2_MAC, H_MAC, NVI_MAC, OTHER_MAC, R2_MAC,
                    R_MAC, V, V2, V6, advertise, back, bare, capture, captured, crosses, echo6, echo6_reply, eth, fragments, gratuitous, is_at, lost,
                    narrow, out, returned, service, solicit, tag, tcp6, told, too_big, udp6, who_has, wire, wire_case)
@@ -218,6 +218,9 @@ CASES = [
               told("eth1", out(big(ASK, 1500).but(flags="DF"), tag(100, 3)), "too-big", "eth1",
                    back(too_big(big(ASK, 1500).but(flags="DF"), 1400), tag(100, 3))),
               net=narrow("tun0", 1400)),
+    wire_case("capture-too-big-cut", "what may be cut is the kernel's to cut, on its way to the target; that is no hop", wire(CLIENTS, host=BOX),
+              Step("packet", "eth1", out(big(ASK, 1500), tag(7)), "send", ("slow-too-big",), "nvi0", eth(C_MAC, NVI_MAC, big(ASK, 1500).but(ttl=65)),
+                   enters=True), captured("eth1", out(big(ASK, 1400))), net=narrow("tun0", 1400)),
     wire_case("capture-too-big-qinq", "with two tags as well", wire(CLIENTS),
               told("eth1", out(big(ASK, 1500).but(flags="DF"), service(7), tag(100)), "too-big", "eth1",
                    back(too_big(big(ASK, 1500).but(flags="DF"), 1400), service(7), tag(100))), net=narrow("tun0", 1400)),
