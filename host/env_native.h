@@ -279,9 +279,12 @@ DP __be16 env_tag_proto(const struct pkt *p)
 	return f->vlan_proto;
 }
 
+/* A trace runs where the devices are. */
 DP bool env_is_there(struct pkt *p, __u32 ifindex)
 {
-	return true;
+	char name[IFNAMSIZ];
+
+	return !native()->source || if_indextoname(ifindex, name);
 }
 
 DP bool env_trim(struct pkt *p, __u32 len)

@@ -142,6 +142,14 @@ def test_gone(wire):
     assert said["verdict"]["name"] == "wire-crossed" and said["result"]["interface"] == "eth2"
 
 
+def test_gone_unwatched(wire):
+    """With the daemon dead the datapath looks by itself, and so does the trace."""
+    assert wire.trace(udp())["verdict"]["name"] == "wire-captured"
+    wire.natvi.kill()
+    wire.tun.close()
+    wait_for(lambda: wire.trace(udp())["verdict"]["name"] == "wire-no-target", 15, "the daemon to be taken for dead")
+
+
 def test_too_big(wire):
     wire.box.ip("link set tun0 mtu 1400")
     wait_for(lambda: wire.trace(udp(more="len 1450 df"))["verdict"]["name"] == "too-big", 5, "natvi to see the MTU")
