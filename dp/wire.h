@@ -289,10 +289,9 @@ DP void wire_answer(struct pkt *p)
 
 /* Out of a target */
 
-/* A new connection out of the target, by the link in p->m->link: its flow, or NULL. */
-DP struct flow *target_session(struct pkt *p, const struct wire *w, const struct wire_state *st)
+/* A new connection out of the target: its flow, or NULL. What answers it on the wire goes there, too. */
+DP struct flow *target_session(struct pkt *p)
 {
-	const struct link_head *l = &p->m->link;
 	struct flow *f, *peer;
 
 	if (!has_wire_flow(p) || !wire_session(p, 0))
@@ -303,15 +302,22 @@ DP struct flow *target_session(struct pkt *p, const struct wire *w, const struct
 	peer = peer_of(p, f);
 	if (peer)
 		peer->oif = p->m->ifindex;
+	f->flags |= FLOW_TARGET;
+	return f;
+}
+
+/* f leaves by the link in p->m->link. */
+DP void target_keep(const struct pkt *p, const struct wire *w, struct flow *f, const struct wire_state *st)
+{
+	const struct link_head *l = &p->m->link;
+
 	__builtin_memcpy(f->dmac, l->dmac, ETH_ALEN);
 	__builtin_memcpy(f->smac, l->smac, ETH_ALEN);
 	f->tci[0] = l->tci[0];
 	f->tci[1] = l->tci[1];
 	f->tags = l->tags;
 	f->generation = st->generation;
-	f->flags |= FLOW_TARGET;
 	f->oif = w->port[l->side & 1];
-	return f;
 }
 
 /* The link that p's flow f has, brought up to date. */
@@ -359,21 +365,35 @@ DP bool target_way(struct pkt *p, const struct wire *w, const struct wire_state 
 	return true;
 }
 
-/* On the box's network, and nobody there has said so yet: the kernel asks by ARP and sends it on by nvi0. */
-DP enum stage target_unknown(struct pkt *p, const struct wire *w)
+/* On the box's network: the kernel asks by ARP and sends it on by nvi0. */
+DP bool is_hosts_net(const struct pkt *p, const struct wire *w)
+{
+	return w->host && addr_is_v4(&p->m->key.dst) && !((p->m->key.dst.word[3] ^ w->host) & w->host_mask);
+}
+
+/* Nobody is known to have the destination. What the box has of IPv6 only its routes know; they do not lead anywhere else. */
+DP enum stage target_unknown(struct pkt *p)
 {
 	struct route *r = &p->cpu->draft.route;
 
-	if (!is_v6(p)) {
-		if (w->host && !((p->m->key.dst.word[3] ^ w->host) & w->host_mask))
-			return kernel(p, VERDICT_SLOW_NEIGHBOUR);
+	if (!is_v6(p))
 		return drop(p, VERDICT_WIRE_UNKNOWN);
-	}
-	/* what the box has of IPv6 only its routes know; they do not lead anywhere else, or the packet is dropped */
 	env_route(p, p->m->ifindex, &p->m->key, r, false);
-	if (r->result == ROUTE_LOCAL)
-		return kernel(p, VERDICT_LOCAL);
-	return drop(p, VERDICT_WIRE_UNKNOWN);
+	return r->result == ROUTE_LOCAL ? kernel(p, VERDICT_LOCAL) : drop(p, VERDICT_WIRE_UNKNOWN);
+}
+
+/* p's way without a flow that has one; a session all the same. False: none is known yet. */
+DP bool target_find(struct pkt *p, const struct wire *w, const struct wire_state *st, struct flow **f)
+{
+	bool known = target_way(p, w, st);
+
+	if (!known && !is_hosts_net(p, w))
+		return false;
+	if (!*f)
+		*f = target_session(p);
+	if (known && *f && ((*f)->flags & FLOW_TARGET))
+		target_keep(p, w, *f, st);
+	return known;
 }
 
 /* Back into the wire, by p->m->link. */
@@ -414,6 +434,7 @@ DP enum stage target_stages(struct pkt *p, const struct wire *w)
 	struct wire_state *st = env_wire_state(p->m->key.zone);
 	const struct addr_info *info;
 	struct flow *f = NULL;
+	bool known = true;
 
 	p->m->l3 = 0;
 	p->m->link.tags = 0;
@@ -434,17 +455,16 @@ DP enum stage target_stages(struct pkt *p, const struct wire *w)
 		f = wire_flow_find(p);
 	if (f && !(f->flags & FLOW_TARGET) && target_pass(p, f))
 		return (enum stage)returned_apart(p->ctx);
-	if (f && (f->flags & FLOW_TARGET) && f->oif) {
+	if (f && (f->flags & FLOW_TARGET) && f->oif)
 		target_link(p, w, f, st);
-	} else {
-		if (!target_way(p, w, st))
-			return target_unknown(p, w);
-		f = f ? NULL : target_session(p, w, st);
-	}
+	else
+		known = target_find(p, w, st, &f);
 	if (f) {
 		wire_flow_touch(p, f);
 		expect_answers(p, f, st);
 	}
+	if (!known)
+		return is_hosts_net(p, w) ? kernel(p, VERDICT_SLOW_NEIGHBOUR) : target_unknown(p);
 	return (enum stage)returned_apart(p->ctx);
 }
 
