@@ -270,21 +270,23 @@ static int put_all(struct daemon *d, const struct wire_host *host, const char **
 	return err;
 }
 
-/* The route to the box's network, as it was, in the table of nvi0's own. */
-static void remove_net(struct nl *nl, const struct nvi *nvi)
+/* The address as it was (kernels before 5.18 do not say whose one is), and the route to its network in the table of nvi0's own. */
+static void remove_former(struct nl *nl, const struct nvi *nvi)
 {
 	const struct wire_host *was = &nvi->host;
 
-	if (was->addr)
-		change_route(nl, nvi, &(struct host_route){ .table = own_table(nvi), .len = (uint8_t)was->len,
-							    .net = htonl(was->addr & addr_mask4((uint8_t)was->len)) });
+	if (!was->addr)
+		return;
+	change_route(nl, nvi, &(struct host_route){ .table = own_table(nvi), .len = (uint8_t)was->len,
+						    .net = htonl(was->addr & addr_mask4((uint8_t)was->len)) });
+	change_addr(nl, nvi->ifindex, htonl(was->addr), (uint8_t)was->len, false);
 }
 
 static void remove_host(struct nl *nl, const struct nvi *nvi)
 {
 	change_route(nl, nvi, &(struct host_route){ .table = RT_TABLE_MAIN, .metric = own_metric(nvi) });
 	change_route(nl, nvi, &(struct host_route){ .table = own_table(nvi) });
-	remove_net(nl, nvi);
+	remove_former(nl, nvi);
 	remove_addrs(nl, nvi->ifindex, 0, 0);
 }
 
@@ -296,7 +298,7 @@ static void set_host(struct daemon *d, const struct wire_host *now)
 	int err;
 
 	if (now->addr != nvi->host.addr || now->len != nvi->host.len)
-		remove_net(&d->nl, nvi);
+		remove_former(&d->nl, nvi);
 	err = put_all(d, now, &step);
 	remove_addrs(&d->nl, nvi->ifindex, htonl(now->addr), (uint8_t)now->len);
 	if (err)
@@ -348,7 +350,9 @@ bool wire_host_hear(const struct daemon *d, const struct nlmsghdr *msg)
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		rt = mnl_nlmsg_get_payload(msg);
-		return rt->rtm_family == AF_INET && !rt->rtm_dst_len && (rt->rtm_protocol != NL_PROTOCOL || msg->nlmsg_type == RTM_DELROUTE);
+		if (rt->rtm_protocol == NL_PROTOCOL)
+			return msg->nlmsg_type == RTM_DELROUTE;
+		return rt->rtm_family == AF_INET && !rt->rtm_dst_len;
 	case RTM_DELRULE:
 		return true;
 	}

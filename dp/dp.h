@@ -104,15 +104,34 @@ DP int dp_run(void *ctx)
 	return dp_stages(p) == NEXT ? env_rest(p) : p->m->action;
 }
 
+/* Parsed, sent by the box itself, and not the kernel's alone. */
+DP enum stage box_translate(struct pkt *p)
+{
+	if (p->m->flags & PKT_ICMP_ERROR)
+		return (enum stage)box_icmp_error_apart(p->ctx);
+	if (!may_have_flow(p))
+		return kernel(p, VERDICT_HOST_OUT);
+	if (!box_flow_find(p)) {
+		if (box_decide_apart(p->ctx) != NEXT || box_source_apart(p->ctx) != NEXT || establish_apart(p->ctx) != NEXT)
+			return DONE;
+	}
+	return (enum stage)box_forward_apart(p->ctx);
+}
+
 /* The rest of the way of a packet that needs more than one look: env_rest() leads here. */
 DP int dp_rest(ENV_CONTEXT *ctx)
 {
 	struct pkt packet = { .ctx = ctx }, *p = &packet;
+	bool at_port;	/* the box sends it by a port */
 
 	if (!pkt_begin(p))
 		return env_drop(p);
-	dp_translate(p);
-	if ((p->m->flags & PKT_FIRST) && !(p->control->flags & CONTROL_NO_NAT))
+	at_port = (p->m->flags & (PKT_FROM_BOX | PKT_AT_NVI)) == PKT_FROM_BOX;
+	if (at_port)
+		box_translate(p);
+	else
+		dp_translate(p);
+	if (!at_port && (p->m->flags & PKT_FIRST) && !(p->control->flags & CONTROL_NO_NAT))
 		fragment_done(p);
 	if (p->m->error_type)
 		icmp_answer_apart(p->ctx);
@@ -150,15 +169,7 @@ DP enum stage egress_stages(struct pkt *p)
 	settle();
 	if (is_kernels_v4(p->m->key.src.word[3], p->m->key.dst.word[3]) || ((p->m->flags & PKT_LATER) && !box_fragment(p)))
 		return kernel(p, VERDICT_HOST_OUT);
-	if (p->m->flags & PKT_ICMP_ERROR)
-		return (enum stage)box_icmp_error_apart(p->ctx);
-	if (!may_have_flow(p))
-		return kernel(p, VERDICT_HOST_OUT);
-	if (!box_flow_find(p)) {
-		if (box_decide_apart(p->ctx) != NEXT || box_source_apart(p->ctx) != NEXT || establish_apart(p->ctx) != NEXT)
-			return DONE;
-	}
-	return (enum stage)box_forward_apart(p->ctx);
+	return NEXT;
 }
 
 /* At tc egress of a port. What others sent, and what natvi has been at work on, passes at once. */
@@ -182,10 +193,7 @@ DP int dp_egress(ENV_CONTEXT *ctx)
 	if (env_origin(p))
 		return env_kernel(p);
 	p->m->flags |= PKT_FROM_BOX;
-	egress_stages(p);
-	if (unlikely(p->m->error_type))
-		icmp_answer_apart(p->ctx);
-	return p->m->action;
+	return egress_stages(p) == NEXT ? env_rest(p) : p->m->action;
 }
 
 /*

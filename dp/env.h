@@ -10,7 +10,7 @@
  *   ENV_CONTEXT
  *
  * Clock and chance
- *   __u32 env_now_s(void)				coarse monotonic seconds
+ *   __u32 env_now_s(struct cpu *)			coarse monotonic seconds
  *   __u32 env_random(void)
  *
  * Tables; NULL where the index is out of range
@@ -120,7 +120,7 @@ DP bool dp_begin(struct pkt *p)
 {
 	if (!pkt_begin(p))
 		return false;
-	p->m->now_s = env_now_s();
+	p->m->now_s = env_now_s(p->cpu);
 	p->m->action = env_drop(p);
 	p->m->flags = 0;
 	p->m->tcp_flags = 0;

@@ -245,6 +245,8 @@ struct draft {
 struct cpu {
 	struct counters counters;
 	struct meta meta;
+	__u64 tick;		/* of the kernel's when it was last asked for the time */
+	__u32 tick_s;		/* and what it said */
 	struct draft draft;
 	struct event event;
 	__u64 icmp_tokens;	/* rate limit of own ICMP errors: used in this second */

@@ -27,7 +27,7 @@ DP struct native *native(void)
 	return native_current;
 }
 
-DP __u32 env_now_s(void)
+DP __u32 env_now_s(struct cpu *cpu)
 {
 	return native()->now_s;
 }

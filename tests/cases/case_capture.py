@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Wires: what is captured, and the way back."""
-from frames import advance, echo, echo_reply, icmp_error, other, state, sweep, tcp, udp
+from frames import advance, echo, echo_reply, icmp_error, other, reload, state, sweep, tcp, udp
 from wires import (BOX, BROADCAST, C, C2, C2_MAC, C6, CLIENTS, C_MAC, GATEWAY, H, H2, H2_MAC, H_MAC, NVI_MAC, OTHER_MAC, R2_MAC,
                    R_MAC, V, V2, V6, advertise, back, bare, capture, captured, crosses, echo6, echo6_reply, eth, fragments, gratuitous, is_at, lost,
                    narrow, out, returned, service, solicit, tag, tcp6, told, too_big, udp6, who_has, wire, wire_case)
@@ -82,6 +82,11 @@ CASES = [
               captured("eth1", out(ASK.but(chksum=0x1234)), any_checksum=True)),
     wire_case("capture-gso", "packets that the kernel has not cut yet, both ways", wire(CLIENTS),
               captured("eth1", out(tcp(C + ":5000", V + ":80", "A", payload=b"x" * 3000)), gso=1448), hosts=("tc",), only="only tc has GSO packets"),
+
+    wire_case("capture-reload", "captures come and go, all at once; what crosses and what has a session takes no notice", wire(),
+              crosses("eth1", out(ASK)), reload(wire(CLIENTS)), captured("eth1", out(ASK)), returned("tun0", ANSWER, "eth1", back(ANSWER)),
+              reload(wire(capture("tap0", source=C + "/32"))), captured("eth1", out(ASK), "tap0"), returned("tap0", eth(OTHER_MAC, BROADCAST, ANSWER), "eth1", back(ANSWER)),
+              state(sessions=1), reload(wire()), crosses("eth1", out(ASK)), hosts=("tc", "xdp"), only="the native host takes one configuration"),
 
     # The target is gone
     wire_case("target-gone-closed", "dropped where it must not pass", wire(capture("gone0", source=C + "/32"), fail="closed"),

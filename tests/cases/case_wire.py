@@ -8,7 +8,7 @@ ODD = udp(C + ":4000", V + ":53")
 
 CASES = [
     wire_case("wire-cross", "IPv4 that no capture names, both ways", wire(),
-              crosses("eth1", out(udp(C + ":4000", V + ":53"))), crosses("eth2", back(udp(V + ":53", C + ":4000"))),
+              crosses("eth1", out(udp(C + ":4000", V + ":53")), at="xdp"), crosses("eth2", back(udp(V + ":53", C + ":4000")), at="xdp"),
               crosses("eth1", out(tcp(C + ":4000", V + ":80"))), crosses("eth1", out(echo(C, V, 7))),
               crosses("eth1", out(other(C, V, 47))), crosses("eth1", out(udp(C + ":4000", V + ":53", ttl=1))),
               crosses("eth1", out(udp(C + ":4000", V + ":53", options=b"\x94\x04\0\0"))),
@@ -47,6 +47,9 @@ CASES = [
     wire_case("wire-cross-multicast", "multicast and broadcast of IPv4", wire(CLIENTS),
               crosses("eth1", eth(C_MAC, "01:00:5e:00:00:fb", udp(C + ":5353", "224.0.0.251:5353"))),
               crosses("eth1", eth(C_MAC, BROADCAST, udp("0.0.0.0:68", "255.255.255.255:67")))),
+    wire_case("wire-counted", "what crosses, by the port that it came in by: whole frames", wire(CLIENTS),
+              crosses("eth1", out(udp(C + ":4000", "192.0.2.5:53", payload=b"x" * 58))), crosses("eth1", out(udp(C + ":4000", "192.0.2.5:53", payload=b"x" * 158))),
+              crosses("eth2", eth(R_MAC, "01:80:c2:00:00:00", STP)), state(crossed=[[2, 300], [1, 12 + len(STP.after_macs)]])),
     wire_case("wire-cross-fragments", "fragments, also alone and out of order", wire(),
               crosses("eth1", out(ODD.part(0, 24))), crosses("eth1", out(ODD.part(24))), crosses("eth1", out(ODD.part(8, 16)))),
     wire_case("wire-cross-gso", "packets that the kernel has not cut yet", wire(),

@@ -250,6 +250,20 @@ def test_address_stays_over_a_restart(plain):
     assert "Deleted" not in watch.out
 
 
+def test_started_with_another_file(plain):
+    """What the last daemon served and the next one does not is let go of."""
+    veth(plain.box, "eth3", plain.b, "eth1")
+    Tun(plain.box)
+    natvi = plain.running(capture=[CAPTURE])
+    natvi.stop()
+    natvi.start({"wires": [dict(wires()["wires"][0], ports=["eth1", "eth3"])]})
+    assert "PROMISC" not in plain.link("eth2")["flags"] and "PROMISC" in plain.link("eth3")["flags"]
+    for device in ("eth2", "tun0"):
+        assert "natvi" not in plain.box.run("tc", "filter", "show", "dev", device, "ingress").stdout
+    assert "clsact" not in plain.box.run("tc", "qdisc", "show", "dev", "eth2").stdout
+    assert "clsact" in plain.box.run("tc", "qdisc", "show", "dev", "nvi0").stdout
+
+
 # Reload
 
 def test_reload_changes_captures(cable):

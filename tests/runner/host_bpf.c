@@ -475,6 +475,10 @@ static int read_counters(struct counters *out, char *err)
 			out->packets[v] += cpus[c].counters.packets[v];
 		out->icmp_suppressed += cpus[c].counters.icmp_suppressed;
 		out->xdp_hits += cpus[c].counters.xdp_hits;
+		for (int side = 0; side < 2; side++) {	/* of the first wire */
+			out->crossed[0][side].packets += cpus[c].counters.crossed[0][side].packets;
+			out->crossed[0][side].bytes += cpus[c].counters.crossed[0][side].bytes;
+		}
 	}
 	return ret ? bpf_fail(err, ret, "the counters cannot be read") : 0;
 }

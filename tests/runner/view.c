@@ -71,10 +71,12 @@ json_t *view_json(const struct view *view)
 	for (unsigned int v = 0; v < VERDICT_COUNT; v++)
 		if (view->counters.packets[v])
 			json_object_set_new(counters, verdict_name(v), json_integer((json_int_t)view->counters.packets[v]));
-	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:I, s:I}", "sessions", view->usage->sessions, "mappings", view->usage->mappings,
+	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:I, s:I, s:[[I, I], [I, I]]}", "sessions", view->usage->sessions, "mappings", view->usage->mappings,
 			 "flows", flows, "table", mappings, "counters", counters,
 			 "icmp_suppressed", (json_int_t)view->counters.icmp_suppressed,
-			 "xdp_hits", (json_int_t)view->counters.xdp_hits);
+			 "xdp_hits", (json_int_t)view->counters.xdp_hits,
+			 "crossed", (json_int_t)view->counters.crossed[0][0].packets, (json_int_t)view->counters.crossed[0][0].bytes,
+			 (json_int_t)view->counters.crossed[0][1].packets, (json_int_t)view->counters.crossed[0][1].bytes);
 }
 
 /* What must hold */
