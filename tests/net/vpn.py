@@ -10,7 +10,6 @@ dev tun0
 dev-type tun
 proto udp4
 port 1194
-local %(own)s
 remote %(peer)s
 ifconfig %(tun)s
 tls-%(role)s
@@ -34,7 +33,7 @@ FASTD = """
 log level verbose;
 mode tun;
 interface "tun0";
-bind %(own)s:10000;
+bind any:10000;
 method "salsa2012+umac";
 mtu %(mtu)d;
 secret "%(secret)s";
@@ -94,7 +93,7 @@ class OpenVpn(End):
         super().__init__(site, mtu)
         role = "client" if site.side is A else "server"
         conf = self.lab.dir / ("openvpn-%s.conf" % role)
-        conf.write_text(OPENVPN % {"own": self.own, "peer": self.peer, "role": role, "dir": certificates(self.lab), "mtu": mtu,
+        conf.write_text(OPENVPN % {"peer": self.peer, "role": role, "dir": certificates(self.lab), "mtu": mtu,
                                    "mssfix": mssfix, "dh": "dh none" if role == "server" else "remote-cert-tls server",
                                    "tun": "198.18.0.1 198.18.0.2" if role == "client" else "198.18.0.2 198.18.0.1"})
         self.words = ["openvpn", "--config", conf]
@@ -109,7 +108,7 @@ class Fastd(End):
         own, peer = (self.keys.setdefault(a, fastd_key()) for a in (self.own, self.peer))
         conf = self.lab.dir / ("fastd-%s.conf" % site.side.name)
         remote = "remote %s:10000;" % self.peer if site.side is A else ""     # if both begin, each has a session of its own
-        conf.write_text(FASTD % {"own": self.own, "remote": remote, "secret": own[0], "key": peer[1], "mtu": mtu})
+        conf.write_text(FASTD % {"remote": remote, "secret": own[0], "key": peer[1], "mtu": mtu})
         self.words = ["fastd", "-c", conf]
 
 
