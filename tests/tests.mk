@@ -7,7 +7,7 @@
 #   check-net       tests/net: namespaces and third-party programs
 #   check-conformance  tests/conformance: docs/conformance.md says what a run finds
 # make conformance  the same run, and it writes docs/conformance.md and BUILD/conformance.json
-# make check-kernels  the cases and a gateway on Debian's 6.1 and 6.12, in QEMU; ten minutes at most. Not part of check
+# make check-kernels  the cases and a gateway on Debian's 6.1 and 6.12, in QEMU; a quarter of an hour at most. Not part of check
 # make deps-kernels   what that needs
 # make fuzz         the same fuzz targets for ten minutes each
 # make test-one T=  one of them: test_config, fuzz_config, tests/net/test_nat.py, test_nat.py::test_x, rfc4787_req1, or a case
