@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/announce.h"
+#include "daemon/plan_wires.h"
 #include "daemon/state.h"
 #include "lib/addr.h"
 #include "lib/log.h"
@@ -314,10 +315,46 @@ static void speaker_free(struct speaker *s)
 	spans_free(&s->todo);
 }
 
+/* The former state of whoever spoke there goes into s. */
+static void take_over(struct announce *a, uint32_t ifindex, struct speaker *s)
+{
+	struct speaker *was = find(a, ifindex);
+
+	if (!was)
+		return;
+	*s = *was;
+	memset(was, 0, sizeof(*was));
+}
+
+/*
+ * The box's address on a wire, by nvi0 and so out of both ports: a box that is new there, or whose nvi0 is, is found at once. Said
+ * again when a port's carrier comes.
+ */
+static void add_box(struct announce *a, struct speaker *s)
+{
+	const struct daemon *d = a->d;
+	const struct cfg_wire *wire = config_host_wire(d->config);
+	const struct link *nvi = links_by_index(&d->links, d->nvi.ifindex), *port;
+	struct spans now = { 0 };
+	struct link link;
+	size_t i;
+
+	if (!wire || !can_speak(nvi) || append(&now, wire->host, wire->host))
+		return;
+	link = *nvi;
+	link.carrier_ups = 0;
+	for (i = 0; i < 2; i++) {
+		port = links_by_name(&d->links, wire->ports[i]);
+		link.carrier_ups += port ? port->carrier_ups : 0;
+	}
+	take_over(a, nvi->ifindex, s);
+	follow(s, &link, now);
+}
+
 static struct speaker *make_speakers(struct announce *a, const struct outsides *outsides)
 {
 	const struct daemon *d = a->d;
-	struct speaker *list = calloc(d->config->n_interfaces + 1, sizeof(*list)), *was;
+	struct speaker *list = calloc(d->config->n_interfaces + 1, sizeof(*list));
 	const struct link *link;
 	struct spans now;
 	size_t i;
@@ -326,13 +363,11 @@ static struct speaker *make_speakers(struct announce *a, const struct outsides *
 		link = links_by_name(&d->links, d->config->interfaces[i].name);
 		if (!can_speak(link) || !d->served[i].up || announce_spans(d->config, &d->links, outsides, i, &now))
 			continue;
-		was = find(a, link->ifindex);
-		if (was) {
-			list[i] = *was;
-			memset(was, 0, sizeof(*was));
-		}
+		take_over(a, link->ifindex, &list[i]);
 		follow(&list[i], link, now);
 	}
+	if (list)
+		add_box(a, &list[i]);
 	return list;
 }
 
@@ -353,7 +388,7 @@ void announce_follow(struct daemon *d)
 		speaker_free(&a->speakers[i]);
 	free(a->speakers);
 	a->speakers = list;
-	a->n_speakers = d->config->n_interfaces;
+	a->n_speakers = d->config->n_interfaces + 1;	/* the last one: the box on a wire */
 	if (!ev_is_active(&a->timer))
 		ev_timer_again(d->loop, &a->timer);
 }

@@ -358,7 +358,7 @@ int engine_apply(struct daemon *d, struct config *next, char *err, size_t err_le
 	zone_rules_clean(&d->nl, d->instance, c.config, &c.plan);
 	set_switches(&c);
 	change_detach_rest(&c);
-	wires_end_sessions(d, &c.plan, c.config->n_wires);
+	wires_end_sessions(d, &c.plan, &c.links, c.config->n_wires);
 	release_bits(&c);
 	wires_tell(d, c.config, &c.links, c.served, c.n_served);
 	commit(&c, next);

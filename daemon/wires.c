@@ -58,16 +58,35 @@ void wires_prepare(struct daemon *d, const struct config *config, const struct s
 /* Sessions */
 
 struct ending {
-	const struct plan *plan;
+	const struct plan *was, *plan;	/* was: before; NULL: not known */
+	const struct links *links;
 	bool all;
 	bool gone[NATVI_MAX_WIRES];
 };
 
+static bool is_target(const struct plan *plan, uint32_t ifindex)
+{
+	size_t i;
+
+	for (i = 0; i < plan->n_ports; i++)
+		if (plan->ports[i].ifindex == ifindex && (plan->ports[i].flags & PORT_TARGET))
+			return true;
+	return false;
+}
+
+/* A device that is there, and that nothing is captured for any more: what began there goes on as on any wire. */
+static bool was_dismissed(const struct ending *e, uint32_t ifindex)
+{
+	return e->was && is_target(e->was, ifindex) && !is_target(e->plan, ifindex) && links_by_index(e->links, ifindex);
+}
+
 static bool has_ended(const struct session *session, void *arg, uint32_t *reason)
 {
+	const struct flow *wire = session->orig.flags & FLOW_TARGET ? &session->reply : &session->orig;
 	const struct ending *e = arg;
 
-	return e->all || (session->orig.key.zone < NATVI_MAX_WIRES && e->gone[session->orig.key.zone]);
+	return e->all || (session->orig.key.zone < NATVI_MAX_WIRES && e->gone[session->orig.key.zone]) ||
+	       ((wire->flags & FLOW_WIRE) && was_dismissed(e, wire->oif));
 }
 
 static bool any_mapping(const struct map_entry *entry, void *arg)
@@ -75,9 +94,19 @@ static bool any_mapping(const struct map_entry *entry, void *arg)
 	return true;
 }
 
-void wires_end_sessions(struct daemon *d, const struct plan *plan, bool wires)
+static bool dismisses(const struct ending *e)
 {
-	struct ending e = { .plan = plan, .all = (d->has_plan || d->tables->reused) && wires != wires_were(d) };
+	size_t i;
+
+	for (i = 0; e->was && i < e->was->n_ports; i++)
+		if (was_dismissed(e, e->was->ports[i].ifindex))
+			return true;
+	return false;
+}
+
+void wires_end_sessions(struct daemon *d, const struct plan *plan, const struct links *links, bool wires)
+{
+	struct ending e = { .was = d->has_plan ? &d->plan : NULL, .plan = plan, .links = links, .all = (d->has_plan || d->tables->reused) && wires != wires_were(d) };
 	bool any = e.all;
 	size_t i;
 	int n;
@@ -86,14 +115,14 @@ void wires_end_sessions(struct daemon *d, const struct plan *plan, bool wires)
 		e.gone[i] = d->wires[i][0] && strcmp(d->wires[i], plan->wires[i].name) && (!d->has_plan || d->plan.wires[i].name[0]);
 		any |= e.gone[i];
 	}
-	if (!any)
+	if (!any && !dismisses(&e))
 		return;
 	tables_grace();		/* no packet goes by the former plan any more */
 	n = sessions_kill(d->tables, NULL, has_ended, &e, END_RULE_GONE);
 	if (e.all)
 		mappings_drop(d->tables, any_mapping, NULL, NULL);
 	if (n > 0)
-		log_info("%d sessions ended: their wires or interfaces have gone", n);
+		log_info("%d sessions ended: their wires, targets or interfaces have gone", n);
 }
 
 /* Telling */

@@ -24,8 +24,8 @@ void wires_settle(struct plan *plan);
 /* Before there are ports: switches of theirs, and the kernel's ways to targets. */
 void wires_prepare(struct daemon *d, const struct config *config, const struct served *list, size_t n);
 
-/* A plan is in force: sessions end whose wire has gone, or all when wires take NAT's place or NAT theirs. */
-void wires_end_sessions(struct daemon *d, const struct plan *plan, bool wires);
+/* A plan is in force: sessions end whose wire or target is none any more, or all when wires take NAT's place or NAT theirs. */
+void wires_end_sessions(struct daemon *d, const struct plan *plan, const struct links *links, bool wires);
 
 /* Say what has changed of ports and targets since d's plan; those that come next are list. */
 void wires_tell(const struct daemon *d, const struct config *config, const struct links *links, const struct served *list, size_t n);

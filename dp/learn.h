@@ -320,24 +320,44 @@ DP bool is_beyond(const struct wire *w, const union addr *addr)
 	return w->host && addr_is_v4(addr) && ((addr->word[3] ^ w->host) & w->host_mask) && first && first != 127 && first < 224;
 }
 
+/* mac, behind this port, is a router; the gateway, if that is not another one that has been heard of lately. */
+DP void gateway_learn(struct pkt *p, struct wire_state *st, const __u8 mac[6], __u32 side)
+{
+	struct wire_neighbour *n;
+
+	if (st->gateway_seen_s && (__s32)(p->m->now_s - st->gateway_seen_s) <= NATVI_WIRE_GATEWAY_S)
+		return;
+	n = neighbour_find(neighbour_id(mac, link_vlan(&p->m->link)), p->m->key.zone);
+	if (n)
+		n->flags |= NEIGHBOUR_ROUTER;
+	__builtin_memcpy(st->gateway, mac, ETH_ALEN);
+	st->gateway_side = side;
+	st->gateway_seen_s = p->m->now_s;
+}
+
 /* p has come from beyond the box's network, in its VLAN. */
 DP void gateway_seen(struct pkt *p, struct wire_state *st)
 {
-	bool same = !__builtin_memcmp(st->gateway, p->m->link.smac, ETH_ALEN);
-
-	if (st->gateway_seen_s == p->m->now_s && same)
+	if (__builtin_memcmp(st->gateway, p->m->link.smac, ETH_ALEN)) {
+		gateway_learn(p, st, p->m->link.smac, p->m->link.side);
 		return;
-	if (st->gateway_seen_s && !same && (__s32)(p->m->now_s - st->gateway_seen_s) <= NATVI_WIRE_GATEWAY_S)
-		return;
-	if (!same) {
-		struct wire_neighbour *n = neighbour_find(neighbour_id(p->m->link.smac, link_vlan(&p->m->link)), p->m->key.zone);
-
-		if (n)
-			n->flags |= NEIGHBOUR_ROUTER;
-		__builtin_memcpy(st->gateway, p->m->link.smac, ETH_ALEN);
 	}
-	st->gateway_side = p->m->link.side;
-	st->gateway_seen_s = p->m->now_s;
+	if (st->gateway_seen_s != p->m->now_s) {
+		st->gateway_seen_s = p->m->now_s;
+		st->gateway_side = p->m->link.side;
+	}
+}
+
+/* p goes from the box's network beyond it: whom it is for knows the way, and is behind the other port. */
+DP void gateway_meant(struct pkt *p, const struct wire *w)
+{
+	struct wire_state *st;
+
+	if (!is_beyond(w, &p->m->key.dst) || (p->m->link.dmac[0] & 1))
+		return;
+	st = env_wire_state(p->m->key.zone);
+	if (st)
+		gateway_learn(p, st, p->m->link.dmac, !p->m->link.side);
 }
 
 DP bool gateway_link(const struct wire *w, struct link_head *l, const struct wire_state *st)

@@ -176,6 +176,7 @@ DP bool wire_learn(struct pkt *p, const struct wire *w)
 	}
 	if (!addr_is_v4(&p->m->key.src) || p->m->key.src.word[3] == w->host)
 		return true;
+	gateway_meant(p, w);
 	s = station_find(&p->m->key.src, p->m->key.zone);
 	if (likely(s && station_is_current(p, s)))
 		return true;
@@ -197,7 +198,7 @@ DP void host_learn(struct pkt *p, const struct wire *w)
 
 DP enum stage wire_ip(struct pkt *p, const struct wire *w, bool for_host)
 {
-	bool sound = parse_captured(p);
+	bool sound = parse_captured(p) && !(p->m->link.smac[0] & 1);	/* nobody is answered at a group address */
 
 	settle();
 	if (is_links_icmp6(p)) {

@@ -12,10 +12,10 @@
 #include "arp_packet.h"
 #include "wire_flow.h"
 
-/* In the VLAN of the box's address? */
+/* In the VLAN of the box's address? A tag with a priority alone is none (802.1Q). */
 DP bool is_hosts_vlan(const struct pkt *p, const struct wire *w)
 {
-	return w->host && link_vlan(&p->m->link) == w->host_vlan && (p->m->link.tags & TAGS_COUNT) == (w->host_vlan ? 1 : 0);
+	return w->host && link_vlan(&p->m->link) == w->host_vlan && (p->m->link.tags & TAGS_COUNT) <= 1;
 }
 
 /* From the wire, for the box's own stack. */
