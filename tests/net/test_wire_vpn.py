@@ -17,8 +17,8 @@ from wire import Capture, Tap
 
 BIG = 100 << 20
 PATTERN = "6e61747669"
-# What may be seen between the routers: ARP, neighbour discovery of their own, and the tunnel.
-FOREIGN = ("not arp and not (udp and host %s and host %s) and not (icmp6 and (src net 2001:db8:3::/64 or src net fe80::/10 or src host ::))"
+# What may be seen between the routers: ARP, IPv6 of their own (neighbour and listener discovery), and the tunnel.
+FOREIGN = ("not arp and not (udp and host %s and host %s) and not (ip6 and (src net 2001:db8:3::/64 or src net fe80::/10 or src host ::))"
            % (A.box, B.box))
 IPERF = [], ["-R"], ["-u", "-b", "20M"], ["-u", "-b", "20M", "-R"]
 WIRES = [("tc", 0), ("xdp", 0), ("tc", 100), ("xdp", 100)]
