@@ -87,14 +87,12 @@ class Sshd:
         self.port = port
         for key in ("host", "user"):
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.dir / key])
-        privileges = pathlib.Path("/run/sshd")
-        if not privileges.exists():
-            privileges.mkdir(mode=0o755)
-            namespace.lab.defer(privileges.rmdir)
         conf = self.dir / "sshd_config"
         conf.write_text("Port %d\nHostKey %s/host\nAuthorizedKeysFile %s/user.pub\nStrictModes no\nPermitRootLogin yes\n"
                         "UsePAM no\nPidFile none\nUseDNS no\n" % (port, self.dir, self.dir))
-        self.process = namespace.spawn("/usr/sbin/sshd", "-D", "-e", "-f", conf)
+        # It needs /run/sshd. A /run of its own: another test, or another run of the tests, would take that away.
+        self.process = namespace.spawn("unshare", "-m", "sh", "-c", 'mount -t tmpfs run /run && mkdir -m 755 /run/sshd && exec "$@"', "sh",
+                                       "/usr/sbin/sshd", "-D", "-e", "-f", conf)
         listening(namespace, port)
 
     def client(self, namespace, address):
