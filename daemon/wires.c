@@ -106,11 +106,13 @@ static bool dismisses(const struct ending *e)
 
 void wires_end_sessions(struct daemon *d, const struct plan *plan, const struct links *links, bool wires)
 {
-	struct ending e = { .was = d->has_plan ? &d->plan : NULL, .plan = plan, .links = links, .all = (d->has_plan || d->tables->reused) && wires != wires_were(d) };
-	bool any = e.all;
+	struct ending e = { .was = d->has_plan ? &d->plan : NULL, .plan = plan, .links = links };
+	bool any;
 	size_t i;
 	int n;
 
+	e.all = (d->has_plan || d->tables->reused) && wires != wires_were(d);
+	any = e.all;
 	for (i = 0; i < NATVI_MAX_WIRES; i++) {
 		e.gone[i] = d->wires[i][0] && strcmp(d->wires[i], plan->wires[i].name) && (!d->has_plan || d->plan.wires[i].name[0]);
 		any |= e.gone[i];

@@ -9,7 +9,8 @@ import time
 import pytest
 from scapy.all import ARP, ICMP, IP, UDP, Dot1Q, Ether, ICMPv6PacketTooBig, IPv6, Raw, fragment
 
-from lab import wait_for
+from gateway import NATVI
+from lab import veth, wait_for
 from services import Nginx, fetch
 from sites import A, B, BROADCAST, Cable, announce, forwards, mac, ping, plug, reachable
 from tun import Tun
@@ -330,7 +331,7 @@ def switched(lab, hook):
 
 
 def test_spoofer_diverts_nobody(switched):
-    """Somebody says by ARP to be the router, which is alive: nothing goes to him, now or later. The event says who it was."""
+    """Somebody says by ARP to be the router, which is alive: nothing goes to him, now or later."""
     evil = "02:00:00:00:ee:01"
     natvi = switched.running(capture=[FROM_B])
     tun = Tun(switched.box)
@@ -361,7 +362,8 @@ def test_arp_may_be_believed(switched):
 
 def test_dead_router_is_replaced(switched):
     """A router that says nothing any more gives way to who has its address now, for all its connections; packets tell at once."""
-    switched.running(capture=[FROM_B])
+    natvi = switched.running(capture=[FROM_B])
+    monitor = switched.box.spawn(NATVI, "monitor", "--instance", natvi.instance, "--json")
     tun = Tun(switched.box)
     reachable(switched.host, A.gateway)     # ARP has shown who it is
     back = from_behind(switched, tun)
@@ -375,6 +377,7 @@ def test_dead_router_is_replaced(switched):
     new = mac(spare, "lan")
     announce(spare, "lan", A.gateway)
     wait_for(lambda: goes_to(switched, tun, back) == new, 6, "the new router to be believed")
+    monitor.wait_output(r'"event": ?"moved".*%s.*%s' % (old, new), 5)
 
 
 def test_packets_move_a_flow_at_once(cable):
@@ -494,6 +497,21 @@ def test_service_of_the_box_in_a_vlan(lab, hook):
     reachable(cable.host, B.host)       # what comes back from there shows the router
     for address in (A.host, A.gateway, B.host):
         ping(cable.box, address)
+
+
+def test_box_beside_another_default_route(cable):
+    """What bears the box's address on the wire leaves by it, also where a management network has the default route."""
+    cable.running(capture=[])
+    management = cable.lab.namespace("management")
+    veth(cable.box, "mgmt0", management, "eth0")
+    cable.box.ip("addr add 203.0.113.2/24 dev mgmt0")
+    cable.box.ip("route add default via 203.0.113.1 dev mgmt0")
+    nginx = Nginx(cable.box, 8080)
+    wanted = nginx.file("page", 1 << 20)
+    reachable(cable.host, B.host)
+    cable.router.run("curl", "-sSf", "--max-time", 10, "--interface", B.host, "-o", "/dev/null", "http://%s:8080/page" % A.box)
+    assert fetch(cable.host, "http://%s:8080/page" % A.box) == wanted
+    assert cable.box.run("ping", "-n", "-c", 1, "-W", 1, B.host, check=False).returncode     # of no address, it is the management's
 
 
 @pytest.mark.parametrize("fail", ["open", "closed"])
