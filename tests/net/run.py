@@ -15,7 +15,7 @@ import pytest
 from count import Count
 
 HERE = pathlib.Path(__file__).resolve().parent
-AT_A_TIME = (os.cpu_count() or 1) + 1
+AT_A_TIME = 2 * (os.cpu_count() or 1)
 
 
 def place(argument):

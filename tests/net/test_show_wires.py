@@ -53,14 +53,14 @@ def test_wires(cable):
     assert all(p["state"] == "up" and p["crossed"]["packets"] > 0 and p["crossed"]["bytes"] > 0 for p in wire["ports"])
     assert (wire["fail"], wire["mac_changes"], wire["mss"], wire["marks"]) == ("closed", "verify", "auto", {"reply": 0x32, "original": 0x32})
     assert wire["host"]["address"] == A.box + "/24" and wire["host"]["vlan"] == 100
-    assert wire["host"]["mac"] == mac(cable.box, "nvi0") and wire["host"]["gateway"] is None
+    assert wire["host"]["mac"] == mac(cable.box, "nvi0") and wire["host"]["gateway"]["mac"] == router    # whom A sends to beyond
     assert wire["targets"] == [{"name": "tun0", "state": "up"}] and wire["sessions"] == 1
     one = neighbour(wire, host)
     assert (one["port"], one["vlan"], one["claimed"], one["moved"]) == ("eth1", 100, None, None) and one["seen_s"] < 5
     assert A.host in [a["addr"] for a in one["addresses"]]
     assert neighbour(wire, router)["port"] == "eth2"
     text = natvi.cli("show", "wires").stdout
-    for wanted in (r"w0: eth1 and eth2; fail closed", r"box +%s/24, VLAN 100" % re.escape(A.box), r"gateway +none seen yet",
+    for wanted in (r"w0: eth1 and eth2; fail closed", r"box +%s/24, VLAN 100" % re.escape(A.box), r"gateway +%s at eth2" % router,
                    r"captured +1 session, to tun0 \(up\)", r"%s +100 +eth1 .*%s" % (host, re.escape(A.host))):
         assert re.search(wanted, text), (wanted, text)
 

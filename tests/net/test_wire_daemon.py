@@ -403,7 +403,8 @@ def test_open_carries_on_after_down(cable):
     assert cable.link(bridge)["ifindex"] == index
     assert cable.crosses()
     lost = stream.lost()
-    assert lost == 0 or (cable.hook == "xdp" and lost < 50), lost   # a veth empties its ring when XDP comes or goes
+    # one may be on its way through a program that goes; a veth empties its ring when XDP comes or goes
+    assert lost < (50 if cable.hook == "xdp" else 3), lost
     natvi.reload(wires(cable.hook, fail="closed"))
     wait_for(lambda: "natvi-w0" not in cable.ip("link"), 5, "the bridge to be gone")
     assert cable.crosses()
