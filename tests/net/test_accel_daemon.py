@@ -127,6 +127,6 @@ def test_full_table(router):  # noqa: F811
         before = accelerated(natvi)
         for talk in talks:
             talk.turn(10)
-    assert 16 * 10 < accelerated(natvi) - before <= 16 * 20
+    assert 16 * 10 < accelerated(natvi) - before < 24 * 20      # acknowledgements of their own count, too
     assert len(natvi.sessions()) == 16
     assert router.invalid() == 0

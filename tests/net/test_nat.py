@@ -187,11 +187,14 @@ def test_full_session_table(net):
         if refused == 5:
             break
     assert refused == 5 and len(live) >= 16
-    for sock in live:
+
+    def answered(sock):
         try:
-            exchange(sock, remote, (SERVER, 5000))
-        except TimeoutError:    # a busy machine may lose one datagram; a session that has gone loses the next, too
-            exchange(sock, remote, (SERVER, 5000))
+            return exchange(sock, remote, (SERVER, 5000))
+        except TimeoutError:
+            return None
+    for sock in live:           # a busy machine may lose a datagram; a session that has gone loses all
+        wait_for(lambda: answered(sock), 15, "a live session's datagram to be answered")
 
 
 # Packets
