@@ -2,7 +2,7 @@
 # make check        everything, in under 20 minutes on two cores
 #   check-unit      tests/unit/test_*.c under ASan and UBSan
 #   check-cases     tests/cases: packets in, packets out, on native, XDP and tc
-#   check-fuzz      tests/fuzz/fuzz_*.c, FUZZ_SECONDS (30) each
+#   check-fuzz      tests/fuzz/fuzz_*.c, FUZZ_SECONDS (15) each
 #   check-docs      manual pages, examples, completion
 #   check-net       tests/net: namespaces and third-party programs
 #   check-conformance  tests/conformance: docs/conformance.md says what a run finds
@@ -16,7 +16,7 @@
 # line of its own: /* links: daemon/addrs.c daemon/pools.c */
 
 PYTHON		:= /usr/bin/python3
-FUZZ_SECONDS	?= 30
+FUZZ_SECONDS	?= 15
 SAN_CC		?= gcc
 FUZZ_CC		?= clang-16
 SAN_DIR		:= $(BUILD)/san
