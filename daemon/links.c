@@ -262,3 +262,13 @@ bool links_owns4(const struct links *links, uint32_t addr)
 			return true;
 	return false;
 }
+
+int links_delete(struct nl *nl, uint32_t ifindex)
+{
+	char buf[NL_BUF_BYTES];
+	struct nlmsghdr *msg = nl_put(buf, RTM_DELLINK, 0);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(msg, sizeof(*info));
+
+	info->ifi_index = (int)ifindex;
+	return nl_talk(nl, msg, NULL, NULL, NULL);
+}

@@ -52,6 +52,9 @@ struct links {
 
 /* Returns 0 or a negative errno; on error *out is empty. */
 int links_read(struct nl *nl, struct links *out);
+
+/* Have the kernel remove an interface. 0 or a negative errno. */
+int links_delete(struct nl *nl, uint32_t ifindex);
 void links_free(struct links *links);
 
 /* NULL: there is none. */

@@ -119,16 +119,6 @@ static int set_mtu(struct nl *nl, uint32_t ifindex, uint32_t mtu)
 	return nl_talk(nl, msg, NULL, NULL, NULL);
 }
 
-static int delete_link(struct nl *nl, uint32_t ifindex)
-{
-	char buf[NL_BUF_BYTES];
-	struct nlmsghdr *msg = nl_put(buf, RTM_DELLINK, 0);
-	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(msg, sizeof(*info));
-
-	info->ifi_index = (int)ifindex;
-	return nl_talk(nl, msg, NULL, NULL, NULL);
-}
-
 /* on: packets come in there that the kernel is to forward. */
 static void set_switches(const char *interface, bool on)
 {
@@ -217,9 +207,9 @@ static void clear_rest(struct daemon *d, const struct links *links)
 	const struct link *near = find(links, d->instance, false), *far = find(links, d->instance, true);
 
 	if (near)
-		delete_link(&d->nl, near->ifindex);
+		links_delete(&d->nl, near->ifindex);
 	if (far)
-		delete_link(&d->nl, far->ifindex);
+		links_delete(&d->nl, far->ifindex);
 }
 
 /* A daemon with wires has left it, and this one has none; or the other way round. */
@@ -258,7 +248,7 @@ int nvi_open(struct daemon *d)
 		log_err("the virtual interface %s: cannot %s: %s%s", d->nvi.name, step, strerror(-err),
 			err == -EOPNOTSUPP ? " (the kernel lacks CONFIG_VETH)" : "");
 		if (d->nvi.ifindex && !taken_over)
-			delete_link(&d->nl, d->nvi.ifindex);
+			links_delete(&d->nl, d->nvi.ifindex);
 		lose(d);
 		return err;
 	}
@@ -357,7 +347,7 @@ void nvi_undo(struct daemon *d)
 {
 	nvi_routes_remove(&d->nl, d->nvi.number);
 	wire_host_remove(&d->nl, &d->nvi);
-	delete_link(&d->nl, d->nvi.ifindex);
+	links_delete(&d->nl, d->nvi.ifindex);
 	lose(d);
 }
 
@@ -388,7 +378,7 @@ int nvi_remove(struct nl *nl, const char *instance, const struct links *links)
 		nvi_routes_remove(nl, nvi.number);
 		wire_host_remove(nl, &nvi);
 	}
-	err = near ? delete_link(nl, near->ifindex) : far ? delete_link(nl, far->ifindex) : 0;
+	err = near ? links_delete(nl, near->ifindex) : far ? links_delete(nl, far->ifindex) : 0;
 	if (near && !err)
 		log_info("%s: removed", near->name);
 	return err;

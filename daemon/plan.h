@@ -126,6 +126,9 @@ struct plan_needs {
 };
 struct plan_needs plan_needs(const struct config *config);
 
+/* Take the next digit of a number written with mixed bases, 0 counting as 1: how a list multiplied out is walked. */
+size_t plan_digit(size_t *number, size_t base);
+
 /* Number of a zone by its name; "" is 0. The name is one of the configuration's. */
 uint16_t plan_zone(const struct plan *plan, const char *name);
 

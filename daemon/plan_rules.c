@@ -56,8 +56,7 @@ static size_t at_least_1(size_t n)
 	return n ? n : 1;
 }
 
-/* Take the next digit of a number written with mixed bases. */
-static size_t digit(size_t *number, size_t base)
+size_t plan_digit(size_t *number, size_t base)
 {
 	size_t value = *number % at_least_1(base);
 
@@ -125,15 +124,15 @@ static void fill_match(struct rule *out, const struct plan *plan, const struct p
 	const struct cfg_match *from = &rule->from, *to = &rule->to;
 
 	memset(out, 0, sizeof(*out));
-	out->in_ifindex = interface_index(input->links, from, digit(&combination, from->n_interfaces));
-	out->out_ifindex = interface_index(input->links, to, digit(&combination, to->n_interfaces));
-	out->in_zone = match_zone(plan, from, digit(&combination, from->n_zones));
-	out->out_zone = match_zone(plan, to, digit(&combination, to->n_zones));
-	set_prefix(&out->src, &out->src_len, from, digit(&combination, from->n_prefixes));
-	set_prefix(&out->dst, &out->dst_len, to, digit(&combination, to->n_prefixes));
-	set_ports(&out->sport_lo, &out->sport_hi, from, digit(&combination, from->n_ports));
-	set_ports(&out->dport_lo, &out->dport_hi, to, digit(&combination, to->n_ports));
-	out->proto = rule->n_protos ? rule->protos[digit(&combination, rule->n_protos)] : 0;
+	out->in_ifindex = interface_index(input->links, from, plan_digit(&combination, from->n_interfaces));
+	out->out_ifindex = interface_index(input->links, to, plan_digit(&combination, to->n_interfaces));
+	out->in_zone = match_zone(plan, from, plan_digit(&combination, from->n_zones));
+	out->out_zone = match_zone(plan, to, plan_digit(&combination, to->n_zones));
+	set_prefix(&out->src, &out->src_len, from, plan_digit(&combination, from->n_prefixes));
+	set_prefix(&out->dst, &out->dst_len, to, plan_digit(&combination, to->n_prefixes));
+	set_ports(&out->sport_lo, &out->sport_hi, from, plan_digit(&combination, from->n_ports));
+	set_ports(&out->dport_lo, &out->dport_hi, to, plan_digit(&combination, to->n_ports));
+	out->proto = rule->n_protos ? rule->protos[plan_digit(&combination, rule->n_protos)] : 0;
 	out->dscp = rule->dscp;
 	out->mark = rule->mark;
 	out->mark_mask = rule->mark_mask;
@@ -198,8 +197,8 @@ static void set_sender(struct rule *out, const struct plan *plan, const struct c
 {
 	const struct cfg_match *to = &rule->to;
 
-	out->in_zone = match_zone(plan, to, digit(combination, to->n_zones));
-	set_prefix(&out->src, &out->src_len, to, digit(combination, back_prefixes(rule)));
+	out->in_zone = match_zone(plan, to, plan_digit(combination, to->n_zones));
+	set_prefix(&out->src, &out->src_len, to, plan_digit(combination, back_prefixes(rule)));
 	if (!rule->dnat)
 		return;
 	if (rule->has_dnat_zone)
@@ -221,9 +220,9 @@ static void fill_back(struct rule *out, const struct plan *plan, const struct pl
 	set_sender(out, plan, rule, &combination);
 	set_net(&out->dst, &rule->src_net);
 	out->dst_len = (uint8_t)(96 + rule->src_net.len);
-	set_ports(&out->dport_lo, &out->dport_hi, from, digit(&combination, from->n_ports));
-	set_ports(&out->sport_lo, &out->sport_hi, to, digit(&combination, to->n_ports));
-	out->proto = rule->n_protos ? rule->protos[digit(&combination, rule->n_protos)] : 0;
+	set_ports(&out->dport_lo, &out->dport_hi, from, plan_digit(&combination, from->n_ports));
+	set_ports(&out->sport_lo, &out->sport_hi, to, plan_digit(&combination, to->n_ports));
+	out->proto = rule->n_protos ? rule->protos[plan_digit(&combination, rule->n_protos)] : 0;
 	out->action = ACTION_TRANSLATE;
 	out->traffic = RULE_THROUGH | RULE_TO_POOL | RULE_TO_BOX | RULE_TO_NET;
 	out->flags |= RULE_DST_NET;

@@ -141,26 +141,6 @@ static void fill_wire(struct plan *plan, const struct plan_input *input, const s
 
 /* Rules */
 
-static size_t at_least_1(size_t n)
-{
-	return n ? n : 1;
-}
-
-/* Take the next digit of a number written with mixed bases. */
-static size_t digit(size_t *number, size_t base)
-{
-	size_t value = *number % at_least_1(base);
-
-	*number /= at_least_1(base);
-	return value;
-}
-
-static size_t combinations(const struct cfg_capture *c)
-{
-	return at_least_1(c->n_sources) * at_least_1(c->n_destinations) * at_least_1(c->n_protos) * at_least_1(c->n_source_ports) *
-	       at_least_1(c->n_destination_ports);
-}
-
 static uint32_t target_index(const struct plan_input *input, const char *target)
 {
 	const struct link *link;
@@ -201,12 +181,12 @@ static void fill_capture(struct rule *out, const struct plan_input *input, const
 	out->out_zone = ZONE_ANY;
 	out->new_zone = ZONE_ANY;
 	out->pool = POOL_MASQUERADE;
-	set_prefix(&out->src, &out->src_len, c->sources, c->n_sources, digit(&combination, c->n_sources));
-	set_prefix(&out->dst, &out->dst_len, c->destinations, c->n_destinations, digit(&combination, c->n_destinations));
-	set_ports(&out->sport_lo, &out->sport_hi, c->source_ports, c->n_source_ports, digit(&combination, c->n_source_ports));
+	set_prefix(&out->src, &out->src_len, c->sources, c->n_sources, plan_digit(&combination, c->n_sources));
+	set_prefix(&out->dst, &out->dst_len, c->destinations, c->n_destinations, plan_digit(&combination, c->n_destinations));
+	set_ports(&out->sport_lo, &out->sport_hi, c->source_ports, c->n_source_ports, plan_digit(&combination, c->n_source_ports));
 	set_ports(&out->dport_lo, &out->dport_hi, c->destination_ports, c->n_destination_ports,
-		  digit(&combination, c->n_destination_ports));
-	out->proto = c->n_protos ? c->protos[digit(&combination, c->n_protos)] : 0;
+		  plan_digit(&combination, c->n_destination_ports));
+	out->proto = c->n_protos ? c->protos[plan_digit(&combination, c->n_protos)] : 0;
 	out->dscp = c->dscp;
 	out->vlan = c->vlan;
 	out->family = c->family;
@@ -222,7 +202,7 @@ static int add_rules(struct plan *plan, const struct plan_input *input, char *er
 
 	for (w = 0; w < config->n_wires; w++)
 		for (i = 0; i < config->wires[w].n_captures; i++)
-			total += combinations(&config->wires[w].captures[i]);
+			total += config_capture_entries(&config->wires[w].captures[i]);
 	if (total > NATVI_MAX_RULES) {
 		snprintf(err, err_len, "the captures make %zu entries when their lists are multiplied out; the limit is %d",
 			 total, NATVI_MAX_RULES);
@@ -236,7 +216,7 @@ static int add_rules(struct plan *plan, const struct plan_input *input, char *er
 	for (w = 0; w < config->n_wires; w++) {
 		wire = &config->wires[w];
 		for (i = 0; i < wire->n_captures; i++, number++)
-			for (c = 0; c < combinations(&wire->captures[i]); c++) {
+			for (c = 0; c < config_capture_entries(&wire->captures[i]); c++) {
 				rule = &plan->rules[plan->n_rules++];
 				fill_capture(rule, input, &wire->captures[i], c);
 				rule->in_zone = plan_wire(plan, wire->name);

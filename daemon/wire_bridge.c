@@ -50,16 +50,6 @@ static const struct link *own_bridge(const struct daemon *d, const struct cfg_wi
 
 /* Netlink */
 
-static int delete_bridge(struct nl *nl, uint32_t ifindex)
-{
-	char buf[NL_BUF_BYTES];
-	struct nlmsghdr *msg = nl_put(buf, RTM_DELLINK, 0);
-	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(msg, sizeof(*info));
-
-	info->ifi_index = (int)ifindex;
-	return nl_talk(nl, msg, NULL, NULL, NULL);
-}
-
 static int create(struct nl *nl, const char *name)
 {
 	char buf[NL_BUF_BYTES];
@@ -159,7 +149,7 @@ static int make(struct daemon *d, const struct cfg_wire *wire, char name[IFNAMSI
 	snprintf(alias + len, sizeof(alias) - len, "%s", wire->name);
 	err = set_up(&d->nl, *ifindex, alias);
 	if (err)
-		delete_bridge(&d->nl, *ifindex);
+		links_delete(&d->nl, *ifindex);
 	return err;
 }
 
@@ -202,7 +192,7 @@ static bool say(struct daemon *d, const struct cfg_wire *wire, enum told what)
 
 static void remove_own(struct daemon *d, const struct link *bridge, const char *why)
 {
-	int err = delete_bridge(&d->nl, bridge->ifindex);
+	int err = links_delete(&d->nl, bridge->ifindex);
 
 	if (err)
 		log_err("%s: the bridge cannot be removed: %s", bridge->name, strerror(-err));

@@ -247,6 +247,12 @@ DP struct station *station_make(const union addr *addr, __u32 zone)
 	return s;
 }
 
+/* As link_vlan(). */
+DP __u16 station_vlan(const struct station *s)
+{
+	return s->tags & TAGS_COUNT ? s->tci[0] & 0xfff : 0;
+}
+
 /* Is this what the station has said of itself before, in this second? */
 DP bool station_is_current(const struct pkt *p, const struct station *s)
 {
@@ -256,7 +262,7 @@ DP bool station_is_current(const struct pkt *p, const struct station *s)
 /* Does the station go to p's source? What ARP has confirmed a single packet does not take from a neighbour that is alive. */
 DP bool station_moves(struct pkt *p, const struct wire *w, const struct station *s, __u32 why)
 {
-	__u64 id = neighbour_id(s->mac, s->tags & TAGS_COUNT ? s->tci[0] & 0xfff : 0);
+	__u64 id = neighbour_id(s->mac, station_vlan(s));
 	const struct wire_neighbour *n = neighbour_find(id, p->m->key.zone);
 
 	if (why == MOVED_BY_PACKET && (s->tags & STATION_CONFIRMED) && !(w->flags & WIRE_ARP_MOVES) && n && !is_silent(n, p->m->now_s))

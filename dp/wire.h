@@ -96,7 +96,7 @@ DP void capture_fragment(struct pkt *p)
 	if ((p->m->flags & PKT_LATER) && wire_fragment_follow(p))
 		p->m->flags &= ~(PKT_LATER | PKT_NO_PORTS);
 	else if (p->m->flags & PKT_FIRST)
-		wire_fragment_begin(p, 0);
+		wire_fragment_begin(p);
 }
 
 /* Does a rule take p out of the wire, or does it answer what came out of a tunnel? Where to is in p->m then. */
@@ -397,6 +397,13 @@ DP bool target_find(struct pkt *p, const struct wire *w, const struct wire_state
 	return known;
 }
 
+/* The kernel finds the neighbour or cuts p, and sends it by nvi0, whatever other routes the box has: that is what the mark is for. */
+DP enum stage returned_by_kernel(struct pkt *p, const struct wire *w, enum verdict why)
+{
+	env_mark_slow(p, w->reply_mark);
+	return kernel(p, why);
+}
+
 /* Back into the wire, by p->m->link. */
 DP enum stage returned(struct pkt *p)
 {
@@ -411,7 +418,8 @@ DP enum stage returned(struct pkt *p)
 	if (!out || !to)
 		return drop(p, VERDICT_WIRE_NO_PORT);
 	if (p->m->seg_len > to->mtu)
-		return (p->m->flags & PKT_DF) || is_v6(p) ? refuse_size(p, to->mtu) : kernel(p, VERDICT_SLOW_TOO_BIG);
+		return (p->m->flags & PKT_DF) || is_v6(p) || !w->host ? refuse_size(p, to->mtu)
+								      : returned_by_kernel(p, w, VERDICT_SLOW_TOO_BIG);
 	p->m->link.proto = p->m->eth_proto;
 	wire_mss(p, w, p->port->mtu);
 	if (!mss_clamp(p) || !env_untag(p, p->m->in_tags) || !env_frame(p, &p->m->link))
@@ -465,7 +473,7 @@ DP enum stage target_stages(struct pkt *p, const struct wire *w)
 		expect_answers(p, f, st);
 	}
 	if (!known)
-		return is_hosts_net(p, w) ? kernel(p, VERDICT_SLOW_NEIGHBOUR) : target_unknown(p);
+		return is_hosts_net(p, w) ? returned_by_kernel(p, w, VERDICT_SLOW_NEIGHBOUR) : target_unknown(p);
 	return (enum stage)returned_apart(p->ctx);
 }
 

@@ -10,6 +10,7 @@
 #define NATVI_DP_WIRE_FLOW_H
 
 #include "capture.h"
+#include "fragment.h"
 #include "mss.h"
 #include "session.h"
 
@@ -30,19 +31,17 @@ DP void flow_link(const struct flow *f, struct link_head *l)
 	l->tags = f->tags & ~TAGS_SECOND;
 }
 
-/* As p came in, so its answers leave. Both flows of the session in the draft's keys; NULL: not there. */
+/* As p came in, so its answers leave. target: the flow that they take; NULL: none does. */
 DP void link_keep(struct pkt *p, const struct wire *w, struct flow *wire, struct flow *target)
 {
 	const struct wire_state *st = env_wire_state(p->m->key.zone);
 	const struct link_head *l = &p->m->link;
 
-	if (wire) {
-		__builtin_memcpy(wire->smac, l->smac, ETH_ALEN);
-		__builtin_memcpy(wire->dmac, l->dmac, ETH_ALEN);
-		wire->tci[0] = l->tci[0];
-		wire->tci[1] = l->tci[1];
-		wire->tags = l->tags | (l->side ? TAGS_SECOND : 0);
-	}
+	__builtin_memcpy(wire->smac, l->smac, ETH_ALEN);
+	__builtin_memcpy(wire->dmac, l->dmac, ETH_ALEN);
+	wire->tci[0] = l->tci[0];
+	wire->tci[1] = l->tci[1];
+	wire->tags = l->tags | (l->side ? TAGS_SECOND : 0);
 	if (!target || !st)
 		return;
 	target->flags |= FLOW_TARGET;
@@ -51,12 +50,11 @@ DP void link_keep(struct pkt *p, const struct wire *w, struct flow *wire, struct
 	target->tci[0] = l->tci[0];
 	target->tci[1] = l->tci[1];
 	target->tags = l->tags;
-	target->mtu = p->port->mtu < 0xffff ? p->port->mtu : 0xffff;
 	target->generation = st->generation;
 	target->oif = w->port[l->side & 1];
 }
 
-/* The flow with this key in the draft's place for it, or NULL. */
+/* The flow with this key, and its handle; or NULL. */
 DP struct flow *flow_of(const struct tuple *key, __u64 *handle)
 {
 	__s64 found = table_find(key);
@@ -87,7 +85,7 @@ DP void wire_flow_touch(struct pkt *p, struct flow *f)
 		tcp_track(p, f, p->m->key.zone);
 }
 
-/* A new session of p's; flags: FLOW_TARGET if it begins at the target. Handle of p's flow in p->m->handle; false: no room. */
+/* A new session of p's by the rule with this id (0: none), the handle of p's flow in p->m->handle; false: no room. */
 DP bool wire_session(struct pkt *p, __u16 rule)
 {
 	const struct settings *set = env_settings(p->control->active);
@@ -166,17 +164,7 @@ DP void wire_mss(struct pkt *p, const struct wire *w, __u32 mtu)
 
 /* Fragments: the first one shows the others the way. */
 
-DP struct tuple *wire_fragment_key(struct pkt *p)
-{
-	struct tuple *k = &p->cpu->fragment_key;
-
-	*k = p->m->key;
-	k->sport = p->m->frag_id;
-	k->dport = 0;
-	return k;
-}
-
-DP void wire_fragment_begin(struct pkt *p, __u8 flags)
+DP void wire_fragment_begin(struct pkt *p)
 {
 	struct fragment *f = &p->cpu->fragment;
 
@@ -184,16 +172,15 @@ DP void wire_fragment_begin(struct pkt *p, __u8 flags)
 	f->sport = p->m->key.sport;
 	f->dport = p->m->key.dport;
 	f->since_s = p->m->now_s;
-	f->flags = flags;
-	env_fragment_put(wire_fragment_key(p), f);
+	env_fragment_put(fragment_key(p), f);
 }
 
 /* What the first one has left, NULL: nothing, or long ago. */
 DP const struct fragment *wire_fragment_follow(struct pkt *p)
 {
-	const struct fragment *f = env_fragment(wire_fragment_key(p));
+	const struct fragment *f = env_fragment(fragment_key(p));
 
-	if (!f || (__s32)(p->m->now_s - f->since_s) > NATVI_FRAGMENT_LIVE_S)
+	if (!f || !fragment_fresh(f, p->m->now_s))
 		return NULL;
 	p->m->key.sport = f->sport;
 	p->m->key.dport = f->dport;

@@ -141,7 +141,7 @@ DP const struct station *host_station(const struct pkt *p, const struct wire *w)
 	const struct station *s = station_find(&p->m->key.dst, p->m->key.zone);
 	const struct wire_neighbour *n;
 
-	if (!s || (s->tags & TAGS_COUNT ? s->tci[0] & 0xfff : 0) != w->host_vlan)
+	if (!s || station_vlan(s) != w->host_vlan)
 		return NULL;
 	if (!is_beyond(w, &p->m->key.dst))
 		return s;

@@ -102,7 +102,7 @@ CASES = [
               crosses("eth1", gratuitous(H_MAC, H)),
               own(kernel(udp(V + ":1", H + ":2")), "eth1", kernel(udp(V + ":1", H + ":2"), H_MAC), origin="tun0")),
     wire_case("return-kernel", "out of the tunnel for a host of the box's network that nobody has seen: the kernel asks", wire(CLIENTS, host=BOX),
-              Step("packet", "tun0", eth(NO_MAC, NO_MAC, udp(V + ":1", H + ":2")), "kernel", ("slow-neighbour",))),
+              Step("packet", "tun0", eth(NO_MAC, NO_MAC, udp(V + ":1", H + ":2")), "kernel", ("slow-neighbour",), mark=0x32)),
 
     # The box's own stack as a target
     wire_case("capture-box", "a capture for nvi0: into the box's own stack", PROXY,

@@ -515,6 +515,29 @@ def test_box_beside_another_default_route(cable):
 
 
 @pytest.mark.parametrize("fail", ["open", "closed"])
+def test_target_goes_unwatched(lab, fail):
+    """The device vanishes while no daemon is there to see it: an open wire is a cable all the same, a closed one lets nothing out."""
+    cable = Cable(lab, "tc")
+    natvi = cable.running(fail=fail)
+    tun, tap = Tun(cable.box), Tap(cable.router, "lan")
+    captured(cable, tun)
+    natvi.kill()
+    tun.close()
+    sock = cable.host.socket(socket.SOCK_DGRAM)
+
+    def crosses():
+        sock.sendto(b"natvi", (B.host, 5001))
+        return tap.receive(lambda p: IP in p and p[IP].src == A.host and UDP in p, 0.2) is not None
+    if fail == "open":
+        wait_for(crosses, 10, "what is captured to cross")      # once the daemon's heartbeat is old
+    else:
+        dropped = natvi.counter("wire-no-target")
+        wait_for(lambda: not crosses() and natvi.counter("wire-no-target") > dropped, 10, "it to be dropped for that reason")
+        assert not crosses()
+    natvi.start(cable.config(fail=fail))
+
+
+@pytest.mark.parametrize("fail", ["open", "closed"])
 def test_programs_taken_off(lab, fail):
     """Somebody takes natvi's filters off while no daemon is there: an open wire is the kernel's bridge, a closed one is cut."""
     cable = Cable(lab, "tc")
