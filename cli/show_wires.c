@@ -325,7 +325,7 @@ static void print_traffic(const struct wire_view *w)
 	size_t i;
 
 	for (uint32_t side = 0; side < 2; side++)
-		printf("  from %-6s %llu packets, %s crossed\n", port_name(w, side, port),
+		printf("  from %-6s %llu packets crossed, %s bytes\n", port_name(w, side, port),
 		       (unsigned long long)w->all->counters.crossed[w->number][side].packets,
 		       human_bytes(w->all->counters.crossed[w->number][side].bytes, bytes));
 	printf("  captured    %llu %s", (unsigned long long)w->all->sessions[w->number],
