@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from count import Count
+from count import SECOND_TRY, Count, closing
 
 HERE = pathlib.Path(__file__).resolve().parent
 AT_A_TIME = 2 * (os.cpu_count() or 1)
@@ -25,15 +25,16 @@ def place(argument):
 
 
 def main():
-    arguments = [place(a) for a in sys.argv[1:]] or ["-n", str(AT_A_TIME)]
+    arguments = [place(a) for a in sys.argv[1:]] or ["-n", str(AT_A_TIME), *SECOND_TRY]
     if not any(a.split("::")[0].endswith(".py") for a in arguments):
         arguments.append(str(HERE))
     counts = Count()
     os.chdir(HERE.parent.parent)
     status = pytest.main(["-ra", "-q", "-p", "no:cacheprovider", "--rootdir", str(HERE), "-c", str(HERE / "pytest.ini"),
                           *arguments], plugins=[counts])
-    print("check-net: %d passed, %d failed, %d skipped" % (counts.passed, counts.failed, counts.skipped), flush=True)
-    return int(status)
+    line, unsteady = closing("net", counts.passed, counts.failed, counts.skipped, counts.again)
+    print(line, flush=True)
+    return int(status) or int(unsteady)
 
 
 if __name__ == "__main__":
