@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Protocols that the kernel's helpers follow: their control connections stay the kernel's, their data is sent on at the hook."""
 import json
+import signal
+import time
 
 import pytest
 
@@ -18,6 +20,7 @@ table ip helpers {
 }
 """
 BYTES = 16000000
+STEADY_S = 2.2  # from then on conntrack takes a conversation by UDP for steady
 
 
 def router(lab, hook, name, proto, port):
@@ -67,8 +70,14 @@ def test_tftp(lab, hook):
     net = router(lab, hook, "tftp", "udp", 69)
     natvi = net.running()
     server = Tftpd(net.outside, SERVER)
-    digest = server.file("big", 65000 * 512)  # most that TFTP has: conntrack takes UDP for steady after two seconds
+    digest = server.file("big", 65000 * 512)  # most that TFTP has
     transfer = tftp(net.inside, SERVER, "big")
+    client, target = transfer
+    wait_for(lambda: target.exists() and target.stat().st_size, 20, "data to come")
+    client.popen.send_signal(signal.SIGSTOP)
+    time.sleep(STEADY_S)
+    assert target.stat().st_size < 65000 * 512
+    client.popen.send_signal(signal.SIGCONT)
     wait_for(lambda: accelerated(natvi) > 200, 20, "data to be accelerated")
     assert 69 not in ports(natvi)
     assert fetched(*transfer) == digest
