@@ -102,24 +102,37 @@ static uint16_t few_ports(void)
 	return ports[rand() % 7];
 }
 
-static void few_addresses(union addr *a)
+static void few_addresses(union addr *a, bool v6)
 {
 	memset(a, 0, sizeof(*a));
-	a->byte[10] = a->byte[11] = 0xff;
-	a->byte[12] = 198;
-	a->byte[13] = 18 + rand() % 2;
+	if (v6) {
+		a->byte[0] = 0x20;
+		a->byte[7] = rand() % 2;
+	} else {
+		a->byte[10] = a->byte[11] = 0xff;
+		a->byte[12] = 198;
+		a->byte[13] = 18 + rand() % 2;
+	}
 	a->byte[15] = rand() % 4;
+}
+
+/* 0-128 bits; of IPv4 those of ::ffff:0:0/96 are always meant. */
+static uint8_t some_length(bool v6)
+{
+	return rand() % 3 == 0 ? 0 : v6 ? rand() % 129 : 96 + rand() % 33;
 }
 
 static void random_rule(struct rule *r, uint16_t id)
 {
+	bool v6 = rand() % 4 == 0;
+
 	memset(r, 0, sizeof(*r));
 	r->in_ifindex = rand() % 3;
 	r->out_ifindex = rand() % 8 ? (uint32_t)rand() % 3 : IFINDEX_ABSENT;
-	few_addresses(&r->src);
-	few_addresses(&r->dst);
-	r->src_len = rand() % 3 ? 96 + rand() % 33 : 0;
-	r->dst_len = rand() % 3 ? 96 + rand() % 33 : 0;
+	few_addresses(&r->src, v6);
+	few_addresses(&r->dst, v6);
+	r->src_len = some_length(v6);
+	r->dst_len = some_length(v6);
 	r->proto = rand() % 2 ? 0 : 6 + 11 * (rand() % 2);
 	r->sport_hi = r->dport_hi = 65535;
 	if (rand() % 3 == 0) {
@@ -167,9 +180,11 @@ static bool naive_match(const struct rule *r, const struct meta *m, const struct
 
 static void random_packet(struct meta *m)
 {
+	bool v6 = rand() % 4 == 0;
+
 	m->ifindex = 1 + rand() % 2;
-	few_addresses(&m->key.src);
-	few_addresses(&m->key.dst);
+	few_addresses(&m->key.src, v6);
+	few_addresses(&m->key.dst, v6);
 	m->key.sport = htons(few_ports());
 	m->key.dport = htons(few_ports());
 	m->key.proto = rand() % 2 ? 6 : 17;
