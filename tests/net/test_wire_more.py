@@ -429,6 +429,46 @@ def test_target_comes_and_goes(cable, fail):
         assert not crosses()
 
 
+# What comes back by another ifindex
+
+def test_port_returns(cable):
+    """A port that was taken away and came back: the answers of connections that came in by it leave by it again, and not by the other one."""
+    natvi = cable.running(capture=[FROM_B])
+    tun = Tun(cable.box)
+    address = mac(cable.router, "lan")
+    back = from_behind(cable, tun)
+    near = Tap(cable.host)
+    cable.box.ip("link del eth2")
+    natvi.process.wait_output("eth2: has gone")
+    before = natvi.counter("wire-no-port")
+    wait_for(lambda: tun.send(back) or natvi.counter("wire-no-port") > before, 10, "the answer to have nowhere to go")
+    cable.port("eth2", cable.router, "lan")
+    cable.router.ip("link set lan address " + address)
+    natvi.process.wait_output("eth2: is there")
+    far = Tap(cable.router, "lan")
+    wait_for(lambda: tun.send(back) or far.receive(lambda p: IP in p and UDP in p and p[IP].dst == B.host, 0.3), 10, "the answer at the router")
+    near.none(lambda p: IP in p and UDP in p and p[IP].dst == B.host, "the answer at the wrong end")
+
+
+def test_tunnel_returns(lab):
+    """The VPN program is started anew, its device too: what is answered to a connection that began behind it finds it without waiting for it."""
+    cable = Cable(lab, "tc")
+    cable.running(capture=[{"match": {"source": ["198.18.99.0/24"]}, "to": "tun0"}])
+    sock = cable.host.udp(A.host, 6000)
+    tun = Tun(cable.box)
+    reachable(cable.host, A.gateway)
+    call = IP(src="203.0.113.77", dst=A.host) / UDP(sport=7000, dport=6000) / Raw(b"call")
+
+    def answered():
+        sock.sendto(b"more", ("203.0.113.77", 7000))
+        return tun.receive(lambda p: IP in p and UDP in p and p[IP].src == A.host, 0.3)
+    wait_for(lambda: tun.send(call) or answered(), 10, "an answer to the call")
+    for _ in range(2):
+        tun.close()
+        tun = Tun(cable.box)
+        wait_for(answered, 10, "an answer in the new tunnel")
+
+
 # Sizes
 
 def test_too_big_for_the_tunnel(cable):
