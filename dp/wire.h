@@ -8,6 +8,7 @@
 
 #include "apart.h"
 #include "icmp6.h"
+#include "wire_error.h"
 #include "wire_host.h"
 
 /* On to the other port, byte for byte. */
@@ -93,6 +94,7 @@ DP enum stage captured(struct pkt *p)
 APART(captured)
 APART(icmp_answer)
 APART(icmp6_answer)
+APART(wire_error)
 
 /* The first fragment decides for all; one that comes before it goes as if a rule asked for no ports. */
 DP void capture_fragment(struct pkt *p)
@@ -118,7 +120,11 @@ DP bool is_captured(struct pkt *p)
 		return true;
 	}
 	st = env_wire_state(p->m->key.zone);
-	if (likely(!st || (__s32)(st->replies_until_s - p->m->now_s) < 0) || !has_wire_flow(p))
+	if (likely(!st || (__s32)(st->replies_until_s - p->m->now_s) < 0))
+		return false;
+	if (p->m->flags & PKT_ICMP_ERROR)
+		return env_hits_only(p) || wire_error_apart(p->ctx) == NEXT;
+	if (!has_wire_flow(p))
 		return false;
 	if (env_hits_only(p))
 		return flow_lookup(&p->m->key, p->control, &p->m->slot);
