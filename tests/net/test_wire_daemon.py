@@ -443,6 +443,25 @@ def test_ports_of_a_bridge_stay_there(plain):
     assert plain.crosses()
 
 
+def test_port_leaves_an_open_wire(plain):
+    """Another port in its place, then another name of the wire: only the wire's two ports are in its bridge, and frames of no other cross."""
+    veth(plain.box, "eth3", plain.b, "eth1")
+    wire = wires(fail="open")["wires"][0]
+    natvi = plain.running(fail="open")
+    assert plain.crosses()
+    natvi.reload({"wires": [dict(wire, ports=["eth1", "eth3"])]})
+    wait_for(lambda: "master" not in plain.link("eth2") and plain.link("eth3").get("master") == "natvi-w0", 10, "eth2 to be out of the bridge")
+    near, far, third = Tap(plain.a), Tap(plain.b), Tap(plain.b, "eth1")
+    for tap, text in ((far, b"stranger"), (third, b"own")):
+        tap.send(Ether(src=tap.mac, dst=near.mac, type=EXPERIMENT) / Raw(text + bytes(50)))
+    assert bytes(near.expect(lambda p: p.type == EXPERIMENT, "a frame").payload).startswith(b"own")
+    natvi.reload({"wires": [dict(wire, name="w9")]})
+    wait_for(lambda: plain.link("eth1").get("master") == plain.link("eth2").get("master") == "natvi-w9", 10, "the bridge of the new name")
+    assert "natvi-w0" not in plain.ip("link") and "in natvi-w0 already" not in natvi.process.err
+    natvi.down()
+    assert plain.crosses()
+
+
 def test_port_comes_back(plain):
     """A port that is removed and made again is in the wire, and in its bridge, without a word."""
     natvi = plain.running(fail="open")
