@@ -178,6 +178,9 @@ def test_assumed(wire):
     said = wire.trace(udp())
     assert (said["packet"]["smac"], said["packet"]["dmac"]) == (CLIENT, ROUTER)
     assert "%s (assumed) > %s (assumed)" % (CLIENT, ROUTER) in wire.text(udp())
+    reachable(wire.host, A.gateway)
+    said = wire.trace("iif eth1 icmp %s > %s" % (A.host, A.box))     # it asks by ARP, and that is the box's own
+    assert said["packet"]["dmac"] == mac(wire.box, "nvi0") and said["verdict"]["name"] == "wire-own" and said["result"]["interface"] == "nvi0"
 
 
 def test_box(wire):
