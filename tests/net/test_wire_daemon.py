@@ -620,6 +620,21 @@ def test_address_on_a_port(plain):
     assert "198.18.5.1" in natvi.cli("doctor", check=False).stdout
 
 
+def test_rp_filter(plain):
+    """A tun without an address: the kernel takes what comes out of it for a host that has to be asked for; where it does not, that is said."""
+    plain.box.sysctl("net.ipv4.conf.default.rp_filter", 2)
+    tun, near = Tun(plain.box), Tap(plain.a)
+    natvi = plain.running(capture=[CAPTURE])
+    plain.a.ip("addr add 192.0.2.50/24 dev eth0")
+    call = IP(src=FAR, dst="192.0.2.50") / UDP(sport=1, dport=2) / Raw(b"call")
+    wait_for(lambda: tun.send(call) or near.receive(lambda p: UDP in p and p[IP].dst == "192.0.2.50", 0.3), 10, "what the kernel has to ask for")
+    assert "rp_filter" not in natvi.cli("doctor", check=False).stdout
+    plain.box.sysctl("net.ipv4.conf.all.rp_filter", 2)
+    assert "tun0: it has no IPv4 address, and net.ipv4.conf.all.rp_filter is 2" in natvi.cli("doctor", check=False).stdout
+    plain.box.ip("addr add 198.18.0.1/32 dev tun0")
+    assert "rp_filter" not in natvi.cli("doctor", check=False).stdout
+
+
 def test_capture_keeps_its_number(plain):
     """Captures are known again by name or content, as rules are: their sessions name them."""
     natvi = plain.running(capture=[CAPTURE, {"match": {"destination": "198.18.0.0/16"}, "to": "tun0"}])
