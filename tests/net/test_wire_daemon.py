@@ -605,6 +605,10 @@ def test_doctor_and_status(plain):
     wire = status(natvi)["wires"][0]
     assert [p["name"] for p in wire["ports"]] == ["eth1", "eth2"] and all(p["attached"] and p["up"] for p in wire["ports"])
     assert wire["host"]["address"] == HOST + "/24" and wire["host"]["interface"] == "nvi0" and wire["fail"] == "closed"
+    plain.box.run("nft", "-f", "-", input="table inet fw { chain c { type filter hook forward priority 0; policy drop; }\n }")
+    assert "inet fw: chain c drops forwarded packets" in natvi.cli("doctor", check=False).stdout
+    plain.box.run("nft", 'add rule inet fw c iifname "nvi0" accept')
+    assert "inet fw" not in natvi.cli("doctor", check=False).stdout
     assert natvi.cli("status").returncode == 0
     plain.box.ip("link set eth1 promisc off")
     wait_for(lambda: "PROMISC" in plain.link("eth1")["flags"], 2, "what is set to be set again")
