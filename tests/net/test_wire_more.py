@@ -279,14 +279,18 @@ def test_marks(cable):
 
 
 def test_transparent_proxy(cable):
-    """A program on the box that takes part in B's place: IP_TRANSPARENT, the reply mark, and no route for it."""
+    """A program on the box that takes part in B's place: IP_TRANSPARENT, the reply mark, which nftables sets, and no route for it."""
     cable.running(capture=[{"match": {"destination": [B.net], "proto": "udp", "destination-ports": 5000}, "to": "nvi0"}])
     tap = Tap(cable.host)
     host, router = cable.macs()
-    cable.box.ip("rule add to %s lookup 77 pref 77" % B.net, "route add local %s dev lo table 77" % B.net)
+    management = cable.lab.namespace("management")
+    veth(cable.box, "mgmt0", management, "eth0")        # where the box's routes lead
+    cable.box.ip("addr add 203.0.113.2/24 dev mgmt0", "route add default via 203.0.113.1 dev mgmt0", "route add %s/32 via 203.0.113.1" % A.host,
+                 "rule add to %s lookup 77 pref 77" % B.net, "route add local %s dev lo table 77" % B.net)
+    cable.box.run("nft", "add table ip proxy; add chain ip proxy out { type route hook output priority mangle; }")
+    cable.box.run("nft", "add rule ip proxy out udp sport 5000 meta mark set %d" % MARK)
     sock = cable.box.socket(socket.SOCK_DGRAM)
-    for level, option, value in ((socket.SOL_SOCKET, socket.SO_MARK, MARK), (socket.IPPROTO_IP, 19, 1)):    # IP_TRANSPARENT
-        sock.setsockopt(level, option, value)
+    sock.setsockopt(socket.IPPROTO_IP, 19, 1)       # IP_TRANSPARENT
     sock.bind((B.host, 5000))
     client = cable.host.udp(A.host, 4000)
     client.sendto(b"question", (B.host, 5000))
