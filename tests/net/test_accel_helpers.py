@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Protocols that the kernel's helpers follow: their control connections stay the kernel's, their data is sent on at the hook."""
 import json
+import signal
 
 import pytest
 
@@ -17,7 +18,7 @@ table ip helpers {
   chain pre { type filter hook prerouting priority filter; %(proto)s dport %(port)d ct helper set "h"; }
 }
 """
-BYTES = 16000000
+BYTES = 24000000
 
 
 def router(lab, hook, name, proto, port):
@@ -39,13 +40,15 @@ def test_ftp(lab, hook, passive):
     server = Vsftpd(net.outside)
     digest = server.file("big", BYTES)
     transfer = lftp(net.inside, SERVER, "big", passive)
-    wait_for(lambda: accelerated(natvi) > 200, 20, "data to be accelerated")
+    wait_for(lambda: accelerated(natvi) > 100, 20, "data to be accelerated")
+    transfer[0].send_signal(signal.SIGSTOP)     # all the time to look in
     seen = ports(natvi)
     assert 21 not in seen and (20 in seen) == (not passive)
     masters = [s["master"] for s in natvi.sessions("accelerated") if "master" in s]
     assert [(m["src"], m["dst"], m["dport"]) for m in masters] == [(INSIDE, SERVER, 21)]
     left = json.loads(natvi.cli("show", "sessions", "--not-accelerated", "--json").stdout)["not_accelerated"]
     assert [(e["orig"]["dport"], e["reason"]) for e in left if e["orig"]["dport"] == 21] == [(21, "helper")]
+    transfer[0].send_signal(signal.SIGCONT)
     assert fetched(*transfer) == digest
     assert server.clients() == [EXTERNAL]
     assert net.invalid() == 0
@@ -57,8 +60,8 @@ def test_ftp_without_helper(lab, hook):
     net.running()
     server = Vsftpd(net.outside)
     server.file("big", 1000)
-    process, target = lftp(net.inside, SERVER, "big", passive=False)
-    assert process.wait(40, check=False) != 0
+    process, target = lftp(net.inside, SERVER, "big", passive=False, timeout=8)
+    assert process.wait(60, check=False) != 0
     assert server.clients() == []
 
 
@@ -80,10 +83,10 @@ def test_sip(lab, hook):
     net = router(lab, hook, "sip", "udp", 5060)
     natvi = net.running()
     callee = sipp(net.outside, "-sn", "uas", "-i", SERVER, "-p", "5060", "-mi", SERVER, "-mp", "6000", "-rtp_echo")
-    wait_for(lambda: net.outside.run("ss", "-Hlun", "sport = :6000").stdout.strip(), 10, "the callee's media port")
-    caller = sipp(net.inside, SERVER, "-sf", offering(net.inside, 7000), "-i", INSIDE, "-p", "5060", "-mi", INSIDE, "-d", "6000")
+    wait_for(lambda: net.outside.run("ss", "-Hlun", "sport = :6000").stdout.strip(), 15, "the callee's media port")
+    caller = sipp(net.inside, SERVER, "-sf", offering(net.inside, 7000), "-i", INSIDE, "-p", "5060", "-mi", INSIDE, "-d", "10000")
     media = net.inside.udp(INSIDE, 7000)
-    wait_for(lambda: "sport=7000" in net.gateway.run("conntrack", "-L", "expect").stdout or caller.popen.poll() is not None, 10,
+    wait_for(lambda: "sport=7000" in net.gateway.run("conntrack", "-L", "expect").stdout or caller.popen.poll() is not None, 15,
              "media to be expected")
 
     def talk():
@@ -92,9 +95,9 @@ def test_sip(lab, hook):
             media.sendto(b"v" * 160, (SERVER, 6000))
             assert media.recv(200) == b"v" * 160
         return accelerated(natvi) > 50
-    wait_for(talk, 10, "media to be accelerated")
+    wait_for(talk, 20, "media to be accelerated")
     seen = ports(natvi)
     assert 5060 not in seen and 6000 in seen
-    assert caller.wait(20) == 0
-    assert callee.wait(20, check=False) == 0
+    assert caller.wait(60) == 0
+    assert callee.wait(60, check=False) == 0
     assert net.invalid() == 0
