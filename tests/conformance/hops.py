@@ -7,7 +7,7 @@ import json
 import re
 
 from gateway import EXTERNAL, GATEWAY, INSIDE, SERVER
-from lab import veth, wait_for
+from lab import veth
 
 DEEP, DEEP_ROUTER = "198.18.1.10", "198.18.1.1"
 BEYOND, BEYOND_ROUTER = "198.51.100.130", "198.51.100.129"
@@ -39,13 +39,7 @@ def traceroute(namespace, destination, *options):
     return [None if words[1] == "*" else words[1] for words in map(str.split, done.stdout.splitlines()[1:])]
 
 
-def mtr(namespace, destination, *options, hops=4):
-    """The hops; once more where one was late, as it waits for a second only."""
-    return wait_for(lambda: len(found := _mtr(namespace, destination, *options)) >= hops - 1 and "???" not in found and found, 20,
-                    "%d hops from mtr" % hops)
-
-
-def _mtr(namespace, destination, *options):
+def mtr(namespace, destination, *options):
     done = namespace.run("mtr", "-n", "--json", "-c", 1, "-G", 1, "-m", 8, *options, destination)
     return [hub["host"] for hub in json.loads(done.stdout)["report"]["hubs"]]
 

@@ -75,7 +75,7 @@ def test_rst_ends_it(router, busy):  # noqa: F811
                 break
     reset(talk.client)
     wait_within(lambda: all(s == "CLOSE" or left <= 10 for s, left, _ in router.tracked("-p", "tcp")), OBEYED_S,
-             lambda: "conntrack to see the end: %s" % router.tracked("-p", "tcp"))
+                lambda: "conntrack to see the end: %s" % router.tracked("-p", "tcp"))
     wait_within(lambda: not natvi.sessions(), OBEYED_S, "the session to end")
     assert router.invalid() == 0
 

@@ -42,7 +42,7 @@ def pool_config(hook, **more):
 class Download:
     """curl fetches a file at 1 MB a second while the test goes on, for as long as that takes: it has no end before the test."""
 
-    def __init__(self, nginx, namespace, address, size=100 << 20):
+    def __init__(self, nginx, namespace, address, size=60 << 20):
         nginx.file("slow", size)
         self.whole = nginx.dir / "www" / "slow"
         namespace.sysctl("net.ipv4.tcp_rmem", "4096 65536 131072")      # what waits in a socket has passed already
