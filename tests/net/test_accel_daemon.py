@@ -111,7 +111,8 @@ def test_ten_thousand_connections(router):  # noqa: F811
     nginx, natvi, done = Nginx(router.outside), router.running(), 0
     nginx.file("small", 30000)
     while done < 10000:
-        text = router.inside.run("wrk", "-t", 1, "-c", 24, "-d", "3s", "--timeout", "30s", "-H", "Connection: close", "http://%s/small" % SERVER).stdout
+        text = router.inside.run("wrk", "-t", 1, "-c", 24, "-d", "3s", "--timeout", "30s", "-H", "Connection: close",
+                                 "http://%s/small" % SERVER).stdout
         assert "Socket errors" not in text and "Non-2xx" not in text, text
         done += int(text.split(" requests in ")[0].split()[-1])
     assert router.invalid() == 0

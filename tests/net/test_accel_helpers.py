@@ -75,7 +75,7 @@ def test_tftp(lab, hook):
     process, target = transfer = tftp(net.inside, SERVER, "big")
     wait_for(lambda: target.exists() and target.stat().st_size > 10000, 20, "the transfer to begin")
     process.send_signal(signal.SIGSTOP)
-    time.sleep(2.2)                           # conntrack takes UDP for steady after two seconds, and that is all that a fast machine needs
+    time.sleep(2.2)     # conntrack takes UDP for steady after two seconds, in which a fast machine has all of it
     process.send_signal(signal.SIGCONT)
     wait_for(lambda: accelerated(natvi) > 200, 20, "data to be accelerated")
     assert 69 not in ports(natvi)

@@ -359,7 +359,11 @@ def test_link_without_ethernet(lab, order):
     assert {(p.src, p.id) for p in seen.values()} == {(tun.ADDRESS, seen[0].id)}
     back = udp((tun.PEER, 5000), (tun.ADDRESS, 4000), payload(6000))
     inside.settimeout(3)
-    persist(lambda: tun.send(ordered(cut(tun.PEER, tun.ADDRESS, UDP, back), order)) or arrives(inside, payload(6000), (tun.PEER, 5000)))
+
+    def returned():
+        tun.send(ordered(cut(tun.PEER, tun.ADDRESS, UDP, back), order))
+        arrives(inside, payload(6000), (tun.PEER, 5000))
+    persist(returned)
     assert order == "in-order" or park(natvi)["fragments"]["released"] > 3
 
 

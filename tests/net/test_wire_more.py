@@ -339,7 +339,8 @@ def test_spoofer_diverts_nobody(switched):
     router = mac(switched.router, "lan")
     switched.router.spawn("ping", "-n", "-q", "-i", 0.2, A.host)       # it is alive
     assert goes_to(switched, tun, back) == router
-    voice, said = Tap(switched.router, "lan"), Ether(src=router, dst=mac(switched.host, "eth0")) / IP(src=A.gateway, dst=A.host) / UDP()
+    voice = Tap(switched.router, "lan")
+    said = Ether(src=router, dst=mac(switched.host, "eth0")) / IP(src=A.gateway, dst=A.host) / UDP()
     end = time.monotonic() + 4          # for longer than a neighbour may be silent
     while time.monotonic() < end:
         voice.send(said)                # also if its ping has no time to
