@@ -223,8 +223,10 @@ static bool goes_by_flow(const struct trace *t)
 
 const char *trace_wire_by(const struct trace *t)
 {
+	if (trace_role(t) == TRACE_PORT && t->n_rules)
+		return "capture";
 	if (trace_role(t) == TRACE_PORT)
-		return t->n_rules ? "capture" : t->result.verdict == VERDICT_WIRE_CAPTURED ? "flow" : NULL;
+		return t->result.verdict != VERDICT_WIRE_CAPTURED ? NULL : t->packet.about.proto ? "quoted flow" : "flow";
 	if (t->result.action != NATIVE_SEND || t->result.icmp || t->result.enters || !t->out_is_ip)
 		return NULL;
 	if (t->n_copied)
