@@ -234,8 +234,6 @@ static void serve_open(struct daemon *d, const struct cfg_wire *wire, const stru
 	const struct link *master = first ? links_by_index(&d->links, first) : NULL;
 	int err;
 
-	if (own)
-		dismiss(d, wire, own);
 	if (!theirs) {
 		err = ports[0] || ports[1] ? join(d, wire, own) : 0;
 		if (!err)
@@ -291,7 +289,10 @@ void wire_bridges_follow(struct daemon *d)
 
 	for (i = 0; i < d->links.n; i++) {
 		name = wire_of(&d->links.list[i], d->instance);
-		if (name && !open_wire(d->config, name))
+		wire = name ? open_wire(d->config, name) : NULL;
+		if (wire)
+			dismiss(d, wire, &d->links.list[i]);
+		else if (name)
 			remove_own(d, &d->links.list[i], "no wire needs it while natvi is off");
 	}
 	for (i = 0; i < d->config->n_wires; i++) {

@@ -410,7 +410,7 @@ def test_open_carries_on_after_down(cable):
     assert cable.crosses(10)
     lost = stream.lost()
     # one may be on its way through a program that goes; a veth empties its ring when XDP comes or goes
-    assert lost < (50 if cable.hook == "xdp" else 3), lost
+    assert lost < (50 if cable.hook == "xdp" else 3) + 10 * SPARE[busy() > 1], lost
     natvi.reload(wires(cable.hook, fail="closed"))
     wait_for(lambda: "natvi-w0" not in cable.ip("link"), 15, "the bridge to be gone")
     assert cable.crosses(10)
@@ -454,18 +454,18 @@ def test_port_leaves_an_open_wire(plain):
     veth(plain.box, "eth3", plain.b, "eth1")
     wire = wires(fail="open")["wires"][0]
     natvi = plain.running(fail="open")
-    assert plain.crosses()
+    wait_for(lambda: plain.crosses(0.2), 10, "frames to cross")
     natvi.reload({"wires": [dict(wire, ports=["eth1", "eth3"])]})
     wait_for(lambda: "master" not in plain.link("eth2") and plain.link("eth3").get("master") == "natvi-w0", 10, "eth2 to be out of the bridge")
     near, far, third = Tap(plain.a), Tap(plain.b), Tap(plain.b, "eth1")
     for tap, text in ((far, b"stranger"), (third, b"own")):
         tap.send(Ether(src=tap.mac, dst=near.mac, type=EXPERIMENT) / Raw(text + bytes(50)))
-    assert bytes(near.expect(lambda p: p.type == EXPERIMENT, "a frame").payload).startswith(b"own")
+    assert bytes(near.expect(lambda p: p.type == EXPERIMENT, "a frame", 10).payload).startswith(b"own")
     natvi.reload({"wires": [dict(wire, name="w9")]})
     wait_for(lambda: plain.link("eth1").get("master") == plain.link("eth2").get("master") == "natvi-w9", 10, "the bridge of the new name")
     assert "natvi-w0" not in plain.ip("link") and "in natvi-w0 already" not in natvi.process.err
     natvi.down()
-    assert plain.crosses()
+    wait_for(lambda: plain.crosses(0.2), 10, "frames to cross by the bridge")
 
 
 def test_port_comes_back(plain):
