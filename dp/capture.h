@@ -12,7 +12,10 @@
 #include "rule.h"
 
 #define IPPROTO_ICMP6	58
+#define IPPROTO_HOPOPTS_	0
+#define IPPROTO_ROUTING_	43
 #define IPPROTO_FRAGMENT_	44
+#define IPPROTO_DSTOPTS_	60
 #define ETH_P_8021AD_BE	__builtin_bswap16(ETH_P_8021AD)
 
 /* Echo requests and replies have an identifier; what is below 128 is an error. */
@@ -32,38 +35,78 @@ DP enum stage parse_icmp6(struct pkt *p, void *l4, __u32 room)
 	return NEXT;
 }
 
-struct fragment_header {
-	__u8 nexthdr, reserved;
-	__be16 frag_off;
+#define EXTENSIONS	6	/* headers that are passed over */
+
+/* What all extension headers of IPv6 begin with (RFC 8200 section 4); bytes: in units of 8, without the first one. */
+struct extension {
+	__u8 nexthdr, bytes;
+	__be16 frag_off;	/* the fragment's */
 	__be16 id_high, id;
 };
 
-/* IPv6 with all that may be captured; other extension headers than the fragment's are a protocol without ports. */
+DP bool is_extension(__u8 proto)
+{
+	return proto == IPPROTO_HOPOPTS_ || proto == IPPROTO_ROUTING_ || proto == IPPROTO_DSTOPTS_;
+}
+
+/* The header at p->m->l4, if the packet has it whole; room: bytes from there on. */
+DP void *header_at(const struct pkt *p, __u32 *room)
+{
+	__u32 at = p->m->l4, end = p->m->l3 + p->m->len;
+
+	OPAQUE(at);
+	at &= 0xff;
+	*room = end > at ? end - at : 0;
+	return p->data + at;
+}
+
+/* Extension headers in front of the payload's or the fragment's. What is behind too many of them stays unknown. */
+DP enum stage parse_extensions(struct pkt *p)
+{
+	for (__u32 i = 0; i < EXTENSIONS && is_extension(p->m->key.proto); i++) {
+		__u32 room, next;
+		struct extension *x = header_at(p, &room);
+
+		if ((void *)(x + 1) > p->data_end || room < sizeof(*x))
+			return bad(p, VERDICT_TRUNCATED);
+		next = p->m->l4 + (x->bytes + 1) * 8;
+		if (next > 0xff)
+			return NEXT;
+		p->m->key.proto = x->nexthdr;
+		p->m->l4 = next;
+	}
+	return NEXT;
+}
+
+/* In a fragment the header behind the fragment's is the last one that is looked at: later ones have no other. */
+DP enum stage parse_fragment6(struct pkt *p)
+{
+	__u32 room;
+	struct extension *x = header_at(p, &room);
+
+	if ((void *)(x + 1) > p->data_end || room < sizeof(*x) || p->m->l4 > 0xff - sizeof(*x))
+		return bad(p, VERDICT_TRUNCATED);
+	p->m->key.proto = x->nexthdr;
+	p->m->frag_id = x->id ^ x->id_high;
+	p->m->l4 += sizeof(*x);
+	p->m->flags &= ~PKT_DF;
+	p->m->flags |= x->frag_off & __builtin_bswap16(0xfff8) ? PKT_LATER | PKT_NO_PORTS : PKT_FIRST;
+	return NEXT;
+}
+
+/* IPv6 with all that may be captured. */
 DP enum stage parse_ipv6_whole(struct pkt *p)
 {
-	void *l4 = p->data + p->m->l3 + sizeof(struct ipv6hdr);
 	__u32 room;
+	void *l4;
 
-	if (parse_ipv6_head(p) == DONE)
+	if (parse_ipv6_head(p) == DONE || parse_extensions(p) == DONE)
 		return DONE;
-	room = p->m->len - sizeof(struct ipv6hdr);
-	if (p->m->key.proto == IPPROTO_FRAGMENT_) {
-		struct fragment_header *fh = l4;
-
-		if ((void *)(fh + 1) > p->data_end || room < sizeof(*fh))
-			return bad(p, VERDICT_TRUNCATED);
-		p->m->key.proto = fh->nexthdr;
-		p->m->frag_id = fh->id ^ fh->id_high;
-		p->m->l4 += sizeof(*fh);
-		p->m->flags &= ~PKT_DF;
-		if (fh->frag_off & __builtin_bswap16(0xfff8)) {
-			p->m->flags |= PKT_LATER | PKT_NO_PORTS;
-			return NEXT;
-		}
-		p->m->flags |= PKT_FIRST;
-		l4 += sizeof(*fh);
-		room -= sizeof(*fh);
-	}
+	if (p->m->key.proto == IPPROTO_FRAGMENT_ && parse_fragment6(p) == DONE)
+		return DONE;
+	if (p->m->flags & PKT_LATER)
+		return NEXT;
+	l4 = header_at(p, &room);
 	switch (p->m->key.proto) {
 	case IPPROTO_TCP:
 		return parse_tcp(p, l4, room);

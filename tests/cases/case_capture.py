@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Wires: what is captured, and the way back."""
-from frames import Step, advance, echo, echo_reply, icmp_error, other, reload, state, sweep, tcp, udp
+from frames import Other, Step, advance, echo, echo_reply, icmp_error, other, reload, state, sweep, tcp, udp
 from wires import (BOX, BROADCAST, C, C2, C2_MAC, C6, CLIENTS, C_MAC, GATEWAY, H, H2, H2_MAC, H_MAC, NVI_MAC, OTHER_MAC, R2_MAC,
-                   R_MAC, V, V2, V6, advertise, back, bare, capture, captured, crosses, echo6, echo6_reply, eth, fragments, gratuitous, is_at, lost,
-                   narrow, out, returned, service, solicit, tag, tcp6, told, too_big, udp6, who_has, wire, wire_case)
+                   R_MAC, V, V2, V6, advertise, back, bare, capture, captured, crosses, echo6, echo6_reply, eth, fragments, gratuitous, is_at, later6, lost,
+                   narrow, out, returned, service, solicit, tag, tcp6, told, too_big, udp6, udp6_behind, who_has, wire, wire_case)
 
 ASK, ANSWER = udp(C + ":4000", V + ":53"), udp(V + ":53", C + ":4000")
 ASK2, ANSWER2 = udp(C2 + ":4000", V + ":53"), udp(V + ":53", C2 + ":4000")
@@ -14,6 +14,13 @@ MSS = (("MSS", 1460),)
 
 def with_mss(packet, mss):
     return packet.but(l4_options=[("MSS", mss)])
+
+
+def cut(packet, total):
+    """The packet says that it has so many bytes from the IPv6 header on, and has no more."""
+    raw = bytearray(packet.after_macs[:2 + total])
+    raw[6:8] = (total - 40).to_bytes(2, "big")
+    return Other(bytes(raw))
 
 
 def big(packet, total):
@@ -209,6 +216,15 @@ CASES = [
     wire_case("return-fragments", "and of its answers", wire(CLIENTS),
               captured("eth1", out(ASK, tag(100))),
               [returned("tun0", ANSWER.part(a, b), "eth1", back(ANSWER.part(a, b), tag(100))) for a, b in ((0, 16), (16, 24), (24, None))]),
+
+    wire_case("capture-extensions", "behind IPv6 extension headers, too, unless there are too many", wire(capture(proto="udp", destination_ports=53)),
+              [captured("eth1", out(udp6_behind(h, C6, 4000, V6, 53, payload=b"x" * 56))) for h in ("h", "d", "hrd", "hdrddd")],
+              [crosses("eth1", out(udp6_behind(h, C6, 4000, V6, 54, payload=b"x" * 56))) for h in ("h", "hrd", "hdrddd")],
+              crosses("eth1", out(udp6_behind("hdrdddd", C6, 4000, V6, 53, payload=b"x" * 56))),
+              crosses("eth1", eth(C_MAC, R_MAC, cut(udp6_behind("hd", C6, 4000, V6, 53), 50)))),
+    wire_case("capture-extensions-fragments", "and the fragment's behind them", wire(capture(proto="udp", destination_ports=53)),
+              captured("eth1", out(udp6_behind("hdf", C6, 4000, V6, 53, payload=b"x" * 24))), captured("eth1", out(later6("hd", C6, V6))),
+              crosses("eth1", out(udp6_behind("hdf", C6, 4000, V6, 54, payload=b"x" * 24)))),
 
     # Sizes
     wire_case("capture-mss-auto", "TCP's MSS is held to what the tunnel takes, both ways", wire(CLIENTS),

@@ -7,7 +7,8 @@ import dataclasses
 import json
 
 from scapy.layers.inet import TCP, UDP
-from scapy.layers.inet6 import (ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr, ICMPv6ND_NA, ICMPv6ND_NS, IPv6)
+from scapy.layers.inet6 import (ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6PacketTooBig, ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr, ICMPv6ND_NA, ICMPv6ND_NS, IPv6,
+                                 IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting)
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
@@ -159,6 +160,18 @@ def six(src, dst, *layers, payload=PAYLOAD, **ip):
 
 def udp6(src, sport, dst, dport, **more):
     return six(src, dst, (UDP, (("sport", sport), ("dport", dport))), **more)
+
+
+def udp6_behind(headers, src, sport, dst, dport, **more):
+    """The same behind extension headers: h, r, d: hop-by-hop, routing, destination; f: the first fragment's."""
+    kinds = {"h": (IPv6ExtHdrHopByHop, ()), "r": (IPv6ExtHdrRouting, ()), "d": (IPv6ExtHdrDestOpt, ()), "f": (IPv6ExtHdrFragment, (("id", 7), ("m", 1)))}
+    return six(src, dst, *[kinds[h] for h in headers], (UDP, (("sport", sport), ("dport", dport), ("len", 64))), **more)
+
+
+def later6(headers, src, dst, **more):
+    """A later fragment of that."""
+    kinds = {"h": (IPv6ExtHdrHopByHop, ()), "d": (IPv6ExtHdrDestOpt, ())}
+    return six(src, dst, *[kinds[h] for h in headers], (IPv6ExtHdrFragment, (("id", 7), ("offset", 4), ("nh", 17))), **more)
 
 
 def tcp6(src, sport, dst, dport, flags="S", **more):
