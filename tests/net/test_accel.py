@@ -22,6 +22,17 @@ def test_doctor_lets_the_firewall_be(router):
     assert not [f for f in found if f["id"] in ("nftables", "iptables", "be_liberal", "sysctl")], found
 
 
+def test_doctor_misses_what_it_lives_on(lab):
+    """Forwarding, connections that are tracked, a port that the kernel forwards by."""
+    router = Router(lab, "tc", rules="")
+    router.gateway.sysctl("net.ipv4.ip_forward", 0)
+    router.gateway.ip("link add br0 type bridge", "link set lan0 master br0")
+    natvi = router.running()
+    found = {f["id"]: f["subject"] for f in json.loads(natvi.cli("doctor", "--json", check=False).stdout)["findings"]}
+    assert {i: found.get(i) for i in ("forwarding", "conntrack", "accelerate-port")} == {
+        "forwarding": "ip_forward", "conntrack": "conntrack", "accelerate-port": "lan0"}
+
+
 @pytest.mark.parametrize("options, address", [((), SERVER), (("-R",), SERVER), (("-6",), SERVER6), (("-6", "-R"), SERVER6)])
 def test_bulk(router, options, address):
     """A transfer either way, with NAT in IPv4 and without in IPv6: nearly all of it leaves at the hook, nothing is invalid."""
