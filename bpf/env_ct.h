@@ -250,6 +250,13 @@ DP void env_ct_refresh(struct pkt *p, const struct tuple *t, __u32 s)
 	bpf_ct_release(c);
 }
 
+DP bool env_is_classed(const struct pkt *p)
+{
+	const struct __sk_buff *skb = p->ctx;
+
+	return skb->mark || TC_H_MAJ(skb->priority);
+}
+
 DP __u32 env_route_mtu(struct pkt *p)
 {
 	struct sk_buff *skb;

@@ -210,8 +210,9 @@ void change_settle_ports(struct change *c)
 			continue;
 		link = links_by_index(&c->links, port->ifindex);
 		/* Frames of native XDP can only go where a driver takes them; a shaper must see them all. */
-		if (!tc_qdisc_shapes(link->qdisc) &&
-		    (c->served[s].attached.xdp == XDP_MODE_NATIVE || (c->served[s].attached.xdp == XDP_MODE_GENERIC && !any_native)))
+		if (tc_qdisc_shapes(link->qdisc))
+			port->flags |= PORT_SHAPED;
+		else if (c->served[s].attached.xdp == XDP_MODE_NATIVE || (c->served[s].attached.xdp == XDP_MODE_GENERIC && !any_native))
 			port->flags |= PORT_XDP_OUT;
 		c->plan.ports[n++] = *port;
 	}

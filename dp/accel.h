@@ -28,7 +28,7 @@ DP bool accel_suits(const struct pkt *p)
 {
 	if (p->m->key.proto != IPPROTO_TCP && p->m->key.proto != IPPROTO_UDP)
 		return false;
-	return !(p->m->flags & (PKT_FRAGMENT | PKT_OPTIONS | PKT_TAGGED)) && !p->m->vlan_present && p->m->l3 == ETH_HLEN &&
+	return !(p->m->flags & (PKT_LATER | PKT_OPTIONS | PKT_TAGGED)) && !p->m->vlan_present && p->m->l3 == ETH_HLEN &&
 	       !(p->m->tcp_flags & (SEEN_SYN | SEEN_FIN | SEEN_RST));
 }
 
@@ -92,7 +92,7 @@ DP void accel_draft(struct pkt *p, const struct ct *ct, const struct port *in, b
 	draft->idle_s = NATVI_ACCEL_IDLE_S;
 	draft->held = 0;
 	draft->pool = POOL_NONE;
-	draft->dst_pool = POOL_NONE;
+	draft->dst_pool = 0;	/* the same byte as flow_cold.ttl */
 	draft->flow_flags = FLOW_ACCEL;
 	draft->to_zone = draft->reply.zone;
 }
@@ -116,6 +116,26 @@ DP bool accel_route(struct pkt *p, const struct tuple *key, __u32 in)
 	if (mtu && (!r->mtu || mtu < r->mtu))
 		r->mtu = mtu;
 	return r->result == ROUTE_OK && r->oif == p->m->ifindex;
+}
+
+/*
+ * Has the kernel translated p and counted the hop, and is that all? Of a new DSCP or TTL natvi knows nothing, nor of a mark or
+ * a class for the shaper there; and what has been cut comes in anew in one piece. slot of b: p's flow.
+ */
+DP bool accel_is_plain(const struct pkt *p, struct bucket *b, __u32 slot)
+{
+	__u8 ttl = bucket_cold(b, slot)->ttl, left = 0;
+
+	if (p->m->flags & PKT_FIRST)
+		left = LEFT_CUT;
+	else if (!ttl)
+		return false;	/* none has been seen coming in yet */
+	else if (ttl != p->m->ttl || ((*bucket_tos(b, slot) ^ p->m->tos) & TOS_DSCP) ||
+		 ((p->port->flags & PORT_SHAPED) && env_is_classed(p)))
+		left = LEFT_ALTERED;
+	if (left)
+		bucket_flow(b, slot)->tcp_seen = left;
+	return !left;
 }
 
 /* Does f make of its packets what p is? */
@@ -221,7 +241,7 @@ DP void accel_learn(struct pkt *p, __u32 in_ifindex)
 		return;
 	handle = accel_flow(p, key);
 	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
-	if (!b || !(bucket_flow(b, slot)->flags & FLOW_ACCEL))
+	if (!b || !(bucket_flow(b, slot)->flags & FLOW_ACCEL) || !accel_is_plain(p, b, slot))
 		return;
 	accel_confirm(p, bucket_flow(b, slot), draft->route.mtu, in_slot);
 	if (p->m->key.proto == IPPROTO_TCP && accel_is_answered(p, reply ? &draft->orig : &draft->reply)) {

@@ -137,11 +137,18 @@ DP void forward_fragment(struct pkt *p, const struct flow *f, enum verdict *slow
 	}
 }
 
-/* Left to the kernel, whose connection it is; what begins or ends one ends the session. */
+/*
+ * Left to the kernel, whose connection it is; what begins or ends one ends the session. What it came in with is noted, so
+ * that accel_is_plain() sees what the kernel makes of it.
+ */
 DP enum stage accel_leave(struct pkt *p)
 {
 	__s64 handle;
 
+	if (!(p->m->flags & PKT_FRAGMENT) && p->m->ttl > 1) {
+		*bucket_tos(p->bucket, p->m->slot) = p->m->tos;
+		bucket_cold(p->bucket, p->m->slot)->ttl = p->m->ttl - 1;
+	}
 	if (p->m->tcp_flags & (SEEN_SYN | SEEN_FIN | SEEN_RST)) {
 		handle = table_find(&p->m->key);
 		if (handle >= 0)

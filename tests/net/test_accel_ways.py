@@ -9,10 +9,10 @@ import pytest
 
 from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, REMOTE, SERVER
 from lab import run, veth, wait_for
-from router import FIREWALL, MASQUERADE, SERVER6, Talk, accelerated, router, speedy, tc_router  # noqa: F401
+from router import FIREWALL, INSIDE6, MASQUERADE, SERVER6, Talk, accelerated, reasons, router, speedy, tc_router  # noqa: F401
 from services import Nginx, fetch
 from uplinks import SERVER1, add_uplink
-from wire import Tap
+from wire import Capture, Tap
 
 RULES = {
     "from": ("from %s" % INSIDE2, ""),
@@ -145,6 +145,46 @@ def test_excluded(router):  # noqa: F811
             before = accelerated(natvi)
             talk.turn(20)
             assert accelerated(natvi) == before, talk.name
+
+
+MANGLE = """
+table inet mangle {
+  chain forward {
+    type filter hook forward priority mangle;
+    udp dport 5001 ip dscp set ef
+    udp dport 5002 ip ttl set 99
+    udp dport 5003 ip6 hoplimit set 99
+  }
+}
+"""
+
+
+def test_rules_that_change_more(router):  # noqa: F811
+    """DSCP and TTL that the kernel's rules set: on each packet, as without natvi, and `show` says why these are left to it."""
+    router.rules(MASQUERADE + FIREWALL % "" + MANGLE)
+    natvi = router.running()
+    talks = [Talk("udp", router.inside, INSIDE, router.outside, (SERVER, port)) for port in (5000, 5001, 5002)]
+    talks.append(Talk("udp", router.inside, INSIDE6, router.outside, (SERVER6, 5003)))
+
+    def told():
+        for talk in talks:
+            talk.turn(3)
+        return {p: r for p, r in reasons(natvi).items() if r == "altered"} == {5001: "altered", 5002: "altered", 5003: "altered"}
+    wait_for(told, 10, lambda: "reasons: %s" % reasons(natvi))
+    speedy(natvi, *talks[:1])
+    capture = Capture(router.outside, filter="udp")
+    for talk in talks:
+        talk.turn(30)
+    seen = capture.stop().fields("udp.dstport >= 5000 && udp.dstport <= 5003", "udp.dstport", "ip.dsfield.dscp", "ip.ttl", "ipv6.hlim")
+    assert {tuple(s) for s in seen} == {("5000", "0", "63", ""), ("5001", "46", "63", ""), ("5002", "0", "99", ""), ("5003", "", "", "99")}
+
+
+@pytest.mark.parametrize("hook", ["tc"])
+def test_fragments_are_the_kernels(router):  # noqa: F811
+    natvi = router.running()
+    talk = Talk("udp", router.inside, INSIDE, router.outside, (SERVER, 5000))
+    wait_for(lambda: talk.turn(3, bytes(3000)) and reasons(natvi) == {5000: "fragment"}, 10, lambda: "reasons: %s" % reasons(natvi))
+    assert not natvi.sessions("accelerated")
 
 
 LOSSY = """
