@@ -212,6 +212,22 @@ DP bool accel_is_answered(const struct pkt *p, const struct tuple *key)
 	return b && (__s32)(p->m->now_s - bucket_flow(b, slot)->last_seen_s) <= NATVI_ACCEL_ANSWER_S;
 }
 
+/* It is not to be accelerated any more: there may be a session of before, which would look as if it were. */
+DP void accel_forget(struct pkt *p, const struct tuple *key)
+{
+	__s64 handle = table_find(key);
+	const struct flow *f;
+	struct bucket *b;
+	__u32 slot = 0;
+
+	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
+	if (!b)
+		return;
+	f = bucket_flow(b, slot);
+	if ((f->flags & FLOW_ACCEL) && f->last_seen_s != p->m->now_s)
+		session_end(handle, p->cpu, END_CLOSED);
+}
+
 /* p, which came in by `in`, leaves as the kernel has made it. */
 DP void accel_learn(struct pkt *p, __u32 in_ifindex)
 {
@@ -237,7 +253,11 @@ DP void accel_learn(struct pkt *p, __u32 in_ifindex)
 	}
 	accel_draft(p, ct, in, reply);
 	key = reply ? &draft->reply : &draft->orig;
-	if (accel_is_excluded(p, ct, in_ifindex, reply) || !accel_route(p, key, in_ifindex))
+	if (accel_is_excluded(p, ct, in_ifindex, reply)) {
+		accel_forget(p, key);
+		return;
+	}
+	if (!accel_route(p, key, in_ifindex))
 		return;
 	handle = accel_flow(p, key);
 	b = handle < 0 ? NULL : handle_bucket(handle, &slot);

@@ -147,6 +147,19 @@ def test_excluded(router):  # noqa: F811
             assert accelerated(natvi) == before, talk.name
 
 
+def test_excluded_by_reload(tc_router):  # noqa: F811
+    natvi = tc_router.running()
+    talk = Talk("udp", tc_router.inside, INSIDE, tc_router.outside, (SERVER, 5000))
+    speedy(natvi, talk)
+    natvi.reload(dict(tc_router.config(), accelerate={"exclude": [{"to": {"port": 5000}}]}))
+    wait_for(lambda: talk.turn(2) and reasons(natvi) == {5000: "excluded"}, 10, lambda: "reasons: %s" % reasons(natvi))
+    before = accelerated(natvi)
+    talk.turn(20)
+    assert accelerated(natvi) == before and not natvi.sessions()
+    natvi.reload(tc_router.config())
+    speedy(natvi, talk)
+
+
 MANGLE = """
 table inet mangle {
   chain forward {
