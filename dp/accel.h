@@ -244,7 +244,7 @@ DP void accel_learn(struct pkt *p, __u32 in_ifindex)
 	if (!set || !in || !daemon_lives(p) || ((in->flags | p->port->flags) & (PORT_NO_L2 | PORT_ROUTED | PORT_NVI)))
 		return;
 	tuple_reverse(&draft->reply, &p->m->key);
-	if (!env_ct(p, &draft->reply, ct) || !(ct->flags & CT_STEADY) || (ct->flags & CT_KERNELS))
+	if (env_was_encrypted(p) || !env_ct(p, &draft->reply, ct) || !(ct->flags & CT_STEADY) || (ct->flags & CT_KERNELS))
 		return;
 	reply = !(ct->flags & CT_REPLY);	/* the reverse of what leaves belongs to the other direction */
 	if (!(ct->flags & CT_LIBERAL)) {
