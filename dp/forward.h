@@ -195,11 +195,12 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, enum verdict *slow
 
 /*
  * A connection of the kernel's: it has let a packet of this direction through within this second (dp/accel.h), so that
- * it may go on so. What comes in elsewhere under the same addresses has rules, zones and routes of its own.
+ * it may go on so. What comes in elsewhere under the same addresses has rules, zones and routes of its own. A tag that bears
+ * only a priority the kernel takes off.
  */
 DP bool accel_holds(const struct pkt *p, const struct flow *f)
 {
-	return likely(!(f->flags & FLOW_ACCEL)) || (f->last_seen_s == p->m->now_s && f->in_slot == p->m->port_slot);
+	return likely(!(f->flags & FLOW_ACCEL)) || (f->last_seen_s == p->m->now_s && f->in_slot == p->m->port_slot && !p->m->vlan_present);
 }
 
 /* Can f take p as it is, with one look? */

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from scapy.all import IP, UDP, Dot1Q, Ether
 
 from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, REMOTE, SERVER
 from lab import run, veth, wait_for
@@ -198,6 +199,21 @@ def test_fragments_are_the_kernels(router):  # noqa: F811
     talk = Talk("udp", router.inside, INSIDE, router.outside, (SERVER, 5000))
     wait_for(lambda: talk.turn(3, bytes(3000)) and reasons(natvi) == {5000: "fragment"}, 10, lambda: "reasons: %s" % reasons(natvi))
     assert not natvi.sessions("accelerated")
+
+
+def test_priority_tags(router):  # noqa: F811
+    """A frame with a tag that bears only a priority is the kernel's, which takes the tag off."""
+    natvi = router.running()
+    talk = Talk("udp", router.inside, INSIDE, router.outside, (SERVER, 5000))
+    speedy(natvi, talk)
+    tap, out = Tap(router.inside), Capture(router.outside, filter="(udp dst port 5000) or (vlan and udp dst port 5000)")
+    name, before = talk.client.getsockname(), accelerated(natvi)
+    frame = Ether(dst=router.mac(router.gateway, "lan0"), src=tap.mac) / Dot1Q(vlan=0, prio=5) / IP(src=name[0], dst=SERVER)
+    for _ in range(10):
+        tap.send(frame / UDP(sport=name[1], dport=5000) / b"priority")
+        assert talk.server.recv(100) == b"priority"
+    assert accelerated(natvi) == before
+    assert out.stop().fields("udp.dstport == 5000", "vlan.id") == 10 * [[""]]
 
 
 LOSSY = """
