@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from router import Router, accelerated
 from gateway import SERVER
-from router import SERVER6
+from lab import wait_for
+from router import INSIDE6, SERVER6, Router, Talk, accelerated, speedy
 from services import iperf3
 
 
@@ -31,6 +31,20 @@ def test_doctor_misses_what_it_lives_on(lab):
     found = {f["id"]: f["subject"] for f in json.loads(natvi.cli("doctor", "--json", check=False).stdout)["findings"]}
     assert {i: found.get(i) for i in ("forwarding", "conntrack", "accelerate-port")} == {
         "forwarding": "ip_forward", "conntrack": "conntrack", "accelerate-port": "lan0"}
+
+
+def test_trace_of_ipv6(lab):
+    """What would be done with a packet of an accelerated connection, and of one that is not known."""
+    router = Router(lab, "tc")
+    natvi = router.running()
+    talk = Talk("udp", router.inside, INSIDE6, router.outside, (SERVER6, 5000))
+    speedy(natvi, talk)
+    packet = "iif lan0 udp [%s]:%d > [%s]:" % (INSIDE6, talk.client.getsockname()[1], SERVER6)
+
+    def verdict(port):
+        return json.loads(natvi.cli("trace", packet + str(port), "--json").stdout)["verdict"]["name"]
+    wait_for(lambda: talk.turn(3) and verdict(5000) == "accelerated", 10, "the verdict")
+    assert verdict(5001) == "not-ipv4"
 
 
 @pytest.mark.parametrize("options, address", [((), SERVER), (("-R",), SERVER), (("-6",), SERVER6), (("-6", "-R"), SERVER6)])
