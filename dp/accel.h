@@ -285,7 +285,8 @@ DP int dp_accel(ENV_CONTEXT *ctx)
 		return env_kernel(p);
 	if (p->m->eth_proto != __builtin_bswap16(ETH_P_IP) && !is_v6(p))
 		return env_kernel(p);
-	if (parse(p, true) == NEXT) {
+	p->m->l3 = ETH_HLEN;
+	if ((is_v6(p) ? parse_ipv6(p) : parse_ipv4(p)) == NEXT) {	/* parse() would count it once more */
 		settle();
 		if (accel_suits(p))
 			accel_learn(p, in);

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from scapy.all import IP, UDP, Dot1Q, Ether
+from scapy.all import IP, UDP, Dot1Q, Ether, IPv6
 
 from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, REMOTE, SERVER
 from lab import run, veth, wait_for
@@ -201,19 +201,25 @@ def test_fragments_are_the_kernels(router):  # noqa: F811
     assert not natvi.sessions("accelerated")
 
 
-def test_priority_tags(router):  # noqa: F811
-    """A frame with a tag that bears only a priority is the kernel's, which takes the tag off."""
+def test_odd_frames(router):  # noqa: F811
+    """
+    A tag that bears only a priority the kernel takes off, a UDP length that is wrong is for its rules, and what has addresses of
+    IPv4 in IPv6's writing is still none of a connection of IPv4: none of these is natvi's.
+    """
     natvi = router.running()
     talk = Talk("udp", router.inside, INSIDE, router.outside, (SERVER, 5000))
     speedy(natvi, talk)
-    tap, out = Tap(router.inside), Capture(router.outside, filter="(udp dst port 5000) or (vlan and udp dst port 5000)")
+    tap, out = Tap(router.inside), Tap(router.outside)
     name, before = talk.client.getsockname(), accelerated(natvi)
-    frame = Ether(dst=router.mac(router.gateway, "lan0"), src=tap.mac) / Dot1Q(vlan=0, prio=5) / IP(src=name[0], dst=SERVER)
+    ether, ports = Ether(dst=router.mac(router.gateway, "lan0"), src=tap.mac), {"sport": name[1], "dport": 5000}
     for _ in range(10):
-        tap.send(frame / UDP(sport=name[1], dport=5000) / b"priority")
+        tap.send(ether / Dot1Q(vlan=0, prio=5) / IP(src=name[0], dst=SERVER) / UDP(**ports) / b"priority")
         assert talk.server.recv(100) == b"priority"
-    assert accelerated(natvi) == before
-    assert out.stop().fields("udp.dstport == 5000", "vlan.id") == 10 * [[""]]
+        tap.send(ether / IPv6(src="::ffff:" + name[0], dst="::ffff:" + SERVER) / UDP(**ports) / b"mapped")
+    tap.send(ether / IP(src=name[0], dst=SERVER) / UDP(len=100, **ports) / b"short")
+    wait_for(lambda: router.invalid() == 1, 5, "the firewall to have seen a wrong length")
+    assert out.expect(lambda p: p.haslayer(IPv6) and b"mapped" in bytes(p), "the packet of IPv6")[IPv6].src == "::ffff:" + name[0]
+    assert accelerated(natvi) == before and not natvi.show("drops")
 
 
 LOSSY = """
