@@ -12,6 +12,7 @@
 #include "daemon/park.h"
 #include "daemon/plan_wires.h"
 #include "daemon/plan_zones.h"
+#include "daemon/session.h"
 #include "daemon/switches.h"
 #include "daemon/tc.h"
 #include "daemon/wires.h"
@@ -125,6 +126,8 @@ void change_end_modes(struct change *c)
 {
 	char err[256];
 
+	if (config_translates(c->config) && (c->d->tables->control->flags & CONTROL_NO_NAT))
+		adopt_existing(c->d->tables, &c->links);	/* as at a start: so far they were the kernel's */
 	tables_flags(c->d->tables, CONTROL_NO_NAT | CONTROL_ACCEL, (config_translates(c->config) ? 0 : CONTROL_NO_NAT) |
 		     (c->config->accelerate ? CONTROL_ACCEL : 0));
 	accel_follow(c->d, c->config->accelerate, err, sizeof(err));

@@ -167,6 +167,7 @@ DP __s64 accel_flow(struct pkt *p, const struct tuple *key)
 			return -1;	/* natvi's own */
 		if ((f->flags & FLOW_ACCEL) && f->last_seen_s == p->m->now_s)
 			return -1;	/* of another interface or conntrack zone, which has it for this second */
+		p->cpu->draft.idle_s = f->idle_s;	/* one that natvi's NAT must not take stays as long */
 		p->cpu->fragment_key = p->cpu->draft.reply;	/* which the end of a session takes for its own use */
 		session_end(handle, p->cpu, END_CLOSED);
 		p->cpu->draft.reply = p->cpu->fragment_key;

@@ -141,7 +141,7 @@ DP void forward_fragment(struct pkt *p, const struct flow *f, enum verdict *slow
  * Left to the kernel, whose connection it is; what begins or ends one ends the session. What it came in with is noted, so
  * that accel_is_plain() sees what the kernel makes of it.
  */
-DP enum stage accel_leave(struct pkt *p)
+DP enum stage accel_leave(struct pkt *p, struct flow *f)
 {
 	__s64 handle;
 
@@ -151,7 +151,9 @@ DP enum stage accel_leave(struct pkt *p)
 	}
 	if (p->m->tcp_flags & (SEEN_SYN | SEEN_FIN | SEEN_RST)) {
 		handle = table_find(&p->m->key);
-		if (handle >= 0)
+		if (f->idle_s > NATVI_ACCEL_IDLE_S)	/* it was adopted: natvi's NAT is not to take the rest of it */
+			f->flags = (f->flags & ~FLOW_ACCEL) | FLOW_KERNEL;
+		else if (handle >= 0)
 			session_end(handle, p->cpu, END_CLOSED);
 	}
 	return kernel(p, VERDICT_ACCEL_KERNEL);
@@ -163,7 +165,7 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, enum verdict *slow
 	const struct flow_cold *cold = bucket_cold(p->bucket, p->m->slot);
 
 	if (f->flags & FLOW_ACCEL)
-		return accel_leave(p);
+		return accel_leave(p, f);
 	if (f->flags & FLOW_KERNEL) {
 		flow_touch(p, f);
 		return kernel(p, VERDICT_KERNEL_FLOW);

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gateway import INSIDE, SERVER
+from gateway import INSIDE, MASQUERADE, SERVER
 from lab import wait_for
 from router import Talk, accelerated, router, speedy, tc_router  # noqa: F401
 from services import Nginx
@@ -88,6 +88,8 @@ def test_reload_turns_it_on_and_off(router):  # noqa: F811
         assert accelerated(natvi) == before
         natvi.reload(router.config())
     moves(natvi)
+    natvi.reload(dict(off, rules=[MASQUERADE]))     # what the kernel has translated so far stays the kernel's
+    assert [s["orig"]["dport"] for s in natvi.sessions("state", "kernel")] == [80]
     download.finish()
     assert router.invalid() == 0
 
