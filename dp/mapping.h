@@ -22,6 +22,11 @@ ENV_GLOBAL __s64 mapping_claim(const struct mapping_key *key)
 	return claim(MAPPINGS, key);
 }
 
+ENV_GLOBAL int mapping_prefetch(const struct mapping_key *key)
+{
+	return prefetch(MAPPINGS, key);
+}
+
 DP struct mapping_bucket *mapping_bucket(__u64 handle, __u32 *slot)
 {
 	__u32 s = handle_slot(MAPPINGS, handle);
@@ -43,7 +48,7 @@ DP __u32 *mapping_tag(struct mapping_bucket *b, __u32 s)
 }
 
 /* The entry with this key, or NULL. */
-DP struct mapping *mapping_get(const struct mapping_key *key)
+DP_CALLED struct mapping *mapping_get(const struct mapping_key *key)
 {
 	__s64 handle = mapping_find(key);
 	struct mapping_bucket *b;

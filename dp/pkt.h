@@ -69,11 +69,16 @@ enum icmp_code {
 #endif
 
 #define DP		static inline __attribute__((always_inline))
+/* Called, not inlined: what only few packets need and many places ask for. A program's size is most of what its start costs. */
+#define DP_CALLED	static __attribute__((noinline, unused))
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
 /* Keeps the compiler from knowing x: bounds stay checked, arithmetic stays free of branches. */
 #define OPAQUE(x)	asm volatile("" : "+r"(x))
+
+/* Have the cache line of what p points to fetched, and do not wait for it. */
+#define PREFETCH(p)	((void)*(const volatile __u8 *)(p))
 
 #define V4_PREFIX	__builtin_bswap32(0x0000ffff)	/* ::ffff:0:0/96, third word */
 
