@@ -102,6 +102,8 @@ def test_named_on_the_command_line(tc_router):  # noqa: F811
     natvi.start(None, "lan0", "wan0", "--accelerate")
     talks = [Talk(kind, tc_router.inside, INSIDE, tc_router.outside, (SERVER, 5000)) for kind in ("udp", "tcp")]
     speedy(natvi, *talks)
+    for talk in talks:
+        talk.turn(10)
     shown = natvi.sessions()
     assert sorted(s["proto"] for s in shown) == ["tcp", "udp"]
     for way in (session[name] for session in shown for name in ("orig", "reply")):
