@@ -52,6 +52,10 @@
 #define SEEN_RST	0x04
 #define SEEN_ACK	0x10
 
+/* tcp_seen of FLOW_ACCEL: SEEN_SYN and SEEN_ACK, of UDP too, when its packets may be sent on; or why the last one said no */
+#define LEFT_CUT	0x40	/* it left in fragments */
+#define LEFT_ALTERED	0x80	/* the kernel has made more of it than NAT does */
+
 /* Recipe and state of one direction: 128 bytes, two cache lines. */
 struct flow {
 	struct tuple key;
@@ -77,7 +81,7 @@ struct flow {
 	__u32 generation;	/* of the route; not the control's (FLOW_WIRE: the wire's): look it up again */
 	__u32 last_seen_s;	/* coarse monotonic seconds */
 	__u16 idle_s;		/* time-out in the state that this direction knows of */
-	__u8 tcp_seen;		/* SEEN_* */
+	__u8 tcp_seen;		/* SEEN_*, LEFT_* */
 	__u8 flags;		/* FLOW_* */
 	__u64 packets;
 	__u64 bytes;		/* from the IP header on */
@@ -101,7 +105,10 @@ struct flow_cold {
 	__u16 peer_zone;	/* zone of the other direction's key */
 	__u8 flags;		/* COLD_* */
 	__u8 pool;		/* ORIG: pool of the source's mapping, or POOL_NONE */
-	__u8 dst_pool;		/* ORIG: pool of the destination's mapping, or POOL_NONE */
+	union {
+		__u8 dst_pool;	/* ORIG: pool of the destination's mapping, or POOL_NONE */
+		__u8 ttl;	/* FLOW_ACCEL: with which the last one that was left to the kernel should leave; 0: there was none */
+	};
 	__u8 route_zone;	/* whose routes lead to the translated destination */
 };
 NATVI_ASSERT_SIZE(struct flow_cold, 12);
@@ -110,7 +117,7 @@ struct bucket {
 	__u32 tag[NATVI_BUCKET_SLOTS];
 	__u32 spilled;		/* 1: a key that prefers this bucket stands in its other one */
 	struct flow_cold cold[NATVI_BUCKET_SLOTS];
-	__u8 tos[NATVI_BUCKET_SLOTS];	/* that the route was looked up with, where routing rules ask for it */
+	__u8 tos[NATVI_BUCKET_SLOTS];	/* that the route was looked up with, where routing rules ask for it; FLOW_ACCEL: as flow_cold.ttl */
 	__u8 pad2[5];
 	struct flow flow[NATVI_BUCKET_SLOTS];
 };

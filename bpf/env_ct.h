@@ -111,6 +111,14 @@ struct dst_entry {
 	unsigned long _metrics;
 };
 
+struct xfrm_id {
+	__u32 spi;
+};
+
+struct xfrm_state {
+	struct xfrm_id id;
+};
+
 enum nf_ct_ext_id {
 	NF_CT_EXT_HELPER,
 	NF_CT_EXT_TIMEOUT,
@@ -248,6 +256,21 @@ DP void env_ct_refresh(struct pkt *p, const struct tuple *t, __u32 s)
 		return;
 	bpf_ct_change_timeout(c, s * 1000);
 	bpf_ct_release(c);
+}
+
+/* A kernel without IPsec does not have the function. */
+DP bool env_was_encrypted(struct pkt *p)
+{
+	struct bpf_xfrm_state *state = (void *)p->cpu->query;
+
+	return bpf_core_field_exists(struct xfrm_state, id) && !bpf_skb_get_xfrm_state(p->ctx, 0, state, sizeof(*state), 0);
+}
+
+DP bool env_is_classed(const struct pkt *p)
+{
+	const struct __sk_buff *skb = p->ctx;
+
+	return skb->mark || TC_H_MAJ(skb->priority);
 }
 
 DP __u32 env_route_mtu(struct pkt *p)

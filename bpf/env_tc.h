@@ -17,7 +17,6 @@
 #include "dp/csum.h"
 
 #define ENODEV_		19
-#define TOS_DSCP	0xfc	/* without ECN, which no route depends on */
 #define FIB_LOOKUP_MARK	(1U << 5)	/* BPF_FIB_LOOKUP_MARK, kernel 6.10 */
 #define PULL_BYTES	(14 + 4 + 60 + 60)	/* the most that headers take */
 

@@ -53,7 +53,7 @@ static const char *session_hook(const struct show *show, const struct session *s
 
 	if (s->orig.flags & FLOW_WIRE)
 		return "wire";
-	if (s->orig.flags & FLOW_ACCEL)
+	if (session_is_accelerated(&s->orig, &s->reply))
 		return accelerated_hook(show, s);
 	if (session_is_own(s))
 		return "box";
@@ -141,7 +141,7 @@ static void session_json(const struct printer *p, const struct session *s, struc
 	line_json_text(line, "hook", session_hook(p->show, s));
 	line_json_bool(line, "box", session_is_own(s));
 	line_json_bool(line, "complete", s->has_reply);
-	line_json_bool(line, "accelerated", s->orig.flags & FLOW_ACCEL);
+	line_json_bool(line, "accelerated", session_is_accelerated(&s->orig, &s->reply));
 	if (master)
 		master_json(line, master);
 	if (s->orig.flags & FLOW_WIRE)
@@ -285,7 +285,7 @@ static int printer_end(struct printer *p, int ret)
 
 static int is_accelerated(const struct session *session, void *arg)
 {
-	return session->orig.flags & FLOW_ACCEL ? STOP : 0;
+	return session_is_accelerated(&session->orig, &session->reply) ? STOP : 0;
 }
 
 static int is_captured(const struct session *session, void *arg)

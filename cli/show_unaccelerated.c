@@ -22,6 +22,8 @@
 struct known {
 	struct tuple key;
 	bool accelerated;
+	bool own;		/* natvi's */
+	uint8_t left;		/* LEFT_*: a direction that the kernel keeps */
 };
 
 struct lister {
@@ -53,8 +55,11 @@ static int note_session(const struct session *s, void *arg)
 	if (!grown)
 		return -ENOMEM;
 	l->known = grown;
-	grown[l->n_known] = (struct known){ s->orig.key, s->orig.flags & FLOW_ACCEL };
-	grown[l->n_known++].key.zone = 0;
+	grown = &grown[l->n_known++];
+	*grown = (struct known){ .key = s->orig.key, .accelerated = session_is_accelerated(&s->orig, &s->reply) };
+	grown->key.zone = 0;
+	grown->own = !(s->orig.flags & FLOW_ACCEL);
+	grown->left = grown->own ? 0 : (s->orig.tcp_seen | s->reply.tcp_seen) & (LEFT_CUT | LEFT_ALTERED);
 	return 0;
 }
 
@@ -127,9 +132,10 @@ static int one_connection(const struct ct_entry *ct, void *arg)
 	enum unaccelerated reason;
 	struct line line;
 
-	if ((known && known->accelerated) || !admits(l, ct))
+	if ((known && known->accelerated && !known->left) || !admits(l, ct))
 		return 0;
-	facts.own_session = known;
+	facts.own_session = known && known->own;
+	facts.left = known ? known->left : 0;
 	if (l->view.ways)
 		accel_ways(&l->nl, l->show->ports, ct, &facts);
 	reason = unaccelerated_reason(ct, &l->view, &facts);

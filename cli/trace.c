@@ -104,8 +104,9 @@ static int check_words(const struct trace *t)
 {
 	const struct packet *p = &t->packet;
 
-	if (p->ends.v6 && (!t->wire || t->box))
-		return cli_error(CLI_USAGE, "trace: only on a wire natvi has to do with IPv6; right would be IPv4, or iif NAME of a wire's port or target");
+	if (p->ends.v6 && (t->box || !(t->wire || (t->show.maps->control.flags & CONTROL_ACCEL))))
+		return cli_error(CLI_USAGE, "trace: natvi has to do with IPv6 only on a wire, and with `accelerate` where it crosses the box; right would be "
+				 "IPv4, or iif NAME of a wire's port or target");
 	if ((p->has_smac || p->has_dmac || p->has_vlan) && t->arrival.no_l2)
 		return cli_error(CLI_USAGE, "iif %s: there is no Ethernet there; right would be the same without smac, dmac and vlan", p->iif);
 	return CLI_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * doctor.c - the examination: the process, the kernel, the instance. What is about interfaces is in
- * doctor_ports.c, what is about firewalls in doctor_nft.c. See doctor.h.
+ * doctor_ports.c, what is about firewalls in doctor_nft.c, about acceleration in doctor_accel.c. See doctor.h.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -86,31 +86,38 @@ static void examine_instance(struct doctor *doctor, const char *instance, bool w
 	maps_close(maps);
 }
 
-/* Does the instance translate, as far as one can see? */
-static bool runs_nat(const char *instance)
+/* What does the instance do, as far as one can see? */
+static void see_modes(const char *instance, bool *nat, bool *accel)
 {
 	struct maps *maps;
 	char err[512];
-	bool nat;
 
+	*nat = true;
+	*accel = false;
 	if (maps_open(&maps, instance, err, sizeof(err)))
-		return true;
-	nat = !(maps->control.flags & CONTROL_NO_NAT);
+		return;
+	*nat = !(maps->control.flags & CONTROL_NO_NAT);
+	*accel = maps->control.flags & CONTROL_ACCEL;
 	maps_close(maps);
-	return nat;
 }
 
 void doctor_examine(struct doctor *doctor, const char *instance, const struct config *config)
 {
 	struct config *running = config ? NULL : reload_running(instance);
 	const struct config *meant = config ? config : running;
-	bool nat, wires = meant && meant->n_wires;
+	bool nat, accel, wires = meant && meant->n_wires;
 
 	caps_missing(missing_cap, doctor);
 	features_missing(missing_feature, doctor);
 	examine_instance(doctor, instance, wires);
-	nat = config ? config_translates(config) : runs_nat(instance);
-	doctor_ports(doctor, instance, wires ? meant : config, nat);
+	see_modes(instance, &nat, &accel);
+	if (config) {
+		nat = config_translates(config);
+		accel = config->accelerate;
+	}
+	doctor_ports(doctor, instance, wires ? meant : config, nat, accel);
+	if (accel)
+		doctor_accel(doctor, nat);
 	if (wires)
 		doctor_wires(doctor, instance, meant);
 	if (wires && config_host_wire(meant))

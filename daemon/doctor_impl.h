@@ -10,8 +10,18 @@
 void finding_add(struct doctor *doctor, enum doctor_severity severity, const char *id, const char *subject, const char *right,
 		 const char *format, ...) __attribute__((format(printf, 6, 7)));
 
-/* Interfaces: foreign programs, XDP and its conditions, other instances; and, with nat, what translation asks of sysctls. */
-void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config, bool nat);
+struct link;
+struct links;
+
+/*
+ * Interfaces: foreign programs, XDP and its conditions, other instances; with nat, what translation asks of sysctls, and
+ * with accel what acceleration asks of them.
+ */
+void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config, bool nat, bool accel);
+
+/* Acceleration: of one interface, and of the kernel; nat: natvi translates, too. */
+void doctor_accel_port(struct doctor *doctor, const struct links *links, const struct link *link);
+void doctor_accel(struct doctor *doctor, bool nat);
 
 /* Wires: ports, targets, bridges, and the box's own address. */
 void doctor_wires(struct doctor *doctor, const char *instance, const struct config *config);

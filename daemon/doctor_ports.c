@@ -39,6 +39,7 @@ struct visit {
 	const struct links *links;
 	const struct pins *pins;
 	bool native;			/* natvi's XDP in native mode, attached or asked for */
+	bool accel;
 };
 
 /* A value of ethtool's for an interface; -1: it cannot be asked. */
@@ -134,6 +135,8 @@ static void visit(struct visit *v, struct nl *nl, enum xdp_mode asked)
 	tc_each_filter(nl, v->link->ifindex, TC_HOOK_INGRESS, look_at_filter, v);
 	tc_each_filter(nl, v->link->ifindex, TC_HOOK_EGRESS, look_at_filter, v);
 	look_at_tcx(v);
+	if (v->accel)
+		doctor_accel_port(v->doctor, v->links, v->link);
 	v->native = asked == XDP_MODE_NATIVE;
 	look_at_xdp(v);
 	if (!v->native)
@@ -285,13 +288,13 @@ static void looping_route(uint32_t prefix, uint8_t len, uint32_t table, void *ar
 		    "is dropped (nvi-loop)", table);
 }
 
-void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config, bool nat)
+void doctor_ports(struct doctor *doctor, const char *instance, const struct config *config, bool nat, bool accel)
 {
 	struct names *names = names_open(instance);
 	struct names_list list = { 0 };
 	struct links links = { 0 };
 	struct pins pins = { 0 };
-	struct visit v = { .doctor = doctor, .instance = instance, .links = &links, .pins = &pins };
+	struct visit v = { .doctor = doctor, .instance = instance, .links = &links, .pins = &pins, .accel = accel };
 	struct nl nl = { 0 };
 
 	list_interfaces(&list, config, names ? names_running(names) : NULL);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/accel.h"
 #include "daemon/bits.h"
 #include "daemon/clashes.h"
 #include "daemon/drain.h"
@@ -196,6 +197,8 @@ void engine_tick(struct daemon *d)
 		drain(d);
 	clashes_follow(d);
 	expects_tick(d);
+	if (d->accel && d->has_plan && d->plan.settings.ct_tcp_s != accel_tcp_timeout() && engine_apply(d, NULL, err, sizeof(err)))
+		log_err("%s", err);
 	if (has_masquerade_down(d))
 		sessions_kill(d->tables, NULL, session_astray, d, END_INTERFACE_GONE);
 	if (d->n_former && now_s - d->former_s >= FORMER_EVERY_S) {

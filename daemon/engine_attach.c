@@ -12,6 +12,7 @@
 #include "daemon/park.h"
 #include "daemon/plan_wires.h"
 #include "daemon/plan_zones.h"
+#include "daemon/session.h"
 #include "daemon/switches.h"
 #include "daemon/tc.h"
 #include "daemon/wires.h"
@@ -125,6 +126,8 @@ void change_end_modes(struct change *c)
 {
 	char err[256];
 
+	if (config_translates(c->config) && (c->d->tables->control->flags & CONTROL_NO_NAT))
+		adopt_existing(c->d->tables, &c->links);	/* as at a start: so far they were the kernel's */
 	tables_flags(c->d->tables, CONTROL_NO_NAT | CONTROL_ACCEL, (config_translates(c->config) ? 0 : CONTROL_NO_NAT) |
 		     (c->config->accelerate ? CONTROL_ACCEL : 0));
 	accel_follow(c->d, c->config->accelerate, err, sizeof(err));
@@ -210,8 +213,9 @@ void change_settle_ports(struct change *c)
 			continue;
 		link = links_by_index(&c->links, port->ifindex);
 		/* Frames of native XDP can only go where a driver takes them; a shaper must see them all. */
-		if (!tc_qdisc_shapes(link->qdisc) &&
-		    (c->served[s].attached.xdp == XDP_MODE_NATIVE || (c->served[s].attached.xdp == XDP_MODE_GENERIC && !any_native)))
+		if (tc_qdisc_shapes(link->qdisc))
+			port->flags |= PORT_SHAPED;
+		else if (c->served[s].attached.xdp == XDP_MODE_NATIVE || (c->served[s].attached.xdp == XDP_MODE_GENERIC && !any_native))
 			port->flags |= PORT_XDP_OUT;
 		c->plan.ports[n++] = *port;
 	}

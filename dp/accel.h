@@ -28,7 +28,7 @@ DP bool accel_suits(const struct pkt *p)
 {
 	if (p->m->key.proto != IPPROTO_TCP && p->m->key.proto != IPPROTO_UDP)
 		return false;
-	return !(p->m->flags & (PKT_FRAGMENT | PKT_OPTIONS | PKT_TAGGED)) && !p->m->vlan_present && p->m->l3 == ETH_HLEN &&
+	return !(p->m->flags & (PKT_LATER | PKT_OPTIONS | PKT_TAGGED)) && !p->m->vlan_present && p->m->l3 == ETH_HLEN &&
 	       !(p->m->tcp_flags & (SEEN_SYN | SEEN_FIN | SEEN_RST));
 }
 
@@ -92,7 +92,7 @@ DP void accel_draft(struct pkt *p, const struct ct *ct, const struct port *in, b
 	draft->idle_s = NATVI_ACCEL_IDLE_S;
 	draft->held = 0;
 	draft->pool = POOL_NONE;
-	draft->dst_pool = POOL_NONE;
+	draft->dst_pool = 0;	/* the same byte as flow_cold.ttl */
 	draft->flow_flags = FLOW_ACCEL;
 	draft->to_zone = draft->reply.zone;
 }
@@ -116,6 +116,26 @@ DP bool accel_route(struct pkt *p, const struct tuple *key, __u32 in)
 	if (mtu && (!r->mtu || mtu < r->mtu))
 		r->mtu = mtu;
 	return r->result == ROUTE_OK && r->oif == p->m->ifindex;
+}
+
+/*
+ * Has the kernel translated p and counted the hop, and is that all? Of a new DSCP or TTL natvi knows nothing, nor of a mark or
+ * a class for the shaper there; and what has been cut comes in anew in one piece. slot of b: p's flow.
+ */
+DP bool accel_is_plain(const struct pkt *p, struct bucket *b, __u32 slot)
+{
+	__u8 ttl = bucket_cold(b, slot)->ttl, left = 0;
+
+	if (p->m->flags & PKT_FIRST)
+		left = LEFT_CUT;
+	else if (!ttl)
+		return false;	/* none has been seen coming in yet */
+	else if (ttl != p->m->ttl || ((*bucket_tos(b, slot) ^ p->m->tos) & TOS_DSCP) ||
+		 ((p->port->flags & PORT_SHAPED) && env_is_classed(p)))
+		left = LEFT_ALTERED;
+	if (left)
+		bucket_flow(b, slot)->tcp_seen = left;
+	return !left;
 }
 
 /* Does f make of its packets what p is? */
@@ -147,6 +167,7 @@ DP __s64 accel_flow(struct pkt *p, const struct tuple *key)
 			return -1;	/* natvi's own */
 		if ((f->flags & FLOW_ACCEL) && f->last_seen_s == p->m->now_s)
 			return -1;	/* of another interface or conntrack zone, which has it for this second */
+		p->cpu->draft.idle_s = f->idle_s;	/* one that natvi's NAT must not take stays as long */
 		p->cpu->fragment_key = p->cpu->draft.reply;	/* which the end of a session takes for its own use */
 		session_end(handle, p->cpu, END_CLOSED);
 		p->cpu->draft.reply = p->cpu->fragment_key;
@@ -192,6 +213,22 @@ DP bool accel_is_answered(const struct pkt *p, const struct tuple *key)
 	return b && (__s32)(p->m->now_s - bucket_flow(b, slot)->last_seen_s) <= NATVI_ACCEL_ANSWER_S;
 }
 
+/* It is not to be accelerated any more: there may be a session of before, which would look as if it were. */
+DP void accel_forget(struct pkt *p, const struct tuple *key)
+{
+	__s64 handle = table_find(key);
+	const struct flow *f;
+	struct bucket *b;
+	__u32 slot = 0;
+
+	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
+	if (!b)
+		return;
+	f = bucket_flow(b, slot);
+	if ((f->flags & FLOW_ACCEL) && f->last_seen_s != p->m->now_s)
+		session_end(handle, p->cpu, END_CLOSED);
+}
+
 /* p, which came in by `in`, leaves as the kernel has made it. */
 DP void accel_learn(struct pkt *p, __u32 in_ifindex)
 {
@@ -208,7 +245,7 @@ DP void accel_learn(struct pkt *p, __u32 in_ifindex)
 	if (!set || !in || !daemon_lives(p) || ((in->flags | p->port->flags) & (PORT_NO_L2 | PORT_ROUTED | PORT_NVI)))
 		return;
 	tuple_reverse(&draft->reply, &p->m->key);
-	if (!env_ct(p, &draft->reply, ct) || !(ct->flags & CT_STEADY) || (ct->flags & CT_KERNELS))
+	if (env_was_encrypted(p) || !env_ct(p, &draft->reply, ct) || !(ct->flags & CT_STEADY) || (ct->flags & CT_KERNELS))
 		return;
 	reply = !(ct->flags & CT_REPLY);	/* the reverse of what leaves belongs to the other direction */
 	if (!(ct->flags & CT_LIBERAL)) {
@@ -217,11 +254,15 @@ DP void accel_learn(struct pkt *p, __u32 in_ifindex)
 	}
 	accel_draft(p, ct, in, reply);
 	key = reply ? &draft->reply : &draft->orig;
-	if (accel_is_excluded(p, ct, in_ifindex, reply) || !accel_route(p, key, in_ifindex))
+	if (accel_is_excluded(p, ct, in_ifindex, reply)) {
+		accel_forget(p, key);
+		return;
+	}
+	if (!accel_route(p, key, in_ifindex))
 		return;
 	handle = accel_flow(p, key);
 	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
-	if (!b || !(bucket_flow(b, slot)->flags & FLOW_ACCEL))
+	if (!b || !(bucket_flow(b, slot)->flags & FLOW_ACCEL) || !accel_is_plain(p, b, slot))
 		return;
 	accel_confirm(p, bucket_flow(b, slot), draft->route.mtu, in_slot);
 	if (p->m->key.proto == IPPROTO_TCP && accel_is_answered(p, reply ? &draft->orig : &draft->reply)) {
@@ -245,7 +286,8 @@ DP int dp_accel(ENV_CONTEXT *ctx)
 		return env_kernel(p);
 	if (p->m->eth_proto != __builtin_bswap16(ETH_P_IP) && !is_v6(p))
 		return env_kernel(p);
-	if (parse(p, true) == NEXT) {
+	p->m->l3 = ETH_HLEN;
+	if ((is_v6(p) ? parse_ipv6(p) : parse_ipv4(p)) == NEXT) {	/* parse() would count it once more */
 		settle();
 		if (accel_suits(p))
 			accel_learn(p, in);

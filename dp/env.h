@@ -85,6 +85,8 @@
  *   Only for dp/accel.h:
  *   bool env_ct(p, const struct tuple *, struct ct *)	the connection of conntrack's that has this tuple, one way or the other
  *   void env_ct_refresh(p, const struct tuple *, __u32 s)	it lives for so long from now on
+ *   bool env_was_encrypted(p)				IPsec has had to do with it on its way in
+ *   bool env_is_classed(p)				it bears a mark, or the class that a shaper is to put it into
  *   __u32 env_route_mtu(p)				what the route that the kernel has given p is limited to; 0: to nothing
  *   long env_event(const struct event *)		may be lost; negative: it is
  *   long env_request(const struct event *)		the daemon is asked for something; likewise

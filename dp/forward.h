@@ -137,14 +137,23 @@ DP void forward_fragment(struct pkt *p, const struct flow *f, enum verdict *slow
 	}
 }
 
-/* Left to the kernel, whose connection it is; what begins or ends one ends the session. */
-DP enum stage accel_leave(struct pkt *p)
+/*
+ * Left to the kernel, whose connection it is; what begins or ends one ends the session. What it came in with is noted, so
+ * that accel_is_plain() sees what the kernel makes of it.
+ */
+DP enum stage accel_leave(struct pkt *p, struct flow *f)
 {
 	__s64 handle;
 
+	if (!(p->m->flags & PKT_FRAGMENT) && p->m->ttl > 1) {
+		*bucket_tos(p->bucket, p->m->slot) = p->m->tos;
+		bucket_cold(p->bucket, p->m->slot)->ttl = p->m->ttl - 1;
+	}
 	if (p->m->tcp_flags & (SEEN_SYN | SEEN_FIN | SEEN_RST)) {
 		handle = table_find(&p->m->key);
-		if (handle >= 0)
+		if (f->idle_s > NATVI_ACCEL_IDLE_S)	/* it was adopted: natvi's NAT is not to take the rest of it */
+			f->flags = (f->flags & ~FLOW_ACCEL) | FLOW_KERNEL;
+		else if (handle >= 0)
 			session_end(handle, p->cpu, END_CLOSED);
 	}
 	return kernel(p, VERDICT_ACCEL_KERNEL);
@@ -156,7 +165,7 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, enum verdict *slow
 	const struct flow_cold *cold = bucket_cold(p->bucket, p->m->slot);
 
 	if (f->flags & FLOW_ACCEL)
-		return accel_leave(p);
+		return accel_leave(p, f);
 	if (f->flags & FLOW_KERNEL) {
 		flow_touch(p, f);
 		return kernel(p, VERDICT_KERNEL_FLOW);
@@ -188,11 +197,12 @@ DP enum stage forward_uncommon(struct pkt *p, struct flow *f, enum verdict *slow
 
 /*
  * A connection of the kernel's: it has let a packet of this direction through within this second (dp/accel.h), so that
- * it may go on so. What comes in elsewhere under the same addresses has rules, zones and routes of its own.
+ * it may go on so. What comes in elsewhere under the same addresses has rules, zones and routes of its own. A tag that bears
+ * only a priority the kernel takes off.
  */
 DP bool accel_holds(const struct pkt *p, const struct flow *f)
 {
-	return likely(!(f->flags & FLOW_ACCEL)) || (f->last_seen_s == p->m->now_s && f->in_slot == p->m->port_slot);
+	return likely(!(f->flags & FLOW_ACCEL)) || (f->last_seen_s == p->m->now_s && f->in_slot == p->m->port_slot && !p->m->vlan_present);
 }
 
 /* Can f take p as it is, with one look? */

@@ -269,22 +269,37 @@ DP bool may_have_flow(const struct pkt *p)
 	return !(p->m->flags & PKT_ICMP_ERROR) && !(p->m->key.proto == IPPROTO_ICMP && (p->m->flags & PKT_NO_PORTS));
 }
 
+/* p cannot be made out. Where nothing is translated that is for the kernel to judge, and for its rules. */
+DP enum stage refuse_bad(struct pkt *p)
+{
+	return p->control->flags & CONTROL_NO_NAT ? kernel(p, VERDICT_NO_RULE) : drop(p, p->m->bad & 63);
+}
+
+/* With addresses of IPv4 in IPv6's writing, which no flow of IPv4 is to take for its own. */
+DP bool is_mapped_v6(const struct pkt *p)
+{
+	return addr_is_v4(&p->m->key.src) || addr_is_v4(&p->m->key.dst);
+}
+
 /* l2: the packet has an Ethernet header, whatever its port. */
 DP enum stage parse(struct pkt *p, bool l2)
 {
 	if (!l2)
 		p->m->l3 = 0;
 	else if (parse_l2(p) == DONE)
-		return drop(p, p->m->bad & 63);
+		return refuse_bad(p);
 	if (unlikely(p->m->flags & PKT_TAGGED) && !port_find(p))
 		return kernel(p, VERDICT_NOT_ENABLED);
 	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
 		return NEXT;
-	if (is_v6(p) && (p->control->flags & CONTROL_ACCEL))
-		return parse_ipv6(p) == DONE ? drop(p, p->m->bad & 63) : NEXT;
+	if (is_v6(p) && (p->control->flags & CONTROL_ACCEL)) {
+		if (parse_ipv6(p) == DONE)
+			return refuse_bad(p);
+		return is_mapped_v6(p) ? kernel(p, VERDICT_NOT_IPV4) : NEXT;
+	}
 	if (p->m->eth_proto != __builtin_bswap16(ETH_P_IP))
 		return kernel(p, VERDICT_NOT_IPV4);
-	return parse_ipv4(p) == DONE ? drop(p, p->m->bad & 63) : NEXT;
+	return parse_ipv4(p) == DONE ? refuse_bad(p) : NEXT;
 }
 
 #endif

@@ -115,6 +115,7 @@ enum stage { NEXT, DONE };
 #define PKT_AT_NVI	0x8000	/* the kernel has routed it to nvi0, where it is now */
 #define PKT_FRAGMENT	(PKT_FIRST | PKT_LATER)
 
+#define TOS_DSCP	0xfc	/* without ECN, which no route depends on */
 #define IFINDEX_LO	1	/* for the kernel, what the box itself sends comes in by that */
 
 /* What goes in front of a packet on an Ethernet. */

@@ -180,26 +180,6 @@ uncount:
 	return err;
 }
 
-/* A session whose packets are the kernel's own: 0, -EEXIST or -ENOSPC. */
-DP int session_adopt(struct cpu *cpu, const struct adopt_args *args)
-{
-	struct draft *draft = &cpu->draft;
-	__s64 handle;
-
-	__builtin_memset(draft, 0, sizeof(*draft));
-	draft->orig = args->orig;
-	draft->reply = args->reply;
-	tuple_reverse(&draft->out, &draft->reply);
-	draft->out.zone = draft->orig.zone;
-	draft->idle_s = args->idle_s;
-	draft->pool = POOL_NONE;
-	draft->dst_pool = POOL_NONE;
-	draft->flow_flags = FLOW_KERNEL;
-	draft->to_zone = draft->orig.zone;
-	handle = session_insert(cpu);
-	return handle == -EREPLY_ ? -EEXIST_ : handle < 0 ? handle : 0;
-}
-
 /* Let go of what the session of this original flow held. */
 DP void session_release(struct cpu *cpu, const struct flow *orig, const struct flow_cold *cold, __u32 now_s)
 {
@@ -272,6 +252,42 @@ ENV_GLOBAL int session_end(__u64 handle, struct cpu *cpu, __u32 reason)
 	session_release(cpu, bucket_flow(b, slot), bucket_cold(b, slot), cpu->meta.now_s);
 	__sync_fetch_and_sub(&u->sessions, 1);
 	return 0;
+}
+
+/* End a session of the kernel's with cpu->draft's original tuple, so that the draft can take its place. */
+DP void session_make_way(struct cpu *cpu)
+{
+	__s64 handle = table_find(&cpu->draft.orig);
+	struct bucket *b;
+	__u32 slot = 0;
+
+	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
+	if (!b || !(bucket_flow(b, slot)->flags & FLOW_KERNELS))
+		return;
+	cpu->fragment_key = cpu->draft.reply;	/* which the end of a session takes for its own use */
+	session_end(handle, cpu, END_CLOSED);
+	cpu->draft.reply = cpu->fragment_key;
+}
+
+/* A session whose packets are the kernel's own, in place of what was accelerated of it: 0, -EEXIST or -ENOSPC. */
+DP int session_adopt(struct cpu *cpu, const struct adopt_args *args)
+{
+	struct draft *draft = &cpu->draft;
+	__s64 handle;
+
+	__builtin_memset(draft, 0, sizeof(*draft));
+	draft->orig = args->orig;
+	draft->reply = args->reply;
+	tuple_reverse(&draft->out, &draft->reply);
+	draft->out.zone = draft->orig.zone;
+	draft->idle_s = args->idle_s;
+	draft->pool = POOL_NONE;
+	draft->dst_pool = POOL_NONE;
+	draft->flow_flags = FLOW_KERNEL;
+	draft->to_zone = draft->orig.zone;
+	session_make_way(cpu);
+	handle = session_insert(cpu);
+	return handle == -EREPLY_ ? -EEXIST_ : handle < 0 ? handle : 0;
 }
 
 /*

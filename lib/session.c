@@ -123,14 +123,19 @@ struct tuple session_peer_key(const struct flow *orig, const struct flow_cold *c
 	return key;
 }
 
+bool session_is_accelerated(const struct flow *orig, const struct flow *reply)
+{
+	return (orig->flags & FLOW_ACCEL) && ((orig->tcp_seen | reply->tcp_seen) & SEEN_ACK);
+}
+
 const char *session_state(const struct flow *orig, const struct flow *reply)
 {
 	uint8_t o = orig->tcp_seen, r = reply->tcp_seen;
 
-	if (orig->flags & FLOW_KERNEL)
-		return "kernel";
-	if (orig->flags & FLOW_ACCEL)
+	if (session_is_accelerated(orig, reply))
 		return "accelerated";
+	if (orig->flags & FLOW_KERNELS)
+		return "kernel";
 	if (orig->key.proto != IPPROTO_TCP)
 		return reply->packets ? "replied" : "unreplied";
 	if ((o | r) & SEEN_RST)

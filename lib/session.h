@@ -33,10 +33,13 @@ int maps_each_session(const struct maps *maps, const struct filter *filter, sess
 /*
  * TCP: "syn-sent", "syn-received", "established", "closing" (FIN one way), "closed" (FIN both
  * ways), "reset". Others: "unreplied" until the reply direction has carried a packet, then "replied".
- * "kernel": a connection that was the kernel's before natvi started, and is left to it. "accelerated": one of the
- * kernel's conntrack, established there, that natvi sends on.
+ * "kernel": a connection that was the kernel's before natvi started, or that it does more with than natvi can, and is left to
+ * it. "accelerated": one of the kernel's conntrack, established there, that natvi sends on.
  */
 const char *session_state(const struct flow *orig, const struct flow *reply);
+
+/* Is it one of the kernel's connections, of which natvi sends on one direction at least? */
+bool session_is_accelerated(const struct flow *orig, const struct flow *reply);
 
 /* The key of the session's other flow. */
 struct tuple session_peer_key(const struct flow *orig, const struct flow_cold *cold);

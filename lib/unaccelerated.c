@@ -140,5 +140,9 @@ enum unaccelerated unaccelerated_reason(const struct ct_entry *ct, const struct 
 		return UNACCELERATED_XFRM;
 	if (ct->orig.proto == IPPROTO_TCP && !ct->liberal)
 		return UNACCELERATED_NOT_LIBERAL;
+	if (facts->left & LEFT_CUT)
+		return UNACCELERATED_FRAGMENT;
+	if (facts->left & LEFT_ALTERED)
+		return UNACCELERATED_ALTERED;
 	return UNACCELERATED_IDLE;
 }

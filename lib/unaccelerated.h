@@ -8,6 +8,7 @@
 #define NATVI_LIB_UNACCELERATED_H
 
 #include "abi/config.h"
+#include "abi/flow.h"
 #include "lib/conntrack.h"
 
 /* X(enumerator, "name", "text"). The first that holds is the reason. */
@@ -23,6 +24,8 @@
 	X(EXCLUDED,	"excluded",	"the configuration leaves it out (accelerate: {exclude})") \
 	X(XFRM,		"xfrm",		"an IPsec policy selects it") \
 	X(NOT_LIBERAL,	"not-liberal",	"the daemon has not had its TCP windows left unchecked yet") \
+	X(FRAGMENT,	"fragment",	"it leaves in fragments, or came in such") \
+	X(ALTERED,	"altered",	"rules of the kernel's change more than addresses and ports: DSCP, TTL, or mark or class on the way to a shaper") \
 	X(IDLE,		"idle",		"nothing stands against it: no packet lately, or none between interfaces that natvi serves")
 
 enum unaccelerated {
@@ -58,6 +61,7 @@ struct accel_view {
 /* What only its asker knows about a connection; ifindex 0 and ZONE_ANY: not known. */
 struct accel_facts {
 	bool own_session;
+	uint8_t left;				/* LEFT_*, as the datapath has seen it leave */
 	uint32_t in_ifindex, out_ifindex;	/* where its first packet came in, and left */
 	uint16_t in_zone, out_zone;
 };

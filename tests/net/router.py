@@ -83,6 +83,12 @@ def tc_router(lab):
     return Router(lab, "tc")
 
 
+def reasons(natvi):
+    """Why connections are not accelerated, by the port that they began with."""
+    text = natvi.cli("show", "sessions", "--not-accelerated", "--json").stdout
+    return {e["orig"]["dport"]: e["reason"] for e in json.loads(text)["not_accelerated"]}
+
+
 def accelerated(natvi):
     return natvi.counter("accelerated")
 

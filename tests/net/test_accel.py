@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from router import Router, accelerated
 from gateway import SERVER
-from router import SERVER6
+from lab import PATIENCE_S, wait_for
+from router import INSIDE6, SERVER6, Router, Talk, accelerated, speedy
 from services import iperf3
 
 
@@ -20,6 +20,31 @@ def test_doctor_lets_the_firewall_be(router):
     natvi = router.running()
     found = json.loads(natvi.cli("doctor", "--json", check=False).stdout)["findings"]
     assert not [f for f in found if f["id"] in ("nftables", "iptables", "be_liberal", "sysctl")], found
+
+
+def test_doctor_misses_what_it_lives_on(lab):
+    """Forwarding, connections that are tracked, a port that the kernel forwards by."""
+    router = Router(lab, "tc", rules="")
+    router.gateway.sysctl("net.ipv4.ip_forward", 0)
+    router.gateway.ip("link add br0 type bridge", "link set lan0 master br0")
+    natvi = router.running()
+    found = {f["id"]: f["subject"] for f in json.loads(natvi.cli("doctor", "--json", check=False).stdout)["findings"]}
+    assert {i: found.get(i) for i in ("forwarding", "conntrack", "accelerate-port")} == {
+        "forwarding": "ip_forward", "conntrack": "conntrack", "accelerate-port": "lan0"}
+
+
+def test_trace_of_ipv6(lab):
+    """What would be done with a packet of an accelerated connection, and of one that is not known."""
+    router = Router(lab, "tc")
+    natvi = router.running()
+    talk = Talk("udp", router.inside, INSIDE6, router.outside, (SERVER6, 5000))
+    speedy(natvi, talk)
+    packet = "iif lan0 udp [%s]:%d > [%s]:" % (INSIDE6, talk.client.getsockname()[1], SERVER6)
+
+    def verdict(port):
+        return json.loads(natvi.cli("trace", packet + str(port), "--json").stdout)["verdict"]["name"]
+    wait_for(lambda: talk.turn(3) and verdict(5000) == "accelerated", PATIENCE_S, "the verdict")
+    assert verdict(5001) == "not-ipv4"
 
 
 @pytest.mark.parametrize("options, address", [((), SERVER), (("-R",), SERVER), (("-6",), SERVER6), (("-6", "-R"), SERVER6)])

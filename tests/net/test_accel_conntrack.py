@@ -45,6 +45,16 @@ def test_timeouts_stay_full(router):  # noqa: F811
     assert router.invalid() == 0
 
 
+def test_timeout_that_was_changed(tc_router):  # noqa: F811
+    """What the administrator makes of the time-out of established connections holds for accelerated ones."""
+    natvi, key = tc_router.running(), "net.netfilter.nf_conntrack_tcp_timeout_established"
+    talk = talking(tc_router, "tcp")
+    speedy(natvi, talk)
+    tc_router.gateway.sysctl(key, 600)
+    wait_for(lambda: talk.turn(5) and all(left <= 600 for _, left, _ in tc_router.tracked("-p", "tcp")), PATIENCE_S, "the new time-out")
+    speedy(natvi, talk)
+
+
 def test_fin_ends_it(router):  # noqa: F811
     natvi = router.running()
     talk = talking(router, "tcp")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gateway import INSIDE, SERVER
+from gateway import INSIDE, MASQUERADE, SERVER
 from lab import wait_for
 from router import Talk, accelerated, router, speedy, tc_router  # noqa: F401
 from services import Nginx
@@ -91,6 +91,8 @@ def test_reload_turns_it_on_and_off(router):  # noqa: F811
         assert accelerated(natvi) == before
         natvi.reload(router.config())
     moves(natvi)
+    natvi.reload(dict(off, rules=[MASQUERADE]))     # what the kernel has translated so far stays the kernel's
+    assert [s["orig"]["dport"] for s in natvi.sessions("state", "kernel")] == [80]
     download.finish()
     assert router.invalid() == 0
 
@@ -100,6 +102,8 @@ def test_named_on_the_command_line(tc_router):  # noqa: F811
     natvi.start(None, "lan0", "wan0", "--accelerate")
     talks = [Talk(kind, tc_router.inside, INSIDE, tc_router.outside, (SERVER, 5000)) for kind in ("udp", "tcp")]
     speedy(natvi, *talks)
+    for talk in talks:
+        talk.turn(10)
     shown = natvi.sessions()
     assert sorted(s["proto"] for s in shown) == ["tcp", "udp"]
     for way in (session[name] for session in shown for name in ("orig", "reply")):

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Acceleration where somebody else's rules are at work: a container host, a router with firewalld, a shaped uplink."""
 import json
+import re
 import time
 
 import pytest
 
 from firewalld import Firewalld
 from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, REMOTE, SERVER, Topology
-from lab import veth, wait_for, wait_within
-from router import Router, accelerated
+from lab import PATIENCE_S, veth, wait_for, wait_within
+from router import FIREWALL, MASQUERADE, Router, Talk, accelerated, reasons, speedy
 from services import Nginx, iperf3
 from uplinks import Download
 
@@ -252,6 +253,40 @@ def test_shaper_shapes(lab, kind, xdp):
     wait_for(lambda: accelerated(natvi) > 100, 20, "a transfer")
     is_shaped(net)
     assert net.invalid() == 0
+
+
+CLASSIFIED = """
+table inet classes {
+  chain forward {
+    type filter hook forward priority mangle;
+    oifname "wan0" udp dport 5000 meta priority set 1:2
+  }
+}
+"""
+
+
+def classes(net):
+    """Packets that each class of the shaper has had."""
+    text = net.gateway.run("tc", "-s", "class", "show", "dev", "wan0").stdout
+    return {name: int(packets) for name, packets in re.findall(r"^class htb (\S+) [^\n]*\n Sent \d+ bytes (\d+) pkt", text, re.M)}
+
+
+def test_shaper_has_its_classes(lab):
+    """What the rules give a class of its own stays there, packet by packet; what they do not is accelerated."""
+    net = Router(lab, "tc")
+    shape(net, "htb")
+    net.gateway.run("tc", "class", "replace", "dev", "wan0", "parent", "1:", "classid", "1:2", "htb", "rate", "%dmbit" % RATE_MBIT)
+    net.rules(MASQUERADE + FIREWALL % "" + CLASSIFIED)
+    natvi = net.running()
+    classed, plain = (Talk("udp", net.inside, INSIDE, net.outside, (SERVER, port)) for port in (5000, 5001))
+    wait_for(lambda: classed.turn(3) and plain.turn(3) and reasons(natvi) == {5000: "altered"}, PATIENCE_S,
+             lambda: "reasons: %s" % reasons(natvi))
+    speedy(natvi, plain)
+    before = classes(net)
+    classed.turn(50)
+    plain.turn(20)
+    after = classes(net)
+    assert (after["1:2"] - before["1:2"], after["1:1"] - before["1:1"]) == (50, 20)
 
 
 @pytest.mark.parametrize("whose, kind", [("kernel", "tbf"), ("natvi", "htb")])

@@ -6,13 +6,14 @@ import threading
 import time
 
 import pytest
+from scapy.all import IP, UDP, Dot1Q, Ether, IPv6
 
 from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, REMOTE, SERVER
 from lab import PATIENCE_S, run, veth, wait_for
-from router import FIREWALL, MASQUERADE, SERVER6, Talk, accelerated, router, speedy, tc_router  # noqa: F401
+from router import FIREWALL, INSIDE6, MASQUERADE, SERVER6, Talk, accelerated, reasons, router, speedy, tc_router  # noqa: F401
 from services import Nginx, fetch
 from uplinks import SERVER1, add_uplink
-from wire import Tap
+from wire import Capture, Tap
 
 RULES = {
     "from": ("from %s" % INSIDE2, ""),
@@ -150,6 +151,80 @@ def test_excluded(router):  # noqa: F811
             before = accelerated(natvi)
             talk.turn(20)
             assert accelerated(natvi) == before, talk.name
+
+
+def test_excluded_by_reload(tc_router):  # noqa: F811
+    natvi = tc_router.running()
+    talk = Talk("udp", tc_router.inside, INSIDE, tc_router.outside, (SERVER, 5000))
+    speedy(natvi, talk)
+    natvi.reload(dict(tc_router.config(), accelerate={"exclude": [{"to": {"port": 5000}}]}))
+    wait_for(lambda: talk.turn(2) and reasons(natvi) == {5000: "excluded"}, PATIENCE_S, lambda: "reasons: %s" % reasons(natvi))
+    before = accelerated(natvi)
+    talk.turn(20)
+    assert accelerated(natvi) == before and not natvi.sessions()
+    natvi.reload(tc_router.config())
+    speedy(natvi, talk)
+
+
+MANGLE = """
+table inet mangle {
+  chain forward {
+    type filter hook forward priority mangle;
+    udp dport 5001 ip dscp set ef
+    udp dport 5002 ip ttl set 99
+    udp dport 5003 ip6 hoplimit set 99
+  }
+}
+"""
+
+
+def test_rules_that_change_more(router):  # noqa: F811
+    """DSCP and TTL that the kernel's rules set: on each packet, as without natvi, and `show` says why these are left to it."""
+    router.rules(MASQUERADE + FIREWALL % "" + MANGLE)
+    natvi = router.running()
+    talks = [Talk("udp", router.inside, INSIDE, router.outside, (SERVER, port)) for port in (5000, 5001, 5002)]
+    talks.append(Talk("udp", router.inside, INSIDE6, router.outside, (SERVER6, 5003)))
+
+    def told():
+        for talk in talks:
+            talk.turn(3)
+        return {p: r for p, r in reasons(natvi).items() if r == "altered"} == {5001: "altered", 5002: "altered", 5003: "altered"}
+    wait_for(told, PATIENCE_S, lambda: "reasons: %s" % reasons(natvi))
+    speedy(natvi, *talks[:1])
+    capture = Capture(router.outside, filter="udp")
+    for talk in talks:
+        talk.turn(30)
+    seen = capture.stop().fields("udp.dstport >= 5000 && udp.dstport <= 5003", "udp.dstport", "ip.dsfield.dscp", "ip.ttl", "ipv6.hlim")
+    assert {tuple(s) for s in seen} == {("5000", "0", "63", ""), ("5001", "46", "63", ""), ("5002", "0", "99", ""), ("5003", "", "", "99")}
+
+
+@pytest.mark.parametrize("hook", ["tc"])
+def test_fragments_are_the_kernels(router):  # noqa: F811
+    natvi = router.running()
+    talk = Talk("udp", router.inside, INSIDE, router.outside, (SERVER, 5000))
+    wait_for(lambda: talk.turn(3, bytes(3000)) and reasons(natvi) == {5000: "fragment"}, PATIENCE_S, lambda: "reasons: %s" % reasons(natvi))
+    assert not natvi.sessions("accelerated")
+
+
+def test_odd_frames(router):  # noqa: F811
+    """
+    A tag that bears only a priority the kernel takes off, a UDP length that is wrong is for its rules, and what has addresses of
+    IPv4 in IPv6's writing is still none of a connection of IPv4: none of these is natvi's.
+    """
+    natvi = router.running()
+    talk = Talk("udp", router.inside, INSIDE, router.outside, (SERVER, 5000))
+    speedy(natvi, talk)
+    tap, out = Tap(router.inside), Tap(router.outside)
+    name, before = talk.client.getsockname(), accelerated(natvi)
+    ether, ports = Ether(dst=router.mac(router.gateway, "lan0"), src=tap.mac), {"sport": name[1], "dport": 5000}
+    for _ in range(10):
+        tap.send(ether / Dot1Q(vlan=0, prio=5) / IP(src=name[0], dst=SERVER) / UDP(**ports) / b"priority")
+        assert talk.server.recv(100) == b"priority"
+        tap.send(ether / IPv6(src="::ffff:" + name[0], dst="::ffff:" + SERVER) / UDP(**ports) / b"mapped")
+    tap.send(ether / IP(src=name[0], dst=SERVER) / UDP(len=100, **ports) / b"short")
+    wait_for(lambda: router.invalid() == 1, PATIENCE_S, "the firewall to have seen a wrong length")
+    assert out.expect(lambda p: p.haslayer(IPv6) and b"mapped" in bytes(p), "the packet of IPv6")[IPv6].src == "::ffff:" + name[0]
+    assert accelerated(natvi) == before and not natvi.show("drops")
 
 
 LOSSY = """

@@ -241,7 +241,8 @@ static void test_tcp_states(void **state)
 	assert_string_equal(tcp(SEEN_SYN | SEEN_ACK, SEEN_SYN | SEEN_ACK | SEEN_FIN), "closing");
 	assert_string_equal(tcp(SEEN_SYN | SEEN_ACK | SEEN_FIN, SEEN_SYN | SEEN_ACK | SEEN_FIN), "closed");
 	assert_string_equal(tcp(SEEN_SYN, SEEN_RST | SEEN_ACK), "reset");
-	assert_string_equal(session_state(&(struct flow){ .flags = FLOW_ACCEL, .key.proto = IPPROTO_TCP }, &(struct flow){ 0 }), "accelerated");
+	assert_string_equal(session_state(&(struct flow){ .flags = FLOW_ACCEL, .tcp_seen = SEEN_ACK }, &(struct flow){ 0 }), "accelerated");
+	assert_string_equal(session_state(&(struct flow){ .flags = FLOW_ACCEL, .key.proto = IPPROTO_TCP }, &(struct flow){ 0 }), "kernel");
 }
 
 static void test_port_bits(void **state)

@@ -254,6 +254,13 @@ static void test_state(void **state)
 	entry.tcp_state = TCP_CONNTRACK_ESTABLISHED;
 	entry.liberal = false;
 	assert_string_equal(reason(), "not-liberal");
+	facts.left = LEFT_CUT | LEFT_ALTERED;
+	entry.liberal = true;
+	assert_string_equal(reason(), "fragment");
+	facts.left = LEFT_ALTERED;
+	assert_string_equal(reason(), "altered");
+	facts.left = 0;
+	entry.liberal = false;
 	entry.orig.proto = IPPROTO_UDP;
 	assert_string_equal(reason(), "idle");		/* UDP has no windows */
 	entry.status &= ~(uint32_t)IPS_ASSURED;
