@@ -15,7 +15,7 @@
 #include "mapping.h"
 
 /* What natvi knows of an address that a zone sees; NULL: nothing. */
-DP const struct addr_info *addr_find_in(struct pkt *p, const union addr *addr, __u16 zone)
+DP_CALLED const struct addr_info *addr_find_in(struct pkt *p, const union addr *addr, __u16 zone)
 {
 	struct addr_key *k = &p->cpu->addr_key;
 

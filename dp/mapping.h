@@ -43,7 +43,7 @@ DP __u32 *mapping_tag(struct mapping_bucket *b, __u32 s)
 }
 
 /* The entry with this key, or NULL. */
-DP struct mapping *mapping_get(const struct mapping_key *key)
+DP_CALLED struct mapping *mapping_get(const struct mapping_key *key)
 {
 	__s64 handle = mapping_find(key);
 	struct mapping_bucket *b;

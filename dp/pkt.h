@@ -69,6 +69,8 @@ enum icmp_code {
 #endif
 
 #define DP		static inline __attribute__((always_inline))
+/* Called, not inlined: what only few packets need and many places ask for. A program's size is most of what its start costs. */
+#define DP_CALLED	static __attribute__((noinline, unused))
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 

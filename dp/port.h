@@ -13,6 +13,7 @@
 /* The port, and its slot; NULL: none. */
 DP const struct port *port_search(__u32 ifindex, __u32 vlan, __u32 *slot)
 {
+#pragma GCC unroll 1
 	for (__u32 i = 0; i < NATVI_PORT_PROBES; i++) {
 		const struct port *port;
 
@@ -26,7 +27,7 @@ DP const struct port *port_search(__u32 ifindex, __u32 vlan, __u32 *slot)
 	return NULL;
 }
 
-DP const struct port *port_lookup(__u32 ifindex, __u32 vlan)
+DP_CALLED const struct port *port_lookup(__u32 ifindex, __u32 vlan)
 {
 	__u32 slot;
 
