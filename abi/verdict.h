@@ -71,6 +71,7 @@
 	X(WIRE_NO_TARGET,	DROP,	"wire-no-target",	"captured, but the device that it is for is gone or down (fail: closed)") \
 	X(WIRE_NO_PORT,		DROP,	"wire-no-port",		"the wire's other port is gone") \
 	X(WIRE_UNKNOWN,		DROP,	"wire-unknown",		"for a wire, but nobody there is known to have or to reach its destination") \
+	X(OTHER_HOST,		KERNEL,	"other-host",		"in a frame to the MAC address of another host, which an interface in promiscuous mode sees, or one with other devices on it") \
 	X(INTERNAL,		DROP,	"internal",		"a table that must exist was not there; please report it")
 
 enum verdict {
