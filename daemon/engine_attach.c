@@ -191,7 +191,7 @@ int change_attach_all(struct change *c)
 	return err;
 }
 
-/* A zone that the kernel has otherwise is no reason to stop: what is meant is done, and said. */
+/* A zone that the kernel has otherwise, or a part of another interface, is no reason to stop: what is meant is done, and said. */
 void change_tell_zones(struct change *c)
 {
 	struct served *s;
@@ -201,6 +201,8 @@ void change_tell_zones(struct change *c)
 	for (i = 0; i < c->config->n_interfaces; i++) {
 		s = &c->served[i];
 		zone_trouble(c->config, &c->config->interfaces[i], &c->links, text, sizeof(text));
+		if (!text[0])
+			master_trouble(&c->config->interfaces[i], &c->links, text, sizeof(text));
 		if (text[0] && strcmp(text, s->zone))
 			log_warn("%s", text);
 		strcpy(s->zone, text);

@@ -96,6 +96,15 @@ def test_renamed_interface_is_left(tc):
     assert switches("other0") == before
 
 
+def test_part_of_a_bridge(tc):
+    """The log and `doctor` say why an interface that somebody puts into a bridge translates nothing any more."""
+    natvi = tc.running()
+    assert "part of" not in natvi.cli("doctor", check=False).stdout
+    tc.gateway.ip("link add br0 type bridge", "link set lan0 master br0")
+    natvi.process.wait_output("lan0: it is a part of the bridge br0", 10)
+    assert "warning: lan0: it is a part of the bridge br0" in natvi.cli("doctor", check=False).stdout
+
+
 def test_masquerade_follows_the_address(net):
     """Another address on the interface: sessions and mappings on the old one are gone within a second."""
     natvi = net.running()
