@@ -20,7 +20,7 @@
 	X(ARP_SENT,		SEND,	"arp-sent",		"ARP request for an outside address, answered") \
 	X(NOT_ENABLED,		KERNEL,	"not-enabled",		"came in by an interface or VLAN that natvi does not serve, or (nat: routed) what is not routed to nvi0") \
 	X(NOT_IPV4,		KERNEL,	"not-ipv4",		"neither IPv4 nor anything that natvi translates") \
-	X(LOCAL,		KERNEL,	"local",		"for the box itself") \
+	X(LOCAL,		KERNEL,	"local",		"for the box itself; or there is no route, and the kernel is to say so") \
 	X(MULTICAST,		KERNEL,	"multicast",		"multicast or broadcast") \
 	X(NO_RULE,		KERNEL,	"no-rule",		"no rule names it") \
 	X(RULE_KERNEL,		KERNEL,	"rule-kernel",		"a rule leaves it to the kernel") \
