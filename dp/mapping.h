@@ -22,6 +22,11 @@ ENV_GLOBAL __s64 mapping_claim(const struct mapping_key *key)
 	return claim(MAPPINGS, key);
 }
 
+ENV_GLOBAL int mapping_prefetch(const struct mapping_key *key)
+{
+	return prefetch(MAPPINGS, key);
+}
+
 DP struct mapping_bucket *mapping_bucket(__u64 handle, __u32 *slot)
 {
 	__u32 s = handle_slot(MAPPINGS, handle);

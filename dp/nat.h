@@ -69,6 +69,29 @@ DP bool starts_session(const struct pkt *p)
 	return true;
 }
 
+/* What a new session of p's source looks up next and then writes; see prefetch(). */
+DP void prefetch_inside(struct pkt *p, const struct pool *pool)
+{
+	struct draft *draft = &p->cpu->draft;
+
+	table_prefetch(&draft->orig);
+	mapping_inside_key(&draft->key, &p->m->key.src, p->m->key.sport, p->m->key.zone, p->m->key.proto, draft->pool);
+	mapping_prefetch(&draft->key);
+	if (!is_paired(pool))
+		return;
+	mapping_host_key(&draft->back, &p->m->key.src, p->m->key.zone, draft->pool);
+	mapping_prefetch(&draft->back);
+}
+
+/* The same once its outside address and port are known: draft->back, and the reply's flow as route() will mostly leave it. */
+DP void prefetch_outside(struct draft *draft)
+{
+	mapping_prefetch(&draft->back);
+	tuple_reverse(&draft->reply, &draft->out);
+	draft->reply.zone = draft->route.zone;
+	table_prefetch(&draft->reply);
+}
+
 /*
  * A mapping of p's source (draft->key) at draft->face and port, which is claimed; held. flags: MAPPING_*. 0, or as
  * mapping_insert(), and the port is free again then.
@@ -93,6 +116,7 @@ DP int mapping_make(struct pkt *p, const struct pool *pool, __u32 port, __u8 fla
 	draft->out.sport = draft->value.port;
 	draft->slot = draft->face.slot;
 	mapping_outside_key(&draft->back, &draft->face.addr, draft->value.port, pool->zone, draft->map_proto);
+	prefetch_outside(draft);
 	if (u)
 		err = mapping_insert(draft, p->control, u);
 	if (err)
@@ -154,8 +178,10 @@ DP __u8 mapping_filtering(const struct pkt *p, const struct mapping *m, __u8 map
 DP enum stage translate_ei(struct pkt *p, const struct pool *pool)
 {
 	struct draft *draft = &p->cpu->draft;
-	struct mapping *m = source_mapping(p, pool);
+	struct mapping *m;
 
+	prefetch_inside(p, pool);
+	m = source_mapping(p, pool);
 	draft->filtering = p->m->key.proto == IPPROTO_TCP ? pool->filtering_tcp : pool->filtering;
 	if (m && mapping_hold(m)) {
 		draft->out.src = m->addr;

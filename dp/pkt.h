@@ -77,6 +77,9 @@ enum icmp_code {
 /* Keeps the compiler from knowing x: bounds stay checked, arithmetic stays free of branches. */
 #define OPAQUE(x)	asm volatile("" : "+r"(x))
 
+/* Have the cache line of what p points to fetched, and do not wait for it. */
+#define PREFETCH(p)	((void)*(const volatile __u8 *)(p))
+
 #define V4_PREFIX	__builtin_bswap32(0x0000ffff)	/* ::ffff:0:0/96, third word */
 
 DP void addr_from_v4(union addr *a, __be32 v4)

@@ -35,7 +35,7 @@ def extend(net):
 
 def traceroute(namespace, destination, *options):
     """The address of each hop; None where none answered."""
-    done = namespace.run("traceroute", "-n", "-q", 1, "-w", 1, "-m", 8, *options, destination)
+    done = namespace.run("traceroute", "-n", "-q", 1, "-w", 5, "-m", 8, *options, destination)
     return [None if words[1] == "*" else words[1] for words in map(str.split, done.stdout.splitlines()[1:])]
 
 

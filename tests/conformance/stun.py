@@ -6,7 +6,7 @@ from gateway import INSIDE, SERVER, SERVER2
 from lab import wait_for
 
 PORTS = (3478, 3479)
-PATIENCE_S = 30     # the client waits 3 s for each answer that filtering keeps away
+PATIENCE_S = 90     # the client waits 3 s for each answer that filtering keeps away
 
 
 class Stun:
@@ -16,7 +16,7 @@ class Stun:
         self.server = net.outside.spawn("turnserver", "-n", "-L", SERVER, "-L", SERVER2, "-p", PORTS[0], "-m", 1, "--stun-only",
                                         "--no-cli", "--no-tls", "--no-dtls", "--log-file", "stdout",
                                         "--pidfile", directory / "turnserver.pid", "--userdb", directory / "turnserver.db")
-        wait_for(lambda: all(self._sockets(port) >= 2 for port in PORTS), 10, "turnserver to listen on two addresses and two ports")
+        wait_for(lambda: all(self._sockets(port) >= 2 for port in PORTS), 15, "turnserver to listen on two addresses and two ports")
 
     def _sockets(self, port):
         return self.net.outside.run("ss", "-Huln", "sport = :%d" % port).stdout.count("\n")

@@ -7,7 +7,7 @@ from scapy.all import UDP
 
 from defaults import UDP_PORTS
 from gateway import EXTERNAL, INSIDE, INSIDE2, INSIDE3, INSIDES, INSIDE_NET, NATVI, REFUSE, SERVER, SERVER2, TO_POOL, config
-from lab import wait_for
+from lab import in_time, wait_for
 from stun import Stun
 from wire import exchange
 from wires import (FAR, FAR2, ONE, ONE_POOL, RAW, RAW2, RAW3, Wires, arrivals, in_pool, nat, raw_echo, raw_udp, silent, source_rule)
@@ -133,10 +133,15 @@ def test_rfc4787_req5b(net):
     natvi = nat(net, timeouts={"udp": SHORT_S})
     remote = net.outside.udp(SERVER, 5000)
     idle, used = net.inside.udp(INSIDE, 4001), net.inside.udp(INSIDE, 4002)
-    externals = [exchange(sock, remote, (SERVER, 5000)) for sock in (idle, used)]
-    time.sleep(SHORT_S / 2)
-    remote.sendto(b"in time", externals[1])
-    assert used.recvfrom(10)[0] == b"in time"
+    used.settimeout(3)
+
+    def admitted():
+        externals = [exchange(sock, remote, (SERVER, 5000)) for sock in (idle, used)]
+        time.sleep(SHORT_S / 2)
+        remote.sendto(b"in time", externals[1])
+        assert used.recvfrom(10)[0] == b"in time"
+        return externals
+    externals = in_time(admitted, SHORT_S)
     time.sleep(OVER_S - SHORT_S / 2)
     remote.sendto(b"too late", externals[0])
     assert silent(idle), "a mapping outlives its time-out"
@@ -159,13 +164,18 @@ def kept_alive(net, refresh):
     It lives by its refreshment alone, which comes in time: what comes later would make it anew.
     """
     wires = Wires(net)
-    out = {port: wires.out(raw_udp(RAW, port, FAR, 5000)) for port in (4001, 4002)}
-    time.sleep(REFRESH_S - 1)
-    refresh(wires, out[4001])
-    time.sleep(2.5)
-    lives = wires.into(raw_udp(FAR, 5000, out[4001].src, out[4001].sport))
-    assert (lives.dst, lives.dport) == (RAW, 4001)
-    wires.lost("outside", raw_udp(FAR, 5000, out[4002].src, out[4002].sport))
+
+    def lives():
+        """Until the other one's time is over, and its own would have been."""
+        out = {port: wires.out(raw_udp(RAW, port, FAR, 5000)) for port in (4001, 4002)}
+        time.sleep(REFRESH_S - 1)
+        refresh(wires, out[4001])
+        time.sleep(2.5)
+        into = wires.cross("outside", raw_udp(FAR, 5000, out[4001].src, out[4001].sport), timeout=1)
+        assert (into.dst, into.dport) == (RAW, 4001)
+        return out[4002]
+    other = in_time(lives, REFRESH_S + 2.5)
+    wires.lost("outside", raw_udp(FAR, 5000, other.src, other.sport))
 
 
 @pytest.mark.level("M")
@@ -201,7 +211,7 @@ def test_rfc4787_req7(net):
     # The outside's network is a part of the inside's: nobody could say which of the two an address means.
     net.gateway.ip("addr add 198.18.0.129/25 dev wan0")
     process = natvi.start(config(net.hook), ready=False)
-    assert process.wait(5, check=False) != 0, "it runs: %s%s" % (process.out, process.err)
+    assert process.wait(60, check=False) != 0, "it runs: %s%s" % (process.out, process.err)
     said = process.out + process.err
     assert all(word in said for word in ("lan0", "wan0", "198.18.0.")), said
     # What is wrong is the overlap, and nothing else.
@@ -266,13 +276,16 @@ def test_rfc4787_req11(net):
     # A stream of datagrams that does not end before the test does.
     wires.ignore("port 5201")
     net.outside.spawn("iperf3", "-s", "-1", "-p", 5201, "--forceflush").wait_output("Server listening")
-    load = net.inside.spawn("iperf3", "-u", "-b", "100M", "-l", 200, "-t", 60, "-c", SERVER, "-p", 5201, "--forceflush")
+    load = net.inside.spawn("iperf3", "-u", "-b", "100M", "-l", 200, "-t", 200, "-c", SERVER, "-p", 5201, "--forceflush")
     load.wait_output(r"sec .*bits/sec")
     # New mappings, until there is room for one host's few.
     used = natvi.show("stats")["mappings"]
-    for number in range(used, MAPPINGS - 4):
-        wires.send("inside", raw_udp(INSIDES[3], 10000 + number, FAR, 5000))
-    wait_for(lambda: natvi.show("stats")["mappings"] == MAPPINGS - 4, 5, "the table to be nearly full")
+
+    def nearly_full():
+        for number in range(used, MAPPINGS - 4):
+            wires.send("inside", raw_udp(INSIDES[3], 10000 + number, FAR, 5000))
+        return natvi.show("stats")["mappings"] == MAPPINGS - 4
+    wait_for(nearly_full, 15, "the table to be nearly full")
     wires.drain()
     assert behaviour(net, wires, RAW3, 4000) == before
     assert natvi.show("stats")["mappings"] > MAPPINGS - 4 and load.alive(), load.out

@@ -100,8 +100,8 @@ def test_rfc5382_req2(net):
             service.external = external
             play(service, mirrored(sequence))
     # Kernels; data both ways.
-    assert iperf3(net.outside, net.inside, SERVER, "--bidir", seconds=1)["sum_received"]["bytes"] > 1 << 20
-    assert iperf3(net.inside, net.outside, "192.0.2.3", "--bidir", seconds=1)["sum_received"]["bytes"] > 1 << 20
+    assert iperf3(net.outside, net.inside, SERVER, "--bidir", seconds=1)["sum_received"]["bytes"] > 100000
+    assert iperf3(net.inside, net.outside, "192.0.2.3", "--bidir", seconds=1)["sum_received"]["bytes"] > 100000
 
 
 def reusable(namespace, address, port):
@@ -123,7 +123,7 @@ def test_rfc5382_req2a(net):
     outside = net.outside.tcp(SERVER, 4071)
     outside.setblocking(False)
     outside.connect_ex((ONE, 4070))
-    wait_for(lambda: "packets 1" in net.inside.run("nft", "list", "ruleset").stdout, 3, "the SYN from outside to come through the mapping")
+    wait_for(lambda: "packets 1" in net.inside.run("nft", "list", "ruleset").stdout, 15, "the SYN from outside to come through the mapping")
     meet(inside, (SERVER, 4071), outside)
 
 
@@ -132,10 +132,10 @@ def meet(inside, remote, outside):
     inside.setblocking(False)
     inside.connect_ex(remote)
     ready = set()
-    wait_for(lambda: ready.update(select.select([], [inside, outside], [], 0.1)[1]) or len(ready) == 2, 10, "both to be connected")
+    wait_for(lambda: ready.update(select.select([], [inside, outside], [], 0.1)[1]) or len(ready) == 2, 20, "both to be connected")
     for sock in (inside, outside):
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
-        sock.settimeout(3)
+        sock.settimeout(20)
     talk(inside, outside)
 
 
@@ -207,7 +207,7 @@ def test_rfc5382_req4(net):
         outside.setblocking(False)
         outside.connect_ex((address, 4081 + number))
         pairs.append((net.inside.tcp(host, 4081 + number), (SERVER, 4071 + number), outside))
-    wait_for(lambda: natvi.counter("syn-held") >= held + 6, 3, "six SYNs to be held")
+    wait_for(lambda: natvi.counter("syn-held") >= held + 6, 15, "six SYNs to be held")
     answers.listen(2)
     for inside, remote, outside in pairs:
         meet(inside, remote, outside)
@@ -236,7 +236,7 @@ def test_rfc5382_req4a(net):
     answers = Answers(wires)
     answers.syn(FAR, 7000, ONE, 6001)
     answers.syn(FAR, 7000, RAW, 6002)
-    wait_for(lambda: (natvi.counter("no-mapping"), natvi.counter("rule-drop")) == (dropped[0] + 1, dropped[1] + 1), 3, "both to be counted")
+    wait_for(lambda: (natvi.counter("no-mapping"), natvi.counter("rule-drop")) == (dropped[0] + 1, dropped[1] + 1), 15, "both to be counted")
     answers.listen(HOLD_S + 1.5)
     assert answers.seen == {}, answers.seen
     # An answer would have been seen.
@@ -293,7 +293,7 @@ def test_rfc5382_req6(net):
         listener.close()
         numbers = list(map(int, re.fullmatch(rb"PORT ([\d,]+)\r\n", said).group(1).split(b",")))
         place = ".".join(map(str, numbers[:4])), numbers[4] * 256 + numbers[5]
-        active = net.outside.tcp(SERVER, 20, timeout=1)
+        active = net.outside.tcp(SERVER, 20, timeout=3)
         status = active.connect_ex(place if place[0] != INSIDE else (seen[0], place[1]))
         active.close()
         return said, seen, status
@@ -310,7 +310,7 @@ def test_rfc5382_req6(net):
     natvi.reload(settings(net, rules=[rule, back, TO_POOL]))
     said, seen, status = ftp()
     assert seen[0] == EXTERNAL and said.startswith(b"PORT 203,0,113,1,") and status == 0, (said, seen, status)
-    data.settimeout(3)
+    data.settimeout(20)
     assert data.accept()[1] == (SERVER, 20)
 
 

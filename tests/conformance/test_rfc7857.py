@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """RFC 7857: updates of the others."""
+import itertools
 import time
 
 import pytest
@@ -7,6 +8,7 @@ from scapy.all import ESP, ICMP, IP, TCP, UDP, Raw
 
 from chance import unpredictable, unrelated
 from gateway import REFUSE, TO_POOL
+from lab import in_time
 from wire import reset
 from wires import (FAR, FAR2, ONE, ONE_POOL, RAW, RAW2, RAW3, Segments, Wires, connected, error_about, joined, nat, pieces,
                    raw_echo, raw_udp, settings, source_rule, talk, word)
@@ -83,20 +85,25 @@ def test_rfc7857_req2_3(net, defaults):
     """A RST is translated, and the connection's state stays for 4 quiet minutes: data of who did not believe it still passes."""
     nat(net, pool=ONE_POOL, timeouts={"tcp-closing": 3})
     wires = Wires(net)
-    for number, flags in enumerate(("R", "RA")):
-        out, into = Segments(wires, sport=4000 + number).open(), Segments(wires, sport=4010 + number).open()
+    numbers = itertools.count()
+
+    def believed_by_nobody(flags):
+        number = next(numbers)
+        out, into = Segments(wires, sport=4000 + number).open(), Segments(wires, sport=4100 + number).open()
         rst = out.out(flags, advance=False)
         assert (rst.src, rst[TCP].sport) == (ONE, 4000 + number) and rst[TCP].flags == flags
         rst = into.into(flags, advance=False)
-        assert (rst.dst, rst[TCP].dport) == (RAW, 4010 + number)
+        assert (rst.dst, rst[TCP].dport) == (RAW, 4100 + number)
         time.sleep(1.5)
         out.into("PA", b"what?")
         into.out("PA", b"pardon?")
+    for flags in ("R", "RA"):
+        in_time(lambda: believed_by_nobody(flags), 3)
     # What kernels make of it.
     for closer in (0, 1):
         pair = connected(net, 5000 + closer)[:2]
         talk(*pair)
-        pair[1 - closer].settimeout(3)
+        pair[1 - closer].settimeout(20)
         reset(pair[closer])
         with pytest.raises(ConnectionResetError):
             pair[1 - closer].recv(1)
@@ -198,8 +205,12 @@ def test_rfc7857_req7_1(net):
     wires.drain()
     wires.lost("outside", raw_udp(FAR, 5000, ONE, out.sport))
     connection.lost("outside", "PA", b"after all")
-    # Data keeps it alive.
-    assert wires.into(raw_udp(FAR, 5000, ONE, kept.sport)).dst == RAW
+
+    def data_keeps_it_alive():
+        assert wires.out(raw_udp(RAW, 4001, FAR, 5000)).sport == kept.sport
+        time.sleep(1)
+        assert wires.into(raw_udp(FAR, 5000, ONE, kept.sport)).dst == RAW
+    in_time(data_keeps_it_alive, 3)
 
 
 @pytest.mark.level("S")

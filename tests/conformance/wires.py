@@ -15,7 +15,7 @@ import struct
 from scapy.all import ICMP, IP, TCP, UDP, Ether, Raw, checksum, fragment
 
 from gateway import EXTERNAL, POOL, REFUSE, SERVER, TO_POOL, config
-from lab import run, wait_for
+from lab import PATIENCE_S, persist, run, wait_for
 from wire import Capture
 
 RAW, RAW2, RAW3 = "198.18.0.50", "198.18.0.51", "198.18.0.52"
@@ -55,7 +55,7 @@ def source_rule(name, *sources, pool=None):
 def set_mtu(net, natvi, **ports):
     """The gateway's ports get other MTUs, and natvi knows."""
     net.gateway.ip(*["link set %s mtu %d" % port for port in ports.items()])
-    wait_for(lambda: {i["name"]: i["mtu"] for i in natvi.show("interfaces")}.items() >= ports.items(), 5, "natvi to know MTUs %s" % ports)
+    wait_for(lambda: {i["name"]: i["mtu"] for i in natvi.show("interfaces")}.items() >= ports.items(), 15, "natvi to know MTUs %s" % ports)
 
 
 def in_pool(address):
@@ -73,7 +73,7 @@ def connected(net, port=5000, host=None, server=SERVER, source=0, listener=None)
     client = net.inside.tcp(host or "198.18.0.10", source)
     client.connect((server, port))
     served, seen = listener.accept()
-    served.settimeout(5)
+    served.settimeout(PATIENCE_S)
     return client, served, seen
 
 
@@ -177,13 +177,15 @@ class Wires:
         """An IP packet in a frame of that side's host to the gateway."""
         self.tap[side].send(self.header[side] / packet)
 
-    def cross(self, side, packet, wanted=None, timeout=3):
+    def cross(self, side, packet, wanted=None, timeout=5):
         """Send from a side; the IP packet that arrives at the other one."""
         packet = IP(bytes(packet))
-        self.send(side, packet)
         other = "outside" if side == "inside" else "inside"
-        arrived = self.tap[other].expect(wanted or same(packet), "from %s: %s" % (side, packet.summary()), timeout)
-        return sound(arrived[IP])
+
+        def arrived():
+            self.send(side, packet)
+            return self.tap[other].expect(wanted or same(packet), "from %s: %s" % (side, packet.summary()), timeout)
+        return sound(persist(arrived)[IP])
 
     def out(self, packet, wanted=None):
         return self.cross("inside", packet, wanted)
@@ -191,7 +193,7 @@ class Wires:
     def into(self, packet, wanted=None):
         return self.cross("outside", packet, wanted)
 
-    def cross_pieces(self, side, fragments, timeout=3):
+    def cross_pieces(self, side, fragments, timeout=PATIENCE_S):
         """Send fragments of a datagram from a side, in this order; those that arrive at the other one, in theirs."""
         other, one = self.tap["outside" if side == "inside" else "inside"], fragments[0]
 
@@ -213,10 +215,10 @@ class Wires:
         self.send(side, packet)
         self.tap["outside" if side == "inside" else "inside"].none(same(packet), packet.summary(), timeout)
 
-    def expect(self, side, wanted, what, timeout=3):
+    def expect(self, side, wanted, what, timeout=PATIENCE_S):
         return sound(self.tap[side].expect(wanted, what, timeout)[IP])
 
-    def error(self, side, type=3, timeout=3):
+    def error(self, side, type=3, timeout=PATIENCE_S):
         """The next ICMP error of a type that arrives at a side."""
         return self.expect(side, lambda p: ICMP in p and p[ICMP].type == type, "an ICMP error of type %d" % type, timeout)
 

@@ -13,7 +13,7 @@ RUN = pathlib.Path("/run/natvi")
 def ask(natvi, **request):
     """One request to the control socket, past the command line."""
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(10)
+        sock.settimeout(30)
         sock.connect(str(RUN / (natvi.instance + ".sock")))
         sock.sendall(json.dumps(request).encode() + b"\n")
         return json.loads(sock.makefile().readline())
@@ -24,7 +24,7 @@ def status(natvi):
 
 
 def answered(client, server, remote, timeout=0.3):
-    """Does a datagram get there? Whatever waited before is thrown away."""
+    """Does a datagram get there? Whatever waited before is thrown away. timeout: more of it where it must get there."""
     while select.select([server], [], [], 0)[0]:
         server.recv(100)
     client.sendto(b"?", remote)

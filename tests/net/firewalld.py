@@ -28,10 +28,10 @@ class Firewalld:
         (self.dir / "bus.conf").write_text(BUS % (self.dir / "bus"))
         self.words = ["env", "DBUS_SYSTEM_BUS_ADDRESS=unix:path=%s" % (self.dir / "bus")]
         namespace.spawn("dbus-daemon", "--nofork", "--config-file=%s" % (self.dir / "bus.conf"))
-        wait_for((self.dir / "bus").exists, 10, "a system bus")
+        wait_for((self.dir / "bus").exists, 15, "a system bus")
         self.process = namespace.spawn(*self.words, "firewalld", "--nofork", "--nopid", "--system-config", self.dir,
                                        "--log-target", "console", "--log-file", self.dir / "log")
-        wait_for(lambda: not self.process.alive() or self.cmd("--state", check=False).returncode == 0, 20, "firewalld to run")
+        wait_for(lambda: not self.process.alive() or self.cmd("--state", check=False).returncode == 0, 90, "firewalld to run")
         if not self.process.alive():
             pytest.skip("firewalld does not run here: %s" % (self.process.out + self.process.err).strip()[-300:])
 

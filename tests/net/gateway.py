@@ -16,7 +16,7 @@ import signal
 
 import yaml
 
-from lab import PREFIX, veth, wait_for
+from lab import PATIENCE_S, PREFIX, veth, wait_for
 from wire import Tap
 
 NATVI = os.environ.get("NATVI") or str(pathlib.Path(__file__).resolve().parents[2] / "build" / "natvi")
@@ -141,7 +141,7 @@ class Natvi:
         self.started += 1
         self.process = self.namespace.spawn(*words, *arguments)
         if ready:
-            self.process.wait_output(r"^natvi: ready", 20)
+            self.process.wait_output(r"^natvi: ready", 30)
         return self.process
 
     def cli(self, *words, **options):
@@ -166,21 +166,21 @@ class Natvi:
     def stop(self):
         """`natvi stop`: the daemon goes, the datapath stays."""
         self.cli("stop")
-        self.process.wait(10)
+        self.process.wait(30)
 
     def down(self):
         """`natvi down`: everything goes."""
         self.cli("down")
-        self.process.wait(10, check=False)
+        self.process.wait(30, check=False)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
-        self.process.popen.wait(5)
+        self.process.popen.wait(PATIENCE_S)
 
     def freeze(self):
         self.process.send_signal(signal.SIGSTOP)
         stat = pathlib.Path("/proc/%d/stat" % self.process.pid)
-        wait_for(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T", 5, "the daemon to stand still")
+        wait_for(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T", 15, "the daemon to stand still")
 
 
 def counters(stats):

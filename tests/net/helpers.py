@@ -64,11 +64,11 @@ class Vsftpd:
         return re.findall(r'OK DOWNLOAD: Client "(?:::ffff:)?([0-9.]+)"', (self.dir / "log").read_text())
 
 
-def lftp(namespace, address, name, passive, source=None, tries=1):
+def lftp(namespace, address, name, passive, source=None, tries=1, timeout=30):
     """Begin to fetch a file by FTP; what is to be waited for, and where the file goes."""
     target = namespace.lab.dir / ("lftp-%s-%s" % (name, os.urandom(4).hex()))
-    script = ("set ftp:passive-mode %s; set ftp:use-feat no; set net:max-retries %d; set net:timeout 8; set net:persist-retries 0; "
-              "set net:reconnect-interval-base 1; set cmd:fail-exit yes; " % ("on" if passive else "off", tries))
+    script = ("set ftp:passive-mode %s; set ftp:use-feat no; set net:max-retries %d; set net:timeout %d; set net:persist-retries 0; "
+              "set net:reconnect-interval-base 1; set cmd:fail-exit yes; " % ("on" if passive else "off", tries, timeout))
     if source:
         script += "set net:socket-bind-ipv4 %s; " % source
     process = namespace.spawn("env", "HOME=%s" % namespace.lab.dir, "lftp", "-c",
@@ -76,7 +76,7 @@ def lftp(namespace, address, name, passive, source=None, tries=1):
     return process, target
 
 
-def fetched(process, target, timeout=40):
+def fetched(process, target, timeout=120):
     """The SHA-256 of what has come by FTP in the end."""
     process.wait(timeout)
     return sha256(target)
@@ -90,7 +90,7 @@ class Tftpd:
         self.dir.mkdir()
         namespace.lab.dir.chmod(0o711)
         self.process = namespace.spawn("in.tftpd", "-L", "-u", "nobody", "--address", "%s:69" % address, "-s", self.dir)
-        wait_for(lambda: namespace.run("ss", "-Hlun", "sport = :69").stdout.strip(), 10, "port 69 to be listened on")
+        wait_for(lambda: namespace.run("ss", "-Hlun", "sport = :69").stdout.strip(), 15, "port 69 to be listened on")
 
     def file(self, name, size):
         data = os.urandom(size)

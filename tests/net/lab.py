@@ -23,6 +23,7 @@ PREFIX = "nvt"
 CLONE_NEWNET = 0x40000000
 PR_SET_CHILD_SUBREAPER = 36
 POLL_S = 0.02
+PATIENCE_S = 20     # for what must come and comes at once, unless the machine has something else to do
 GENERATIONS = 5
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -45,7 +46,52 @@ def wait_for(condition, timeout, what):
         time.sleep(POLL_S)
 
 
-def run(words, check=True, timeout=30, **options):
+def busy():
+    """How many programs there are to a core, now or in the last minute."""
+    load, running = re.match(r"(\S+) \S+ \S+ (\d+)/", pathlib.Path("/proc/loadavg").read_text()).groups()
+    return max(float(load), int(running)) / (os.cpu_count() or 1)
+
+
+def stretched(seconds):
+    """A demand of time as it is on an idle machine; where programs wait for each other all of them take longer, or stand still."""
+    return seconds if busy() <= 1 else seconds * 2 * busy() + 3
+
+
+def wait_within(condition, seconds, what):
+    """wait_for what has to be so within seconds, as the demand is."""
+    return wait_for(condition, stretched(seconds), what)
+
+
+def in_time(attempt, seconds, times=6):
+    """
+    What attempt() says, which has to be through in so many seconds, lest the time that it is about be over: one that fails after
+    that says nothing, and another one is made.
+    """
+    for left in reversed(range(times)):
+        began = time.monotonic()
+        try:
+            return attempt()
+        except (AssertionError, OSError):
+            if time.monotonic() - began < seconds or not left:
+                raise
+
+
+def persist(attempt, again=None):
+    """
+    What attempt() says. Where programs wait for each other there is another one after again(): queues run over there, and what
+    may wait for a while only is given up, by right.
+    """
+    for left in reversed(range(6)):
+        try:
+            return attempt()
+        except (AssertionError, TimeoutError):
+            if busy() <= 1 or not left:
+                raise
+            if again:
+                again()
+
+
+def run(words, check=True, timeout=100, **options):
     """Run a command to its end; stdout and stderr are text in the result."""
     words = [str(w) for w in words]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
@@ -84,7 +130,7 @@ class Process:
     def alive(self):
         return self.popen.poll() is None
 
-    def wait_output(self, pattern, timeout=10):
+    def wait_output(self, pattern, timeout=PATIENCE_S):
         """Wait until pattern is found in its output or error; the match."""
         def look():
             match = re.search(pattern, self.out + self.err, re.M)
@@ -95,7 +141,7 @@ class Process:
             return match
         return wait_for(look, timeout, lambda: "%r from %s, which said:\n%s%s" % (pattern, self.words[0], self.out, self.err))
 
-    def wait(self, timeout=30, check=True):
+    def wait(self, timeout=60, check=True):
         """Wait for its end; the exit status, which must be 0 if check."""
         try:
             status = self.popen.wait(timeout)
@@ -108,7 +154,7 @@ class Process:
         if self.alive():
             self.popen.send_signal(number)
 
-    def stop(self, number=signal.SIGTERM, timeout=5):
+    def stop(self, number=signal.SIGTERM, timeout=15):
         """Ask it to end, and make it end."""
         self.send_signal(signal.SIGCONT)
         self.send_signal(number)
@@ -116,7 +162,7 @@ class Process:
             self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
             self.popen.kill()
-            self.popen.wait(5)
+            self.popen.wait(PATIENCE_S)
         return self.popen.returncode
 
 
@@ -150,6 +196,14 @@ class Namespace:
         self.lab.defer(process.stop)
         return process
 
+    def ping(self, address, *options, count=1, interval=0.05):
+        """So many are answered; what ping says. For the last one's answer it may wait 2 RTT only, so that is one too many."""
+        number = count + (count > 1)
+        done = self.run("ping", "-n", "-c", number, "-i", interval, "-W", 10, *options, address, check=False)
+        received = re.search(r", (\d+) received", done.stdout)
+        assert received and int(received[1]) >= count, "ping %s: %s%s" % (address, done.stdout, done.stderr)
+        return done.stdout
+
     def ip(self, *commands):
         """Commands of ip(8), one a string, in one go."""
         run(["ip", "-n", self.name, "-batch", "-"], input="\n".join(commands) + "\n")
@@ -176,7 +230,7 @@ class Namespace:
         with self.enter():
             sock = socket.socket(family, kind, proto)
         self.lab.defer(sock.close)
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE_S)
         return sock
 
     def udp(self, address="0.0.0.0", port=0):
@@ -192,7 +246,7 @@ class Namespace:
         sock.listen(backlog)
         return sock
 
-    def tcp(self, address="0.0.0.0", port=0, timeout=5):
+    def tcp(self, address="0.0.0.0", port=0, timeout=PATIENCE_S):
         """A TCP socket, bound but not connected."""
         sock = self.socket(socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

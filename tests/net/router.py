@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from gateway import EXTERNAL, GATEWAY, SERVER, Topology
-from lab import wait_for
+from lab import PATIENCE_S, wait_for, wait_within
 
 GATEWAY6, INSIDE6 = "2001:db8:1::1", "2001:db8:1::10"
 EXTERNAL6, SERVER6, REMOTE6 = "2001:db8:2::1", "2001:db8:2::9", "2001:db8:3::1"
@@ -105,7 +105,7 @@ class Talk:
             self.client.connect(to or served)
             self.listener, (self.server, self.seen) = self.server, self.server.accept()
             server.lab.defer(self.server.close)
-            self.server.settimeout(5)
+            self.server.settimeout(PATIENCE_S)
             for sock in (self.client, self.server):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
@@ -131,9 +131,9 @@ class Talk:
         """What the client says does not arrive any more; a datagram that waits in the socket does not count. UDP."""
         self.server.settimeout(0.4)
         try:
-            wait_for(self._unheard, timeout, "%s to be dropped" % self.name)
+            wait_within(self._unheard, timeout, "%s to be dropped" % self.name)
         finally:
-            self.server.settimeout(5)
+            self.server.settimeout(PATIENCE_S)
 
     def _unheard(self):
         self.client.send(b"?")
@@ -153,7 +153,7 @@ def _receive(sock, count):
     return data
 
 
-def speedy(natvi, *talks, timeout=6):
+def speedy(natvi, *talks, timeout=PATIENCE_S):
     """Go on with the talks until all that each says is accelerated, but for the kernel's share."""
     for talk in talks:
         wait_for(lambda: _share(natvi, talks, talk) >= 12, timeout, "%s to be accelerated" % talk.name)

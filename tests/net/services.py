@@ -10,7 +10,7 @@ import struct
 import subprocess
 import time
 
-from lab import run, wait_for
+from lab import PATIENCE_S, run, wait_for
 
 NGINX_CONF = """
 worker_processes 1; daemon off; user root; pid %(dir)s/nginx.pid; error_log stderr;
@@ -21,13 +21,13 @@ http {
     uwsgi_temp_path %(dir)s/uwsgi; scgi_temp_path %(dir)s/scgi;
     server {
         listen %(port)d; listen [::]:%(port)d; root %(dir)s/www; dav_methods PUT; client_max_body_size 100m;
-        location = /slow { limit_rate 3m; }
+        location = /slow { limit_rate 1m; }
     }
 }
 """
 
 
-def listening(namespace, port, timeout=10):
+def listening(namespace, port, timeout=PATIENCE_S):
     """Wait until a TCP port is listened on."""
     wait_for(lambda: namespace.run("ss", "-Hltn", "sport = :%d" % port).stdout.strip(), timeout, "port %d to be listened on" % port)
 
@@ -58,7 +58,7 @@ def sha256(path):
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
 
 
-def fetch(namespace, url, *options, timeout=60):
+def fetch(namespace, url, *options, timeout=150):
     """curl a file; the SHA-256 of what came."""
     target = namespace.lab.dir / ("fetched-%d" % time.monotonic_ns())
     namespace.run("curl", "-sSf", "--max-time", timeout, "-o", target, *options, url, timeout=timeout + 5)
@@ -67,12 +67,13 @@ def fetch(namespace, url, *options, timeout=60):
     return result
 
 
-def iperf3(server_ns, client_ns, address, *options, seconds=2):
-    """One iperf3 run; its own report of the end."""
+def iperf3(server_ns, client_ns, address, *options, seconds=2, amount=None):
+    """One iperf3 run, of some seconds, or until so many bytes are sent; its own report of the end."""
     server = server_ns.spawn("iperf3", "-s", "-1", "-p", 5201, "--forceflush")
     server.wait_output("Server listening")
-    done = client_ns.run("iperf3", "-c", address, "-p", 5201, "-t", seconds, "-J", *options, timeout=seconds + 30)
-    server.wait(10, check=False)
+    done = client_ns.run("iperf3", "-c", address, "-p", 5201, *(["-n", amount] if amount else ["-t", seconds]), "-J", *options,
+                         timeout=seconds + 90)
+    server.wait(30, check=False)
     report = json.loads(done.stdout)
     assert "error" not in report, report["error"]
     return report["end"]
@@ -104,13 +105,13 @@ class SshSession:
 
     def __init__(self, namespace, sshd, address):
         words = namespace.words(["ssh", "-p", sshd.port, "-i", sshd.dir / "user", "-o", "StrictHostKeyChecking=no", "-F", "none",
-                                 "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10",
+                                 "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=30",
                                  "-o", "BatchMode=yes", "root@%s" % address,
                                  "sh -c 'while read -r line; do echo \"$line ${SSH_CONNECTION%% *}\"; done'"])
         self.popen = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
         namespace.lab.defer(self.close)
 
-    def say(self, line, timeout=10):
+    def say(self, line, timeout=30):
         """Say a line, get it back; the address that the server sees the client at."""
         self.popen.stdin.write(line.encode() + b"\n")
         answer = self._read_line(timeout).split()
@@ -131,7 +132,7 @@ class SshSession:
     def close(self):
         if self.popen.poll() is None:
             self.popen.kill()
-        self.popen.wait(5)
+        self.popen.wait(PATIENCE_S)
         for stream in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
             stream.close()
 

@@ -163,7 +163,7 @@ def plug(switch, port, namespace, interface):
 
 def forwards(switch, port):
     """Wait until a switch takes frames at a port that came up."""
-    wait_for(lambda: "state forwarding" in switch.run("bridge", "link", "show", "dev", port).stdout, 10, "port %s to forward" % port)
+    wait_for(lambda: "state forwarding" in switch.run("bridge", "link", "show", "dev", port).stdout, 15, "port %s to forward" % port)
 
 
 def announce(namespace, interface, address, address6=None):
@@ -238,12 +238,10 @@ class Line:
 
 def ping(namespace, address, *options, count=1):
     """All of them are answered; what ping says."""
-    done = namespace.run("ping", "-n", "-c", count, "-i", 0.2, "-W", 2, *options, address, check=False)
-    assert " %d received" % count in done.stdout, "ping %s: %s%s" % (address, done.stdout, done.stderr)
-    return done.stdout
+    return namespace.ping(address, *options, count=count, interval=0.2)
 
 
-def reachable(namespace, address, timeout=10):
+def reachable(namespace, address, timeout=20):
     """Wait until a ping is answered."""
     wait_for(lambda: namespace.run("ping", "-n", "-c", 1, "-W", 1, address, check=False).returncode == 0, timeout,
              "%s to answer" % address)

@@ -6,7 +6,7 @@ import pytest
 from scapy.all import IP, UDP, Ether
 
 from gateway import EXTERNAL, INSIDE, INSIDE2, REMOTE, SERVER
-from lab import wait_for
+from lab import PATIENCE_S, wait_for, wait_within
 from router import FIREWALL, Talk, accelerated, router, speedy, tc_router  # noqa: F401
 from services import Nginx
 from uplinks import SERVER1, Download, add_uplink
@@ -28,20 +28,20 @@ def test_timeouts_stay_full(router):  # noqa: F811
     udp, tcp = talking(router), talking(router, "tcp")
     speedy(natvi, udp, tcp)
     router.outside.spawn("iperf3", "-s", "-1", "-p", number, "--forceflush").wait_output("Server listening")
-    sender = router.inside.spawn("iperf3", "-c", SERVER, "-p", number, "--cport", 4000, "-t", 7, "-b", "400M")
-    wait_for(lambda: router.tracked("-p", "tcp", "--orig-port-src", 4000), 5, "the transfer to begin")
+    sender = router.inside.spawn("iperf3", "-c", SERVER, "-p", number, "--cport", 4000, "-t", 60, "-b", "400M")
+    wait_for(lambda: router.tracked("-p", "tcp", "--orig-port-src", 4000), 15, "the transfer to begin")
     end, looked = time.monotonic() + 4.5, 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or looked <= 5:
+        began = time.monotonic()
         udp.turn()
         tcp.turn()
-        (_, left, _), = router.tracked(*SELECT)
-        assert left >= UDP_S - 3
-        for select in (("--orig-port-dst", 5000), ("--orig-port-src", 4000)):
-            (state, left, line), = router.tracked("-p", "tcp", *select)
-            assert state == "ESTABLISHED" and left >= TCP_S - 3, line
+        shown = [router.tracked(*SELECT), *[router.tracked("-p", "tcp", *select)
+                                            for select in (("--orig-port-dst", 5000), ("--orig-port-src", 4000))]]
+        gone = 3 + time.monotonic() - began     # a machine that stands still in between sends nothing, either
+        for ((state, left, line),), full in zip(shown, (UDP_S, TCP_S, TCP_S)):
+            assert state in (None, "ESTABLISHED") and left >= full - gone, line
         looked += 1
-    assert looked > 5 and sender.alive()
-    sender.wait(10)
+    assert sender.alive()
     assert router.invalid() == 0
 
 
@@ -53,8 +53,8 @@ def test_fin_ends_it(router):  # noqa: F811
     talk.client.close()
     assert talk.server.recv(1) == b""
     talk.server.close()
-    wait_for(lambda: [t[0] for t in router.tracked("-p", "tcp")] == ["TIME_WAIT"], OBEYED_S, "conntrack to see the end")
-    wait_for(lambda: not natvi.sessions(), OBEYED_S, "the session to end")
+    wait_within(lambda: [t[0] for t in router.tracked("-p", "tcp")] == ["TIME_WAIT"], OBEYED_S, "conntrack to see the end")
+    wait_within(lambda: not natvi.sessions(), OBEYED_S, "the session to end")
     assert router.invalid() == 0
 
 
@@ -74,9 +74,9 @@ def test_rst_ends_it(router, busy):  # noqa: F811
             except BlockingIOError:
                 break
     reset(talk.client)
-    wait_for(lambda: all(s == "CLOSE" or left <= 10 for s, left, _ in router.tracked("-p", "tcp")), OBEYED_S,
-             lambda: "conntrack to see the end: %s" % router.tracked("-p", "tcp"))
-    wait_for(lambda: not natvi.sessions(), OBEYED_S, "the session to end")
+    wait_within(lambda: all(s == "CLOSE" or left <= 10 for s, left, _ in router.tracked("-p", "tcp")), OBEYED_S,
+                lambda: "conntrack to see the end: %s" % router.tracked("-p", "tcp"))
+    wait_within(lambda: not natvi.sessions(), OBEYED_S, "the session to end")
     assert router.invalid() == 0
 
 
@@ -144,11 +144,11 @@ def test_route_replaced(router):  # noqa: F811
     speedy(natvi, talk)
     assert tap.receive(is_udp, 0.1) is None
     router.gateway.ip("route add 198.51.100.0/24 via %s dev wan1" % SERVER1)
-    wait_for(lambda: talk.turn() and tap.receive(is_udp, 0.1), OBEYED_S, "the new way to be taken")
+    wait_within(lambda: talk.turn() and tap.receive(is_udp, 0.1), OBEYED_S, "the new way to be taken")
     speedy(natvi, talk)
     tap.drain()
     talk.turn(20)
-    assert sum(tap.receive(is_udp, 0.2) is not None for _ in range(20)) == 20
+    assert sum(tap.receive(is_udp, 5) is not None for _ in range(20)) == 20
 
 
 def is_udp(packet):
@@ -172,8 +172,8 @@ def test_address_replaced(router):  # noqa: F811
             return talk.server.recvfrom(10)[1][0] == new
         except OSError:
             return False
-    wait_for(renamed, OBEYED_S, "the new address to be used")
-    talk.server.settimeout(5)
+    wait_within(renamed, OBEYED_S, "the new address to be used")
+    talk.server.settimeout(PATIENCE_S)
 
 
 @pytest.mark.parametrize("hook", ["tc"])
@@ -183,7 +183,7 @@ def test_conntrack_flushed_mid_transfer(router):  # noqa: F811
     router.outside.ip("route replace 198.18.0.0/15 via %s" % EXTERNAL)
     nginx, natvi = Nginx(router.outside), router.running()
     download = Download(nginx, router.inside, SERVER)
-    wait_for(lambda: accelerated(natvi) > 20, 5, "the transfer to be accelerated")
+    wait_for(lambda: accelerated(natvi) > 20, 15, "the transfer to be accelerated")
     router.gateway.run("conntrack", "-F")
     before = accelerated(natvi)
     download.goes_on().finish()

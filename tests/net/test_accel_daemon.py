@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """natvi comes, goes, dies and hangs under connections that it accelerates: they go on, and the firewall finds nothing invalid."""
-import json
 import signal
 import time
 
@@ -10,10 +9,9 @@ from gateway import INSIDE, SERVER
 from lab import wait_for
 from router import Talk, accelerated, router, speedy, tc_router  # noqa: F401
 from services import Nginx
-from uplinks import Download
+from uplinks import Download, counted
 
 HEARTBEAT_S = 5
-MEGABYTES = 36      # 12 s at nginx's 3 MB/s
 
 
 def stands_still(natvi):
@@ -24,19 +22,25 @@ def stands_still(natvi):
         now, count = time.monotonic(), accelerated(natvi)
         seen.append((now, count))
         return any(c == count and now - t > 1.5 for t, c in seen)
-    wait_for(still, HEARTBEAT_S + 5, "the kernel to forward all again")
+    wait_for(still, HEARTBEAT_S + 15, "the kernel to forward all again")
 
 
-def moves(natvi, timeout=5):
+def moves(natvi, timeout=20):
     before = accelerated(natvi)
     wait_for(lambda: accelerated(natvi) > before + 10, timeout, "acceleration after %d" % before)
+
+
+def arrives(router):  # noqa: F811
+    """The transfer goes on, whoever sends it on."""
+    before = counted(router.outside, "eth0", "bytes")
+    wait_for(lambda: counted(router.outside, "eth0", "bytes") > before + (5 << 20), 20, "the transfer to go on")
 
 
 @pytest.mark.parametrize("hook, how", [("tc", "freeze"), ("xdp", "kill")])
 def test_transfer_outlives_the_daemon(router, how):  # noqa: F811
     """Stopped, killed or hung it no longer says that it lives: a transfer is the kernel's again, and a new daemon's later."""
     nginx, natvi = Nginx(router.outside), router.running()
-    download = Download(nginx, router.inside, SERVER, size=MEGABYTES << 20)
+    download = Download(nginx, router.inside, SERVER)
     moves(natvi)
     getattr(natvi, how)()
     stands_still(natvi)
@@ -58,26 +62,25 @@ def test_transfer_outlives_stop_and_start(router):  # noqa: F811
     server = router.outside.spawn("iperf3", "-s", "-1", "-p", 5201, "--forceflush")
     server.wait_output("Server listening")
     natvi = router.running()
-    client = router.inside.spawn("iperf3", "-c", SERVER, "-p", 5201, "-t", 9, "-b", "300M", "-J")
+    client = router.inside.spawn("iperf3", "-c", SERVER, "-p", 5201, "-t", 100, "-b", "300M")
     moves(natvi)
     natvi.stop()
+    arrives(router)
     natvi.start(router.config())
     moves(natvi)
     natvi.down()
+    arrives(router)
     natvi.start(router.config())
     moves(natvi)
+    arrives(router)
     assert client.alive()
-    client.wait(30)
-    report = json.loads(client.out)
-    assert "error" not in report, report["error"]
-    assert all(i["sum"]["bytes"] for i in report["intervals"])
     assert router.invalid() == 0
 
 
 @pytest.mark.parametrize("hook", ["tc"])
 def test_reload_turns_it_on_and_off(router):  # noqa: F811
     nginx, natvi = Nginx(router.outside), router.running()
-    download = Download(nginx, router.inside, SERVER, size=20 << 20)
+    download = Download(nginx, router.inside, SERVER)
     off = dict(router.config(), accelerate=False, rules=[{"name": "none", "from": {"interface": "wan0"},
                                                          "to": {"destination": "192.0.2.1"}, "action": "drop"}])
     for _ in range(2):
@@ -108,7 +111,8 @@ def test_ten_thousand_connections(router):  # noqa: F811
     nginx, natvi, done = Nginx(router.outside), router.running(), 0
     nginx.file("small", 30000)
     while done < 10000:
-        text = router.inside.run("wrk", "-t", 1, "-c", 24, "-d", "3s", "-H", "Connection: close", "http://%s/small" % SERVER).stdout
+        text = router.inside.run("wrk", "-t", 1, "-c", 24, "-d", "3s", "--timeout", "30s", "-H", "Connection: close",
+                                 "http://%s/small" % SERVER).stdout
         assert "Socket errors" not in text and "Non-2xx" not in text, text
         done += int(text.split(" requests in ")[0].split()[-1])
     assert router.invalid() == 0

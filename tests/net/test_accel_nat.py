@@ -58,5 +58,5 @@ def test_bulk_of_what_was_translated(router):  # noqa: F811
         size = 20 << 20
         wanted = nginx.file("large", size)
         assert fetch(router.inside, "http://%s/large" % server, "--interface", source) == wanted
-        assert accelerated(natvi) > before + size // 65536
+        assert accelerated(natvi) > before + size // 65536 * 3 // 4     # a packet a second is the kernel's
     assert router.invalid() == 0

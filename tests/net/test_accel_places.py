@@ -7,7 +7,7 @@ import pytest
 
 from firewalld import Firewalld
 from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, REMOTE, SERVER, Topology
-from lab import veth, wait_for
+from lab import veth, wait_for, wait_within
 from router import Router, accelerated
 from services import Nginx, iperf3
 from uplinks import Download
@@ -76,10 +76,10 @@ def transfer(host, natvi, server, client, address, *options):
     end = iperf3(server, client, address, *options)
     after, now = received(receiver), accelerated(natvi) - before
     size = (after[0] - bytes_) / (after[1] - packets)
-    assert end["sum_received"]["bytes"] > 50 << 20
+    assert end["sum_received"]["bytes"] > 5 << 20
     assert size > 10000, "packets of %d bytes arrive" % size
     assert now > 0.9 * (after[1] - packets), (now, after[1] - packets)
-    assert natvi.counter("accel-kernel") < now / 20
+    assert natvi.counter("accel-kernel") < 20 + now / 20
     assert host.invalid() == 0
 
 
@@ -108,7 +108,7 @@ def test_hairpin(lab, options, bridged):
     if not bridged:
         transfer(host, natvi, host.inside, host.second, EXTERNAL, *options)
         return
-    assert iperf3(host.inside, host.second, EXTERNAL, *options, seconds=1)["sum_received"]["bytes"] > 50 << 20
+    assert iperf3(host.inside, host.second, EXTERNAL, *options, seconds=1)["sum_received"]["bytes"] > 5 << 20
     assert accelerated(natvi) == 0
     assert host.invalid() == 0
 
@@ -118,7 +118,7 @@ def test_containers_among_themselves(lab):
     host = ContainerHost(lab)
     natvi = host.running()
     end = iperf3(host.inside, host.second, INSIDE, seconds=1)
-    assert end["sum_received"]["bytes"] > 50 << 20
+    assert end["sum_received"]["bytes"] > 5 << 20
     assert accelerated(natvi) == 0
 
 
@@ -143,13 +143,13 @@ class FirewalldRouter(Router):
 
     def refused(self):
         """Is a new connection to REMOTE answered by an error at once?"""
-        return self.inside.run("curl", "-sS", "--max-time", 5, "-o", "/dev/null", "http://%s/small" % REMOTE,
+        return self.inside.run("curl", "-sS", "--max-time", 20, "-o", "/dev/null", "http://%s/small" % REMOTE,
                                check=False).returncode == 7
 
     def download(self, natvi):
         """One under way, and accelerated."""
-        before, transfer = accelerated(natvi), Download(self.nginx, self.inside, REMOTE, 24 << 20)
-        wait_for(lambda: accelerated(natvi) > before + 20, 10, "the transfer to be accelerated")
+        before, transfer = accelerated(natvi), Download(self.nginx, self.inside, REMOTE)
+        wait_for(lambda: accelerated(natvi) > before + 20, 15, "the transfer to be accelerated")
         return transfer
 
 
@@ -165,11 +165,13 @@ def test_firewalld(firewalled):
     firewalled.firewalld.cmd("--reload")
     transfer.goes_on()
     before = accelerated(natvi)
-    wait_for(lambda: accelerated(natvi) > before + 20, 2, "the transfer to be accelerated again")
+    wait_for(lambda: accelerated(natvi) > before + 20, 15, "the transfer to be accelerated again")
     transfer.finish()
+    transfer.process.stop()
+    wait_for(firewalled.nginx.log, 15, "it to be logged")
     assert {line.split()[0] for line in firewalled.nginx.log().splitlines()} == {EXTERNAL}
     end = iperf3(firewalled.outside, firewalled.inside, SERVER)
-    assert accelerated(natvi) > end["sum_received"]["bytes"] // 65536
+    assert accelerated(natvi) > end["sum_received"]["bytes"] // 65536 * 3 // 4
 
 
 def test_firewalld_rejects(firewalled):
@@ -178,12 +180,12 @@ def test_firewalld_rejects(firewalled):
     transfer = firewalled.download(natvi)
     assert not firewalled.refused()
     firewalled.firewalld.cmd("--policy=outward", "--add-rich-rule", REJECT)
-    wait_for(firewalled.refused, 2, "a new connection to be refused")
+    wait_within(firewalled.refused, 2, "a new connection to be refused")
     transfer.goes_on()
     firewalled.gateway.run("conntrack", "-D", "-p", "tcp", "--dport", "80")
-    wait_for(lambda: transfer.stands(0.5), 2, "the transfer to be stopped")
+    wait_within(lambda: transfer.stands(0.5), 2, "the transfer to be stopped")
     firewalled.firewalld.cmd("--reload")
-    wait_for(lambda: not firewalled.refused(), 2, "a new connection")
+    wait_within(lambda: not firewalled.refused(), 2, "a new connection")
 
 
 def test_firewalld_panics(firewalled):
@@ -191,11 +193,11 @@ def test_firewalld_panics(firewalled):
     natvi = firewalled.running()
     transfer = firewalled.download(natvi)
     firewalled.firewalld.cmd("--panic-on")
-    wait_for(lambda: transfer.stands(0.5), 2, "the transfer to be stopped")
+    wait_within(lambda: transfer.stands(0.5), 2, "the transfer to be stopped")
     firewalled.firewalld.cmd("--panic-off")
     transfer.goes_on()
     before = accelerated(natvi)
-    wait_for(lambda: accelerated(natvi) > before + 20, 5, "the transfer to be accelerated again")
+    wait_for(lambda: accelerated(natvi) > before + 20, 15, "the transfer to be accelerated again")
     transfer.finish()
 
 
@@ -212,15 +214,26 @@ def shape(net, kind):
                         "%dmbit" % RATE_MBIT)
 
 
-def mbit(net, *options):
-    return iperf3(net.outside, net.inside, SERVER, *options)["sum_received"]["bits_per_second"] / 1e6
-
-
 def rate_mbit(net, seconds=0.3):
-    """What arrives outside."""
-    bytes_, start = received(net.outside)[0], time.monotonic()
+    """What arrives outside; rather less than more of it where the machine stands still."""
+    start, bytes_ = time.monotonic(), received(net.outside)[0]
     time.sleep(seconds)
     return (received(net.outside)[0] - bytes_) * 8e-6 / (time.monotonic() - start)
+
+
+def is_shaped(net):
+    """Never more than there may be, and at length not much less."""
+    def full():
+        rate = rate_mbit(net, 1)
+        assert rate < 1.15 * RATE_MBIT
+        return rate > 0.5 * RATE_MBIT
+    wait_for(full, 20, "as much as the shaper lets pass")
+
+
+def sending(net):
+    """A transfer to the outside, for longer than a test takes."""
+    net.outside.spawn("iperf3", "-s", "-1", "--forceflush").wait_output("Server listening")
+    net.inside.spawn("iperf3", "-c", SERVER, "-t", 200)
 
 
 def xdp_mode(net, interface):
@@ -235,8 +248,9 @@ def test_shaper_shapes(lab, kind, xdp):
     shape(net, kind)
     natvi = net.running({"interfaces": [{"name": name, "xdp": xdp} for name in ("lan0", "wan0")], "accelerate": True})
     assert (xdp_mode(net, "wan0") == 0) == (xdp == "auto")
-    assert 0.5 * RATE_MBIT < mbit(net) < 1.15 * RATE_MBIT
-    assert accelerated(natvi) > 100
+    sending(net)
+    wait_for(lambda: accelerated(natvi) > 100, 20, "a transfer")
+    is_shaped(net)
     assert net.invalid() == 0
 
 
@@ -245,14 +259,13 @@ def test_shaper_that_comes_later(lab, hook, kind, whose):
     """In the midst of a transfer, be its connection the kernel's or natvi's; and without it all is as before."""
     net, sent_on = (Router(lab, hook), "accelerated") if whose == "kernel" else (Topology(lab, hook), "forward")
     natvi = net.running()
-    net.outside.spawn("iperf3", "-s", "-1", "--forceflush").wait_output("Server listening")
-    net.inside.spawn("iperf3", "-c", SERVER, "-t", 20)
-    wait_for(lambda: natvi.counter(sent_on) > 1000, 10, "a transfer")
-    assert rate_mbit(net) > 5 * RATE_MBIT
+    sending(net)
+    wait_for(lambda: natvi.counter(sent_on) > 1000, 15, "a transfer")
+    wait_for(lambda: rate_mbit(net) > 5 * RATE_MBIT, 15, "it to be fast")
     shape(net, kind)
-    wait_for(lambda: rate_mbit(net) < 1.15 * RATE_MBIT, 2, "the transfer to be shaped")
+    wait_within(lambda: rate_mbit(net) < 1.15 * RATE_MBIT, 2, "the transfer to be shaped")
     before = natvi.counter(sent_on)
-    assert 0.5 * RATE_MBIT < rate_mbit(net, 1) < 1.15 * RATE_MBIT
+    is_shaped(net)
     assert natvi.counter(sent_on) > before + 20
     net.gateway.run("tc", "qdisc", "del", "dev", "wan0", "root")
-    wait_for(lambda: rate_mbit(net) > 5 * RATE_MBIT, 3, "the transfer to be as fast as before")
+    wait_for(lambda: rate_mbit(net) > 5 * RATE_MBIT, 15, "the transfer to be as fast as before")

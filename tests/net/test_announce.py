@@ -11,7 +11,7 @@ from scapy.all import ARP
 
 from control import answered
 from gateway import EXTERNAL, INSIDE, NATVI, REFUSE, REMOTE, SERVER, TO_POOL, config
-from lab import veth, wait_for
+from lab import stretched, veth, wait_for
 from wire import Tap, exchange
 
 LINKED = "203.0.113.32-203.0.113.35"            # in the outside link's subnet
@@ -34,7 +34,7 @@ def announcement(packet):
     return packet[ARP].psrc
 
 
-def announced(tap, count, timeout=4, mac=None):
+def announced(tap, count, timeout=20, mac=None):
     """Addresses of the next count announcements, sorted. mac: who has them."""
     result = []
     for _ in range(count):
@@ -71,7 +71,7 @@ def test_at_start(tc):
     assert announced(outside, 3, mac=mac) == expected
     first = arrived(outside)
     assert announced(outside, 3, mac=mac) == expected
-    assert 0.9 < arrived(outside) - first < 3
+    assert 0.9 < arrived(outside) - first < stretched(3)
     outside.none(announcement, "a third round", 1.2)
     inside.none(announcement, "an announcement on the inside link", 0)
 
@@ -92,7 +92,7 @@ def test_stale_neighbour(net):
     net.outside.ip("neigh add 203.0.113.33 lladdr %s dev eth0 nud stale" % WRONG)
     natvi = net.running(config(net.hook, [TO_POOL, REFUSE], pool={"addresses": [LINKED]}))
     mac = net.mac(net.gateway, "wan0")
-    wait_for(lambda: neighbour(net.outside, "203.0.113.33") == mac, 3, "the neighbour entry to be right")
+    wait_for(lambda: neighbour(net.outside, "203.0.113.33") == mac, 15, "the neighbour entry to be right")
     assert natvi.counter("arp-sent") == 0
     fdb = json.loads(switch.run("bridge", "-j", "fdb", "show", "br", "br0", "dynamic").stdout)
     assert [e["ifname"] for e in fdb if e["mac"] == mac] == ["wan0"]
@@ -130,17 +130,18 @@ def test_many(tc):
     """A large pool is announced at a limited rate, wholly, and the daemon answers meanwhile."""
     tc.gateway.ip("addr add 198.19.0.1/16 dev wan0")
     tap = tc.tap()
+    arrived(tap)        # from now on the kernel notes when
     natvi = tc.running(pooled(tc, "198.19.8.0/22"))
     times, seen = [], set()
     while len(seen) < 1024:
         packet = tap.expect(announcement, "another announcement after %d" % len(seen))
-        times.append(time.monotonic())
+        times.append(arrived(tap))
         seen.add(announcement(packet))
     assert len(times) == 1024
-    assert 0.8 < times[-1] - times[0] < 3
+    assert 0.8 < times[-1] - times[0] < stretched(3)
     before = time.monotonic()
     natvi.cli("status")
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < stretched(1)
     natvi.reload(pooled(tc, LINKED))
     rest = announced(tap, 8)
     while rest[-8:] != sorted(2 * LINKED_ALL):
@@ -184,7 +185,7 @@ def test_arp_of_netmap(tc):
     assert announced(tap, 16)[::2] == ["203.0.113.%d" % n for n in range(64, 72)]
     tc.outside.run("ip", "neigh", "flush", "dev", "eth0")
     inside, outside = tc.inside.udp(INSIDE, 5000), tc.outside.udp(SERVER, 6000)
-    assert answered(outside, inside, ("203.0.113.66", 5000), 2)
+    assert answered(outside, inside, ("203.0.113.66", 5000), 10)
     assert natvi.counter("arp-sent") == 1
 
 
@@ -201,7 +202,7 @@ def test_advice(tc):
     """check, the log and doctor say which addresses routers need a route to; not for those in a connected subnet."""
     natvi = tc.running(pooled(tc, "192.0.2.0/28", "203.0.113.32"))
     said = r'pool "public": in no connected subnet .* a route to 192\.0\.2\.0/28 via this box.* protocol 208'
-    natvi.process.wait_output(said, 3)
+    natvi.process.wait_output(said)
     findings = json.loads(natvi.cli("doctor", "--json", check=False).stdout)["findings"]
     assert [f["subject"] for f in findings if f["id"] == "outside"] == ['pool "public"']
     path = tc.lab.dir / ("%s.yaml" % natvi.instance)

@@ -73,7 +73,7 @@ def upload(two, server, size):
     """The gateway sends a file to the outside, which has it as it was."""
     source = two.lab.dir / "upload"
     source.write_bytes(os.urandom(size))
-    two.gateway.run("curl", "-sSf", "--max-time", 20, "-T", source, "http://%s/up" % REMOTE)
+    two.gateway.run("curl", "-sSf", "--max-time", 90, "-T", source, "http://%s/up" % REMOTE)
     assert server.uploaded("up") == sha256(source)
 
 
@@ -163,7 +163,7 @@ def test_answers_are_no_beginnings_for_local_in(net):
         assert exchange(net.gateway.udp(EXTERNAL, port), remote, (SERVER, 5000)) == (EXTERNAL, port)
         own = connect(net.gateway, EXTERNAL, port, (SERVER, 5000))
         talk(own, listener.accept()[0])
-    net.gateway.run("ping", "-c", 1, "-W", 2, SERVER)
+    net.gateway.ping(SERVER)
     dropped = natvi.counter("rule-drop")
     assert net.outside.run("ping", "-c", 1, "-W", 1, EXTERNAL, check=False).returncode
     late = net.outside.tcp(SERVER, 0)
@@ -177,7 +177,7 @@ def test_ping_with_an_identifier_in_use(tc):
     """The box and an inside host ping one server with the same identifier, the box second; all answers arrive."""
     tc.running()
     for namespace, source in ((tc.inside, INSIDE), (tc.gateway, EXTERNAL)) * 2:
-        assert "2 received" in namespace.run("ping", "-e", 77, "-I", source, "-c", 2, "-i", 0.05, "-W", 2, SERVER).stdout
+        namespace.ping(SERVER, "-e", 77, "-I", source, count=2)
 
 
 def test_connections_from_before(net):
@@ -251,8 +251,8 @@ def test_udp_and_ping_by_the_second_uplink(two_tc):
     remote.sendto(b"!", (POOL2, 4000))
     assert client.recvfrom(10) == (b"!", (REMOTE, 53))
     assert exchange(client, remote, (REMOTE, 53), text=b"long" * 2000) == (POOL2, 4000)
-    assert "2 received" in two.gateway.run("ping", "-c", 2, "-i", 0.05, "-W", 2, REMOTE).stdout
-    assert "2 received" in two.gateway.run("ping", "-s", 4000, "-c", 2, "-i", 0.05, "-W", 2, REMOTE).stdout
+    two.gateway.ping(REMOTE, count=2)
+    two.gateway.ping(REMOTE, "-s", 4000, count=2)
 
 
 def test_answers_are_no_beginnings(two):
@@ -265,7 +265,7 @@ def test_answers_are_no_beginnings(two):
     two.outside.ip("route add %s/32 dev eth0 src %s" % (EXTERNAL, REMOTE))
     for _ in range(2):
         assert exchange(asker, service, (EXTERNAL, 53)) == (REMOTE, 5000)
-    assert "2 received" in two.outside.run("ping", "-I", REMOTE, "-c", 2, "-i", 0.05, "-W", 2, EXTERNAL).stdout
+    two.outside.ping(EXTERNAL, "-I", REMOTE, count=2)
 
 
 def test_next_hop_by_the_translated_source(tc):
@@ -292,7 +292,7 @@ def test_refused_to_the_box(tc, action, error):
     natvi = tc.running(config("tc", [rule, MASQUERADE, REFUSE]))
     server = Nginx(tc.outside)
     wanted = server.file("file", 1000)
-    sock = tc.gateway.tcp(EXTERNAL, 0, timeout=1)
+    sock = tc.gateway.tcp(EXTERNAL, 0, timeout=1 if action == "drop" else 20)
     with pytest.raises(error) as raised:
         sock.connect((SERVER, 80))
     assert isinstance(raised.value, TimeoutError) == (action == "drop")
@@ -335,7 +335,7 @@ def test_bulk(two_tc):
     capture = Capture(two.outside, "eth1", "tcp")
     for options in ((), ("-R",)):
         end = iperf3(two.outside, two.gateway, REMOTE, *options, seconds=1)
-        assert end["sum_received"]["bytes"] > 10 << 20
+        assert end["sum_received"]["bytes"] > 1 << 20
     assert capture.stop().fields("ip.src == %s && frame.len > 4000" % POOL2)
     for port in ("wan0", "wan1"):
         two.gateway.run("ethtool", "-K", port, "tx", "off", "tso", "off", "gso", "off")
@@ -388,7 +388,7 @@ def test_ssh_during_a_flood(tc):
     assert [s.say("before") for s in sessions] == [SERVER, EXTERNAL]
     for port in range(3000, 3100):
         tc.inside.udp(INSIDE, port).sendto(b"flood", (SERVER, port))
-    assert natvi.counter("no-port") > 50
+    wait_for(lambda: natvi.counter("no-port") > 50, 15, "the ports to be gone")
     for when in ("exhausted", "dead"):
         assert [s.say(when) for s in sessions] == [SERVER, EXTERNAL]
         more = [into.client(tc.outside, EXTERNAL), out_of.client(tc.gateway, SERVER)]
@@ -398,7 +398,7 @@ def test_ssh_during_a_flood(tc):
         resolver = tc.outside.udp(SERVER2, 53)
         exchange(tc.gateway.udp(), resolver, (SERVER2, 53))
         exchange(tc.gateway.udp(EXTERNAL, 123), tc.outside.udp(SERVER2, 123), (SERVER2, 123))
-        assert "1 received" in tc.gateway.run("ping", "-c", 1, "-W", 2, SERVER).stdout
+        tc.gateway.ping(SERVER)
         if when == "exhausted":
             natvi.kill()
 
@@ -417,7 +417,7 @@ def test_services_that_come_and_go(tc):
     natvi = tc.running()
     before = {proto: free_ports(natvi, proto) for proto in ("tcp", "udp")}
     tcp, udp = tc.gateway.tcp_listen("0.0.0.0", 4001), tc.gateway.udp(EXTERNAL, 4001)
-    wait_for(lambda: free_ports(natvi, "tcp") == before["tcp"] - 1 and free_ports(natvi, "udp") == before["udp"] - 1, 6, "both ports to be withheld")
+    wait_for(lambda: free_ports(natvi, "tcp") == before["tcp"] - 1 and free_ports(natvi, "udp") == before["udp"] - 1, 15, "both ports to be withheld")
     caller = tc.outside.udp(SERVER, 5000)
     caller.sendto(b"?", (EXTERNAL, 4001))
     assert udp.recvfrom(10) == (b"?", (SERVER, 5000))
@@ -427,7 +427,7 @@ def test_services_that_come_and_go(tc):
     assert free_ports(natvi, "tcp") == before["tcp"] - 1
     for sock in (tcp, udp, early):
         sock.close()
-    wait_for(lambda: free_ports(natvi, "tcp") == before["tcp"] + 1 and free_ports(natvi, "udp") == before["udp"], 6, "the ports to be given back")
+    wait_for(lambda: free_ports(natvi, "tcp") == before["tcp"] + 1 and free_ports(natvi, "udp") == before["udp"], 15, "the ports to be given back")
 
 
 def test_service_whose_port_is_taken(tc):
@@ -442,10 +442,10 @@ def test_service_whose_port_is_taken(tc):
         new.sendto(b"?", sink.getsockname())
         return monitor.out
     assert '"listener"' not in natvi.cli("doctor", "--json", check=False).stdout
-    wait_for(watched, 5, "the monitor to see sessions")
+    wait_for(watched, 15, "the monitor to see sessions")
     service = tc.gateway.udp("0.0.0.0", 4000)
-    monitor.wait_output(r'"event": ?"port-held".*%s.*4000.*%s' % (re.escape(INSIDE), re.escape(EXTERNAL)), 10)
-    natvi.process.wait_output(r"service listens on udp %s port 4000.*%s" % (re.escape(EXTERNAL), re.escape(INSIDE)), 5)
+    monitor.wait_output(r'"event": ?"port-held".*%s.*4000.*%s' % (re.escape(INSIDE), re.escape(EXTERNAL)))
+    natvi.process.wait_output(r"service listens on udp %s port 4000.*%s" % (re.escape(EXTERNAL), re.escape(INSIDE)))
     findings = [f for f in json.loads(natvi.cli("doctor", "--json", check=False).stdout)["findings"] if f["id"] == "listener"]
     assert [f["subject"] for f in findings] == ["udp %s:4000" % EXTERNAL]
     for command in findings[0]["right"].split(" (")[0].split("; "):

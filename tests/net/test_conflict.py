@@ -26,7 +26,7 @@ def refused(net, configuration, says):
     """`natvi run` ends with this, and leaves nothing."""
     natvi = net.natvi()
     process = natvi.start(configuration, ready=False)
-    assert process.wait(10, check=False) == 1
+    assert process.wait(60, check=False) == 1
     assert re.search(says, process.err), process.err
     assert not (PINS / natvi.instance).exists()
     assert net.gateway.get_sysctl("net.ipv4.ip_forward") == "0"
@@ -42,7 +42,7 @@ def test_overlapping_subnets_are_refused_without_a_file(net):
     net.gateway.ip("addr add %s dev wan0" % WIDE)
     natvi = net.natvi()
     process = natvi.start(None, "lan0", "wan0", "--masquerade", "wan0", ready=False)
-    assert process.wait(10, check=False) == 1
+    assert process.wait(60, check=False) == 1
     assert re.search(r"^natvi: rule masquerade leads from lan0 .* and the two overlap", process.err, re.M), process.err
 
 
@@ -94,7 +94,7 @@ def test_an_address_that_comes_later_stops_no_way_back(net):
     natvi = net.running()
     natvi.cli("reload", "--confirm", 2, natvi._config_file(config("tc", rules=[dict(MASQUERADE, name="other"), REFUSE])))
     net.gateway.ip("addr add %s dev wan0" % WIDE)
-    wait_for(lambda: natvi.show("rules")[0]["name"] == "out", 10, "the configuration before")
+    wait_for(lambda: natvi.show("rules")[0]["name"] == "out", 15, "the configuration before")
     assert works(net)
 
 
@@ -108,6 +108,6 @@ def test_check_refuses_a_source_in_a_pool(net):
         done = natvi.cli(*words, check=False) if words[0] == "reload" else net.gateway.run(NATVI, *words, check=False)
         assert done.returncode == 1 and re.search(says, done.stderr), done
     process = net.natvi("-2").start(path.read_text(), ready=False)
-    assert process.wait(10, check=False) == 1 and re.search(says, process.err)
+    assert process.wait(60, check=False) == 1 and re.search(says, process.err)
     assert works(net)
 

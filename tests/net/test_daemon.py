@@ -13,8 +13,9 @@ import pytest
 
 from control import RUN, answered, ask, restart, status
 from gateway import EXTERNAL, INSIDE, INSIDE2, NATVI, PINS, REFUSE, SERVER, Topology, config
-from lab import veth, wait_for
-from services import Nginx, fetch
+from lab import PATIENCE_S, stretched, veth, wait_for
+from services import Nginx
+from uplinks import Download
 from wire import exchange
 
 
@@ -24,17 +25,12 @@ def test_killed_and_restarted_during_a_download(net):
     """SIGKILL at the daemon, then a new one, twice, while a file is fetched: every byte arrives, by the same session."""
     natvi = net.running()
     server = Nginx(net.outside)
-    wanted = server.file("big", 64 << 20)
-    result = []
-    thread = threading.Thread(target=lambda: result.append(fetch(net.inside, "http://%s/big" % SERVER, "--limit-rate", "16M")))
-    thread.start()
-    wait_for(lambda: natvi.sessions("proto", "tcp"), 5, "the download's session")
+    download = Download(server, net.inside, SERVER)
     for _ in range(2):
         restart(natvi, config(net.hook))
-    assert thread.is_alive(), "the download was over before the last restart"
+        download.goes_on()
     assert len(natvi.sessions("proto", "tcp")) == 1
-    thread.join(60)
-    assert result == [wanted]
+    download.finish()
 
 
 def test_mappings_live_through_restart(net):
@@ -57,7 +53,7 @@ def test_sessions_expire_by_the_sweep(tc):
     exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
     assert status(natvi)["sessions"] == 1
     natvi.cli("flush", "sessions")
-    wait_for(lambda: status(natvi)["sweep"]["live"] == 0 and status(natvi)["sweep"]["freed"] == 0, 10, "slots to be given back")
+    wait_for(lambda: status(natvi)["sweep"]["live"] == 0 and status(natvi)["sweep"]["freed"] == 0, 15, "slots to be given back")
     assert status(natvi)["sessions"] == 0
 
 
@@ -65,7 +61,7 @@ def test_unconfirmed_reload_dies_with_the_daemon(tc):
     """Killed while a confirmation is open: the next start has the old configuration, whatever the file says by then."""
     natvi = tc.running()
     remote, client = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE)
-    assert answered(client, remote, (SERVER, 5000))
+    assert answered(client, remote, (SERVER, 5000), 10)
     blocked = config("tc", rules=[{"name": "no", "from": {"interface": "lan0"}, "to": {"interface": "wan0"}, "action": "drop"}])
     path = tc.lab.dir / ("%s.yaml" % natvi.instance)
     path.write_text(json.dumps(blocked))
@@ -75,7 +71,7 @@ def test_unconfirmed_reload_dies_with_the_daemon(tc):
     natvi.kill()
     natvi.start(blocked)
     assert "never confirmed" in natvi.process.err
-    assert answered(client, remote, (SERVER, 5000))
+    assert answered(client, remote, (SERVER, 5000), 10)
     natvi.reload(blocked)
     natvi.cli("flush", "sessions")
     assert not answered(client, remote, (SERVER, 5000))
@@ -129,7 +125,7 @@ class Flood:
     def wait(self, packets):
         """Until so many more have arrived."""
         until = self.arrived + packets
-        wait_for(lambda: self.arrived >= until, 10, "packets to arrive outside")
+        wait_for(lambda: self.arrived >= until, 15, "packets to arrive outside")
 
 
 def test_nothing_leaves_untranslated(net):
@@ -163,7 +159,7 @@ def test_nothing_leaves_untranslated(net):
     time.sleep(0.3)
     flood.stop()
     assert not flood.leaked, "%d of %d packets" % (len(flood.leaked), flood.arrived)
-    assert before > 800
+    assert before >= 800
 
 
 # Connections that were there before
@@ -176,7 +172,7 @@ def test_connections_of_the_kernels_own_nat_live_on(net):
     client = net.inside.tcp(INSIDE)
     client.connect((SERVER, 5000))
     server, peer = listener.accept()
-    server.settimeout(5)
+    server.settimeout(PATIENCE_S)
     assert peer[0] == EXTERNAL
 
     def talk(word):
@@ -202,7 +198,7 @@ def test_two_instances(tc):
     closed = {"name": "closed", "from": {"interface": "dmz0"}, "action": "drop"}
     first.start(config("tc"))
     refused = second.start(config("tc", rules=[REFUSE], interfaces=["wan0"]), ready=False)
-    assert refused.wait(10, check=False) == 1
+    assert refused.wait(60, check=False) == 1
     assert 'served by instance "%s"' % first.instance in refused.err
     assert not (PINS / second.instance).exists()
     second.start(config("tc", rules=[closed], interfaces=["dmz0"]))
@@ -232,7 +228,7 @@ def test_sysctl_that_somebody_changed_is_left(tc):
     tc.gateway.sysctl("net.ipv4.conf.wan0.rp_filter", 0)
     tc.gateway.sysctl("net.ipv4.conf.lan0.send_redirects", 1)
     done = natvi.cli("down")
-    natvi.process.wait(10, check=False)
+    natvi.process.wait(60, check=False)
     assert tc.gateway.get_sysctl("net.ipv4.conf.lan0.send_redirects") == "1"
     assert done.returncode == 0
 
@@ -255,7 +251,7 @@ def test_instance_of_another_namespace(lab, tc):
     process.send_signal(9)
     process.popen.wait(5)
     elsewhere._delete()
-    wait_for(lambda: not elsewhere.path.exists(), 5, "the namespace to go")
+    wait_for(lambda: not elsewhere.path.exists(), 15, "the namespace to go")
     natvi.start(config("tc"))
     assert "is gone: starting anew" in natvi.process.err
     exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
@@ -269,7 +265,7 @@ def test_tables_of_another_version_are_refused(tc):
     value[32] ^= 0xff
     tc.gateway.run("bpftool", "map", "update", "pinned", PINS / natvi.instance / "control", "key", 0, 0, 0, 0, "value", *value)
     process = natvi.start(config("tc"), ready=False)
-    assert process.wait(10, check=False) == 1
+    assert process.wait(60, check=False) == 1
     assert "another version" in process.err and "natvi down --instance %s" % natvi.instance in process.err
     natvi.cli("down")
     natvi.start(config("tc"))
@@ -308,7 +304,7 @@ def test_each_missing_capability_is_named(tc, capability):
     natvi = tc.natvi()
     words = tc.gateway.words(["setpriv", "--bounding-set=-%s" % capability, "--inh-caps=-all", NATVI, "run", "--instance",
                               natvi.instance, "lan0", "wan0", "--masquerade", "wan0"])
-    done = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and "CAP_%s is missing" % capability.upper() in done.stderr
     for other in {"BPF", "NET_ADMIN", "PERFMON"} - {capability.upper()}:
         assert "CAP_%s" % other not in done.stderr
@@ -325,7 +321,7 @@ def test_three_capabilities_are_enough(tc):
     natvi.process.wait_output("^natvi: ready", 20)
     exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
     tc.gateway.ip("addr del %s/24 dev wan0" % EXTERNAL, "addr add 203.0.113.77/24 dev wan0")
-    wait_for(lambda: not natvi.sessions(), 2, "the session on the old address to end")
+    wait_for(lambda: not natvi.sessions(), 15, "the session on the old address to end")
 
 
 def test_start_that_fails_leaves_nothing(tc):
@@ -333,7 +329,7 @@ def test_start_that_fails_leaves_nothing(tc):
     tc.gateway.run("tc", "qdisc", "add", "dev", "wan0", "ingress")
     natvi = tc.natvi()
     process = natvi.start(config("tc"), ready=False)
-    assert process.wait(10, check=False) == 1
+    assert process.wait(60, check=False) == 1
     assert "clsact" in process.err and "wan0" in process.err
     assert "clsact" not in tc.gateway.run("tc", "qdisc", "show", "dev", "lan0").stdout
     assert tc.gateway.get_sysctl("net.ipv4.ip_forward") == "0"
@@ -351,7 +347,7 @@ def test_clients_that_misbehave(tc):
 
     def connect():
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(10)
+        sock.settimeout(30)
         sock.connect(path)
         tc.lab.defer(sock.close)
         return sock
@@ -376,7 +372,7 @@ def test_clients_that_misbehave(tc):
     assert json.loads(silent[0].makefile().readline())["ok"]
     began = time.monotonic()
     assert ask(natvi, cmd="ping")["ok"]
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < stretched(2)
     exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
 
 
@@ -386,8 +382,9 @@ def test_status_says_what_is_the_case(net):
     assert said["instance"] == natvi.instance and said["pid"] == natvi.process.pid
     assert [i["name"] for i in said["interfaces"]] == ["lan0", "wan0"]
     assert all(i["attached"] and i["xdp"] == ("native" if net.hook == "xdp" else "off") for i in said["interfaces"])
-    assert said["nftables"] and not said["unconfirmed"] and said["heartbeat_age_s"] <= 2
-    wait_for(lambda: status(natvi)["sweep"]["slices"] > 0, 5, "a whole sweep")
+    assert said["nftables"] and not said["unconfirmed"]
+    wait_for(lambda: status(natvi)["heartbeat_age_s"] <= 2, 15, "a sign of life")
+    wait_for(lambda: status(natvi)["sweep"]["slices"] > 0, 15, "a whole sweep")
 
 
 # The doctor
@@ -433,5 +430,5 @@ def test_start_is_quick(tc):
     natvi = tc.natvi()
     began = time.monotonic()
     natvi.start(config("tc"))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < stretched(5)
     assert os.path.exists(RUN / (natvi.instance + ".json"))

@@ -90,7 +90,7 @@ def serve(namespace, name, *ports):
 
 def ask(namespace, url, *options):
     """[name, address] as the web server says, or None when it cannot be reached."""
-    done = namespace.run("curl", "-sSf", "--max-time", 5, *options, "http://%s/" % url, check=False)
+    done = namespace.run("curl", "-sSf", "--max-time", 30, *options, "http://%s/" % url, check=False)
     return done.stdout.split() if done.returncode == 0 else None
 
 
@@ -113,13 +113,13 @@ def test_home_gateway(lab):
     serve(home, "home", 443, 8080)
     box.start()
     assert ask(home, "203.0.113.9") == ["outside", "203.0.113.1"]
-    home.run("ping", "-c", 1, "-W", 2, "203.0.113.9")
+    home.ping("203.0.113.9")
     assert ask(outside, "203.0.113.1:8443") == ["home", "203.0.113.9"]
     assert ask(home, "203.0.113.1:8443", "--interface", "198.18.0.11") == ["home", "203.0.113.1"]
     assert refused(outside, "198.18.0.10:8080") and refused(outside, "203.0.113.1:8080")
     box.gateway.ip("addr flush dev wan0", "addr add 203.0.113.77/24 dev wan0")
-    wait_for(lambda: ask(home, "203.0.113.9") == ["outside", "203.0.113.77"], 5, "the new address to be used")
-    wait_for(lambda: ask(outside, "203.0.113.77:8443") == ["home", "203.0.113.9"], 10, "the forward to be there, too")
+    wait_for(lambda: ask(home, "203.0.113.9", "--max-time", 3) == ["outside", "203.0.113.77"], 15, "the new address to be used")
+    wait_for(lambda: ask(outside, "203.0.113.77:8443", "--max-time", 3) == ["home", "203.0.113.9"], 15, "the forward to be there, too")
 
 
 def mark_program(box):

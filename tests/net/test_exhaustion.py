@@ -27,10 +27,10 @@ def test_running_out_of_ports_is_said(net):
     assert "no room" not in natvi.process.err
     for port in range(4002, 4012):
         net.inside.udp(INSIDE, port).sendto(b"no port", (SERVER, 5000))
-    natvi.process.wait_output(SAID % "no-port", 5)
+    natvi.process.wait_output(SAID % "no-port")
     for port in range(4012, 4022):
         net.inside.udp(INSIDE, port).sendto(b"no port", (SERVER, 5000))
-    wait_for(lambda: natvi.counter("no-port") == 20, 5, "all of them to be counted")
+    wait_for(lambda: natvi.counter("no-port") == 20, 15, "all of them to be counted")
     time.sleep(2.5)     # the counters are looked at each second
     assert len(re.findall(SAID % "no-port", natvi.process.err)) == 1
     assert exchange(lucky, remote, (SERVER, 5000)) == face

@@ -35,7 +35,7 @@ def test_a_transfer_is_hits(net, how):
     assert server.recvfrom(100)[1][0] == address
     for direction in ([], ["-R"]):
         before = counters(natvi)
-        end = iperf3(net.outside, net.inside, REMOTE, *direction, seconds=1)
+        end = iperf3(net.outside, net.inside, REMOTE, *direction, amount="60M")
         assert end["sum_received"]["bytes"] > 1 << 20
         now = moved(before, counters(natvi))
         hits, xdp = now["forward"], now.pop("xdp_hits", 0)

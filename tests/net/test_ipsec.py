@@ -35,7 +35,7 @@ def stays_with_the_policy(net, rules, source):
     nginx = Nginx(net.outside)
     download = Download(nginx, net.inside, REMOTE2)
     net.gateway.run("ip", "xfrm", "policy", "add", "src", source, "dst", REMOTE + "/32", "dir", "out", *TEMPLATE)
-    wait_for(lambda: status(natvi)["policy"], 3, "natvi to see the policy")
+    wait_for(lambda: status(natvi)["policy"], 15, "natvi to see the policy")
     capture = Capture(net.outside, filter="not tcp")
     slow = natvi.counter("slow-policy")
     for n in range(20):
@@ -49,12 +49,14 @@ def stays_with_the_policy(net, rules, source):
     assert not esp or left.count(SERVER) >= 20
     assert natvi.counter("slow-policy") >= slow + 20
     net.gateway.run("ip", "xfrm", "policy", "flush")
-    wait_for(lambda: not status(natvi)["policy"], 3, "natvi to see it go")
-    wait_for(lambda: answered(client, secret, (REMOTE, 5000)), 3, "datagrams in the clear again")
+    wait_for(lambda: not status(natvi)["policy"], 15, "natvi to see it go")
+    wait_for(lambda: answered(client, secret, (REMOTE, 5000)), 15, "datagrams in the clear again")
     fast = natvi.counter("forward")
-    for _ in range(5):
+
+    def is_fast():
         client.sendto(b"not secret", (REMOTE, 5000))
-    wait_for(lambda: natvi.counter("forward") >= fast + 5, 3, "the fast road")
+        return natvi.counter("forward") >= fast + 5
+    wait_for(is_fast, 15, "the fast road")
 
 
 def test_policy_of_the_translated_address(net):

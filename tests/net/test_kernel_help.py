@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from gateway import EXTERNAL, INSIDE, INSIDE2, INSIDE3, MASQUERADE, PINS, REFUSE, SERVER, config
+from gateway import EXTERNAL, INSIDE, INSIDE2, INSIDE3, INSIDES, MASQUERADE, PINS, REFUSE, SERVER, config
 from helpers import Tftpd, Vsftpd, fetched, lftp, need, tftp
-from lab import run, wait_for
+from lab import busy, run, wait_for
 from wire import exchange
 
 OWN = "203.0.113.20"
@@ -60,7 +60,7 @@ def test_ftp(ftp, passive):
     """The control connection is the kernel's, by a port of the rule's; the data come, and other traffic is natvi's."""
     natvi = ftp.running(with_rule(ftp, FTP))
     transfer = lftp(ftp.inside, SERVER, "big", passive)
-    inside, outside, port = wait_for(lambda: controls(ftp), 10, "the control connection")[0]
+    inside, outside, port = wait_for(lambda: controls(ftp), 15, "the control connection")[0]
     assert (inside, outside) == (INSIDE, EXTERNAL) and LO <= int(port) <= HI
     others_are_natvis(ftp, natvi)
     assert fetched(*transfer) == ftp.digest
@@ -77,7 +77,7 @@ def test_own_address(ftp, passive):
     ftp.gateway.ip("addr add %s/24 dev wan0" % OWN)
     natvi = ftp.running(with_rule(ftp, FTP_OWN))
     transfer = lftp(ftp.inside, SERVER, "big", passive, tries=5 if passive else 1)
-    wait_for(lambda: controls(ftp), 10, "the control connection")
+    wait_for(lambda: controls(ftp), 15, "the control connection")
     others_are_natvis(ftp, natvi)
     assert fetched(*transfer) == ftp.digest
     assert ftp.server.clients() == [OWN]
@@ -88,7 +88,7 @@ def test_two_hosts(ftp):
     natvi = ftp.running(with_rule(ftp, FTP))
     transfers = [lftp(ftp.inside, SERVER, "big", passive, source)
                  for source, passive in ((INSIDE, False), (INSIDE2, False), (INSIDE2, True))]
-    wait_for(lambda: len(controls(ftp)) == 3, 10, "three control connections")
+    wait_for(lambda: len(controls(ftp)) == 3, 15, "three control connections")
     assert {c[0] for c in controls(ftp)} == {INSIDE, INSIDE2}
     others_are_natvis(ftp, natvi, INSIDE2)
     assert [fetched(*t) for t in transfers] == 3 * [ftp.digest]
@@ -158,10 +158,12 @@ def test_announced_port_is_withheld(ftp):
         peer[0].close()
         client.close()
         return peer[1][1]
+
+    def expected():
+        return json.loads(run(["bpftool", "-j", "map", "dump", "pinned", PINS / natvi.instance / "expected"]).stdout)
     control = Control(ftp)
     control.say("PORT %s,%d,%d" % (INSIDE.replace(".", ","), 7777 >> 8, 7777 & 255), "200")
-    wait_for(lambda: json.loads(run(["bpftool", "-j", "map", "dump", "pinned", PINS / natvi.instance / "expected"]).stdout), 5,
-             "the daemon to have heard of it")
+    wait_for(expected, 15, "the daemon to have heard of it")
     assert port_of(INSIDE2) != 7777
     data = ftp.inside.tcp_listen(INSIDE, 7777)
     control.say("RETR big", "150")
@@ -172,8 +174,11 @@ def test_announced_port_is_withheld(ftp):
     data.close()
     control.close()
     ftp.gateway.run("conntrack", "-D", "-p", "tcp")
-    time.sleep(6)
-    assert port_of(INSIDE3) == 7777
+
+    def is_free(host):
+        time.sleep(6)
+        return port_of(host) == 7777
+    assert is_free(INSIDE3) or busy() > 1 and is_free(INSIDES[3])
 
 
 def test_ports_are_withheld(ftp):
@@ -213,7 +218,7 @@ def test_restored(tc):
     natvi = tc.running(with_rule(tc, FTP))
     before = table(natvi)
     tc.gateway.run("nft", "flush", "ruleset")
-    wait_for(lambda: natvi.namespace.run("nft", "list", "tables").stdout, 10, "natvi's table")
+    wait_for(lambda: natvi.namespace.run("nft", "list", "tables").stdout, 15, "natvi's table")
     assert table(natvi) == before
 
 

@@ -4,7 +4,7 @@ import json
 
 from control import answered, status
 from gateway import EXTERNAL, INSIDE, POOL, REMOTE, SERVER, SERVER2, Topology, config
-from lab import veth, wait_for
+from lab import veth, wait_for, wait_within
 from wire import exchange
 
 
@@ -30,10 +30,10 @@ def test_interface_that_appears(net):
         net.gateway.ip("addr add %s/24 dev wan0" % EXTERNAL)
         remote = net.outside.udp(SERVER, 5000)
         client = net.inside.udp(INSIDE)
-        wait_for(lambda: answered(client, remote, (SERVER, 5000)), 5, "traffic by the new interface")
+        wait_for(lambda: answered(client, remote, (SERVER, 5000)), 15, "traffic by the new interface")
         assert remote.recvfrom(10)[1][0] == EXTERNAL
         net.gateway.ip("link del wan0")
-        wait_for(lambda: "wan0: has gone" in natvi.process.err, 5, "natvi to see it go")
+        wait_for(lambda: "wan0: has gone" in natvi.process.err, 15, "natvi to see it go")
 
 
 def test_programs_that_somebody_took_off(tc):
@@ -42,7 +42,7 @@ def test_programs_that_somebody_took_off(tc):
     remote, client = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE)
     external = exchange(client, remote, (SERVER, 5000))
     tc.gateway.run("tc", "qdisc", "del", "dev", "wan0", "clsact")
-    wait_for(lambda: "natvi" in tc.gateway.run("tc", "filter", "show", "dev", "wan0", "ingress").stdout, 3, "natvi to be back")
+    wait_within(lambda: "natvi" in tc.gateway.run("tc", "filter", "show", "dev", "wan0", "ingress").stdout, 3, "natvi to be back")
     assert exchange(client, remote, (SERVER, 5000)) == external
     assert "taken natvi's programs off" in natvi.process.err
 
@@ -53,7 +53,7 @@ def test_flushed_ruleset(tc):
     before = tc.gateway.run("nft", "list", "ruleset").stdout
     assert "natvi_" in before
     tc.gateway.run("nft", "flush", "ruleset")
-    wait_for(lambda: tc.gateway.run("nft", "list", "ruleset").stdout == before, 3, "the table to be there again")
+    wait_within(lambda: tc.gateway.run("nft", "list", "ruleset").stdout == before, 3, "the table to be there again")
     natvi.down()
     assert tc.gateway.run("nft", "list", "ruleset").stdout == ""
 
@@ -84,12 +84,12 @@ def test_renamed_interface_is_left(tc):
     natvi = tc.running()
     assert switches("wan0") != before
     tc.gateway.ip("link set wan0 down", "link set wan0 name other0", "link set other0 up")
-    wait_for(lambda: "natvi" not in tc.gateway.run("tc", "filter", "show", "dev", "other0", "ingress").stdout, 5,
+    wait_for(lambda: "natvi" not in tc.gateway.run("tc", "filter", "show", "dev", "other0", "ingress").stdout, 15,
              "natvi to leave the interface that has another name now")
-    wait_for(lambda: switches("other0") == before, 5, "its switches to be put back")
+    wait_for(lambda: switches("other0") == before, 15, "its switches to be put back")
     tc.gateway.ip("link set other0 down", "link set other0 name wan0", "link set wan0 up")
     remote, client = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE)
-    wait_for(lambda: answered(client, remote, (SERVER, 5000)), 5, "traffic again")
+    wait_for(lambda: answered(client, remote, (SERVER, 5000)), 15, "traffic again")
     natvi.stop()
     tc.gateway.ip("link set wan0 down", "link set wan0 name other0")
     natvi.down()
@@ -101,7 +101,7 @@ def test_part_of_a_bridge(tc):
     natvi = tc.running()
     assert "part of" not in natvi.cli("doctor", check=False).stdout
     tc.gateway.ip("link add br0 type bridge", "link set lan0 master br0")
-    natvi.process.wait_output("lan0: it is a part of the bridge br0", 10)
+    natvi.process.wait_output("lan0: it is a part of the bridge br0", 15)
     assert "warning: lan0: it is a part of the bridge br0" in natvi.cli("doctor", check=False).stdout
 
 
@@ -111,13 +111,13 @@ def test_masquerade_follows_the_address(net):
     remote, client = net.outside.udp(SERVER, 5000), net.inside.udp(INSIDE)
     assert exchange(client, remote, (SERVER, 5000))[0] == EXTERNAL
     net.gateway.ip("addr del %s/24 dev wan0" % EXTERNAL, "addr add 203.0.113.77/24 dev wan0")
-    wait_for(lambda: not natvi.sessions() and not natvi.show("mappings"), 1.5, "what used the old address to end")
+    wait_within(lambda: not natvi.sessions() and not natvi.show("mappings"), 1.5, "what used the old address to end")
     net.gateway.ip("route replace default via %s" % SERVER)
     assert exchange(client, remote, (SERVER, 5000))[0] == "203.0.113.77"
     net.gateway.ip("addr del 203.0.113.77/24 dev wan0")
-    wait_for(lambda: not natvi.sessions(), 1.5, "the sessions to end")
+    wait_within(lambda: not natvi.sessions(), 1.5, "the sessions to end")
     net.gateway.ip("addr add %s/24 dev wan0" % EXTERNAL)
-    wait_for(lambda: answered(client, remote, (SERVER, 5000)), 5, "traffic with the address that came back")
+    wait_for(lambda: answered(client, remote, (SERVER, 5000)), 15, "traffic with the address that came back")
 
 
 def test_many_events_at_once(tc):
@@ -131,7 +131,7 @@ def test_many_events_at_once(tc):
     tc.gateway.ip("addr del %s/24 dev wan0" % EXTERNAL, "addr add 203.0.113.77/24 dev wan0")
     tc.gateway.ip("route replace default via %s" % SERVER)
     natvi.process.send_signal(18)
-    wait_for(lambda: not natvi.sessions(), 5, "the sessions of the old address to end")
+    wait_for(lambda: not natvi.sessions(), 15, "the sessions of the old address to end")
     assert exchange(client, remote, (SERVER, 5000))[0] == "203.0.113.77"
 
 
@@ -144,9 +144,9 @@ def test_next_hop_that_moves(net):
     net.outside.ip("link set eth0 down", "link set eth0 address 02:00:00:00:00:77", "link set eth0 up",
                    "route replace %s via %s" % (POOL, EXTERNAL))
     net.gateway.ip("neigh replace %s dev wan0 lladdr 02:00:00:00:00:77" % SERVER)
-    wait_for(lambda: answered(client, remote, (REMOTE, 5000)), 3, "packets at the new MAC address")
+    wait_for(lambda: answered(client, remote, (REMOTE, 5000)), 15, "packets at the new MAC address")
     net.gateway.ip("route replace default via %s" % SERVER2)
-    wait_for(lambda: answered(client, remote, (REMOTE, 5000)), 3, "packets by the new next hop")
+    wait_for(lambda: answered(client, remote, (REMOTE, 5000)), 15, "packets by the new next hop")
 
 
 def test_next_hops_are_kept_alive(tc):
@@ -158,12 +158,12 @@ def test_next_hops_are_kept_alive(tc):
         return {line.split()[0] for line in tc.gateway.run("ip", "neigh").stdout.splitlines() if " managed" in line}
     for _ in range(3):
         exchange(client, remote, (SERVER, 5000))
-    wait_for(lambda: managed() == {INSIDE, SERVER}, 12, "both next hops to be managed")
+    wait_for(lambda: managed() == {INSIDE, SERVER}, 15, "both next hops to be managed")
     natvi.cli("flush", "sessions")
     wait_for(lambda: not managed(), 15, "them to be let go")
     for _ in range(3):
         exchange(client, remote, (SERVER, 5000))
-    wait_for(lambda: managed() == {INSIDE, SERVER}, 12, "them again")
+    wait_for(lambda: managed() == {INSIDE, SERVER}, 15, "them again")
     natvi.down()
     assert not managed()
 
@@ -173,8 +173,8 @@ def test_ipsec_policy_sends_flows_to_the_kernel(tc):
     assert not status(natvi)["policy"]
     tc.gateway.run("ip", "xfrm", "policy", "add", "src", "198.18.0.0/24", "dst", "198.51.100.9/32", "dir", "out",
                    "tmpl", "src", EXTERNAL, "dst", SERVER, "proto", "esp", "mode", "tunnel")
-    wait_for(lambda: status(natvi)["policy"], 3, "natvi to see the policy")
+    wait_for(lambda: status(natvi)["policy"], 15, "natvi to see the policy")
     exchange(tc.inside.udp(INSIDE), tc.outside.udp(SERVER, 5000), (SERVER, 5000))
     assert natvi.counter("slow-policy") > 0 or natvi.counter("slow-neighbour") > 0
     tc.gateway.run("ip", "xfrm", "policy", "flush")
-    wait_for(lambda: not status(natvi)["policy"], 3, "natvi to see it go")
+    wait_for(lambda: not status(natvi)["policy"], 15, "natvi to see it go")

@@ -82,7 +82,7 @@ def test_transfers_where_path_mtu_discovery_is_broken(net):
         net.real_checksums()
     capture = Capture(net.outside, filter="tcp port 80")
     assert fetch(net.inside, "http://%s/large" % SERVER) == digest
-    net.inside.run("curl", "-sSf", "--max-time", 30, "-T", web.dir / "www" / "large", "http://%s/up" % SERVER, timeout=40)
+    net.inside.run("curl", "-sSf", "--max-time", 90, "-T", web.dir / "www" / "large", "http://%s/up" % SERVER)
     assert web.uploaded("up") == digest
     capture.stop()
     assert not capture.fields("ip.flags.mf == 1 || ip.frag_offset > 0"), "packets were cut into fragments"

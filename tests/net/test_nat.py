@@ -178,7 +178,7 @@ def test_full_session_table(net):
     for number in range(100):
         sock, name = net.inside.udp(INSIDE), b"%d" % number
         sock.sendto(name, (SERVER, 5000))
-        wait_for(lambda: not silent(remote, 0.02) or refusals() > refused, 3, "the packet to arrive or to be counted")
+        wait_for(lambda: not silent(remote, 0.02) or refusals() > refused, 15, "the packet to arrive or to be counted")
         if silent(remote, 0):
             refused += 1
         else:
@@ -189,10 +189,12 @@ def test_full_session_table(net):
     assert refused == 5 and len(live) >= 16
 
     def answered(sock):
+        sock.settimeout(2)
         try:
             return exchange(sock, remote, (SERVER, 5000))
         except TimeoutError:
             return None
+    remote.settimeout(2)
     for sock in live:           # a busy machine may lose a datagram; a session that has gone loses all
         wait_for(lambda: answered(sock), 15, "a live session's datagram to be answered")
 
@@ -232,7 +234,7 @@ def test_spoofed_source_is_dropped(net):
     service, outside = net.inside.udp(INSIDE, 9000), net.tap("outside")
     for source in ("192.0.2.5", EXTERNAL, GATEWAY):
         outside.send(frame(net, "outside", IP(src=source, dst=INSIDE) / UDP(sport=1, dport=9000) / b"trust me"))
-    wait_for(lambda: natvi.counter("spoofed") == 3, 3, "three packets to be counted as spoofed")
+    wait_for(lambda: natvi.counter("spoofed") == 3, 15, "three packets to be counted as spoofed")
     assert silent(service)
 
 
@@ -277,7 +279,7 @@ def test_rst_reaches_the_other_side(net):
     client = net.inside.tcp(INSIDE)
     client.connect((SERVER, 5000))
     server, _ = listener.accept()
-    server.settimeout(3)
+    server.settimeout(20)
     reset(client)
     with pytest.raises(ConnectionResetError):
         server.recv(1)
@@ -289,7 +291,7 @@ def test_unmapped_pool_port(net):
     service = net.inside.udp(INSIDE, 9000)
     outside = net.outside.udp(REMOTE2)
     outside.sendto(b"knock", ("192.0.2.3", 9000))
-    wait_for(lambda: natvi.counter("no-mapping") == 1, 3, "the packet to be counted")
+    wait_for(lambda: natvi.counter("no-mapping") == 1, 15, "the packet to be counted")
     assert silent(service, 0.2)
 
 

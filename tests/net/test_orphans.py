@@ -99,15 +99,15 @@ def gone(net):
     yield start
 
 
-def from_a_stranger(net):
+def from_a_stranger(net, timeout=0.3):
     """Does a datagram of another remote to the outside face of INSIDE's socket arrive?"""
-    return answered(net.outside.udp(REMOTE2, 6000), net.client, net.external)
+    return answered(net.outside.udp(REMOTE2, 6000), net.client, net.external, timeout)
 
 
 def test_keep(net, gone):
     natvi = gone("keep")
     assert exchange(net.client, net.server, (REMOTE, 5000)) == net.external
-    assert from_a_stranger(net)
+    assert from_a_stranger(net, 10)
     assert "out" in {s["rule"] for s in natvi.sessions()}
     assert not ended(natvi)
 
@@ -123,7 +123,7 @@ def test_drain(net, gone):
     assert {m["state"]: m["sessions"] for m in natvi.show("mappings")} == {"resting": 0, "active": 1}
     natvi.reload(pools(net.hook, [TO_OTHER, TO_POOL], orphans="drain"))
     assert exchange(net.client, net.server, (REMOTE, 5000)) == net.external     # its own mapping, that had rested
-    assert from_a_stranger(net)
+    assert from_a_stranger(net, 10)
 
 
 def test_kill(net, gone):
@@ -169,9 +169,9 @@ def test_address_taken_from_a_pool(net, orphans):
     restart(natvi, pools(net.hook, [TO_POOL], first="192.0.2.1", orphans=orphans, timeouts={"port-rest": 1}))
     net.outside.ip("neigh flush dev eth0")
     assert exchange(client, server, (REMOTE, 5000))[0] == CONNECTED
-    assert reachable(net, CONNECTED) and "nvi0" in route(net, CONNECTED)
+    assert reachable(net, CONNECTED, 10) and "nvi0" in route(net, CONNECTED)
     natvi.cli("flush", "sessions")
-    wait_for(lambda: not route(net, CONNECTED), 12, "natvi to let go of the address")
+    wait_for(lambda: not route(net, CONNECTED), 15, "natvi to let go of the address")
     assert not reachable(net, CONNECTED)
 
 
@@ -179,11 +179,11 @@ def route(net, address):
     return net.gateway.run("ip", "route", "show", address + "/32").stdout
 
 
-def reachable(net, address):
+def reachable(net, address, timeout=0.5):
     """Does anybody answer for the address?"""
     tap = Tap(net.outside)
     tap.send(Ether(dst="ff:ff:ff:ff:ff:ff") / ARP(psrc=SERVER, pdst=address))
-    return tap.receive(lambda p: ARP in p and p[ARP].op == 2 and p[ARP].psrc == address, 0.5) is not None
+    return tap.receive(lambda p: ARP in p and p[ARP].op == 2 and p[ARP].psrc == address, timeout) is not None
 
 
 def test_one_address_after_another(tc):
@@ -206,9 +206,9 @@ def test_forward_taken_away(net, orphans):
     forward = {"proto": "udp", "external": EXTERNAL + ":700", "internal": INSIDE + ":7000"}
     natvi = net.running(config(net.hook, forwards=[forward], orphans=orphans))
     inside, outside = net.inside.udp(INSIDE, 7000), net.outside.udp(SERVER, 4000)
-    assert answered(outside, inside, (EXTERNAL, 700))
+    assert answered(outside, inside, (EXTERNAL, 700), 10)
     natvi.reload(config(net.hook, orphans=orphans))
-    assert answered(outside, inside, (EXTERNAL, 700)) == (orphans != "kill")
+    assert answered(outside, inside, (EXTERNAL, 700), 0.3 if orphans == "kill" else 10) == (orphans != "kill")
     assert not answered(net.outside.udp(SERVER, 4001), inside, (EXTERNAL, 700))
     assert ended(natvi) == ({"rule-gone": 1} if orphans == "kill" else {})
     if orphans != "kill":

@@ -97,8 +97,8 @@ def test_tap_is_made_anew(net, harm):
     natvi = net.running()
     before = taps(net.gateway)[0]
     net.gateway.ip(harm.format(before["ifname"], net.outside.name))
-    natvi.process.wait_output(r"somebody has .* the tap device", 5)
-    wait_for(lambda: control(natvi) not in (0, before["ifindex"]), 5, "another tap")
+    natvi.process.wait_output(r"somebody has .* the tap device")
+    wait_for(lambda: control(natvi) not in (0, before["ifindex"]), 15, "another tap")
     (tap,) = taps(net.gateway)
     assert tap["ifindex"] == control(natvi) and "UP" in tap["flags"]
     assert not taps(net.outside)
@@ -110,7 +110,7 @@ def test_tap_program_is_put_back(net):
     natvi = net.running()
     tap = taps(net.gateway)[0]
     net.gateway.run("tc", "qdisc", "del", "dev", tap["ifname"], "clsact")
-    wait_for(lambda: control(natvi) not in (0, tap["ifindex"]), 5, "another tap")
+    wait_for(lambda: control(natvi) not in (0, tap["ifindex"]), 15, "another tap")
     assert "natvi_tc_parked" in net.gateway.run("tc", "filter", "show", "dev", taps(net.gateway)[0]["ifname"], "ingress").stdout
 
 
@@ -167,8 +167,8 @@ def test_frames_of_others(net):
         tap.sock.send(frame[:-1])
         counts = park(natvi)[name]
         return counts["parked"] and counts["refused"]
-    wait_for(lambda: met(1, early, "fragments") and met(2, syn, "syns"), 3, "good frames to be taken and others to be refused")
-    wait_for(lambda: park(natvi)["fragments"]["held"] == 0, 3, "the fragments to be given up")
+    wait_for(lambda: met(1, early, "fragments") and met(2, syn, "syns"), 15, "good frames to be taken and others to be refused")
+    wait_for(lambda: park(natvi)["fragments"]["held"] == 0, 15, "the fragments to be given up")
     seen.none(lambda p: p.haslayer(IP), "a packet")
     exchange(net.inside.udp(INSIDE), net.outside.udp(SERVER, 5000), (SERVER, 5000))
 
@@ -208,4 +208,4 @@ def test_unit_permits_the_tap(net):
     before = taps(net.gateway)[0]
     # Also when it has given away what it does not need any more.
     net.gateway.ip("link del %s" % before["ifname"])
-    wait_for(lambda: control(natvi) not in (0, before["ifindex"]), 5, "another tap")
+    wait_for(lambda: control(natvi) not in (0, before["ifindex"]), 15, "another tap")

@@ -64,7 +64,7 @@ def test_netmap_either_side_begins(net, begins):
     assert web.log().split()[0] == (A_SEEN if begins == "inside" else SERVER)
     inside, outside = net.inside.udp(B_LAN, 4100), net.outside.udp(SERVER, 5000)
     assert exchange(inside, outside, (SERVER, 5000)) == (B_SEEN, 4100)
-    net.outside.run("ping", "-c", 1, "-W", 2, B_SEEN)
+    net.outside.ping(B_SEEN)
 
 
 def test_netmap_hairpin(net):

@@ -10,11 +10,11 @@ import time
 from scapy.all import ICMP, IP, TCP, Ether
 
 from gateway import INSIDE, REFUSE, SERVER, TO_POOL, config
-from lab import wait_for
+from lab import PATIENCE_S, in_time, wait_for
 from wire import exchange, reset
 
 TIMES = {"udp": 2, "tcp-established": 8, "tcp-transitory": 2, "icmp": 2, "other": 2, "port-rest": 2}
-SWEEP_S = 10
+SWEEP_S = 20
 
 
 def timed(net, filtering="address-and-port-dependent", **times):
@@ -35,7 +35,7 @@ def connect(net, port=5000):
     client = net.inside.tcp(INSIDE)
     client.connect((SERVER, port))
     server, _ = listener.accept()
-    server.settimeout(5)
+    server.settimeout(PATIENCE_S)
     return client, server
 
 
@@ -43,10 +43,15 @@ def test_flow_past_its_time_is_a_miss_without_the_daemon(net):
     natvi = timed(net)
     natvi.freeze()
     inside, outside = net.inside.udp(INSIDE), net.outside.udp(SERVER, 5000)
-    external = exchange(inside, outside, (SERVER, 5000))
-    time.sleep(0.5)
-    outside.sendto(b"in time", external)
-    assert inside.recvfrom(10)[0] == b"in time"
+    inside.settimeout(3)
+
+    def admitted():
+        external = exchange(inside, outside, (SERVER, 5000))
+        time.sleep(0.5)
+        outside.sendto(b"in time", external)
+        assert inside.recvfrom(10)[0] == b"in time"
+        return external
+    external = in_time(admitted, TIMES["udp"])
     time.sleep(TIMES["udp"] + 2)
     before = natvi.counter("filtered")
     outside.sendto(b"too late", external)
@@ -57,8 +62,12 @@ def test_flow_past_its_time_is_a_miss_without_the_daemon(net):
 def test_sweep_ends_sessions_and_frees_ports(net):
     """Session, then mapping: first resting, then gone, and its port with it."""
     natvi = timed(net)
-    exchange(net.inside.udp(INSIDE), net.outside.udp(SERVER, 5000), (SERVER, 5000))
-    assert len(natvi.sessions()) == 1 and len(natvi.show("mappings")) == 1
+    inside, outside = net.inside.udp(INSIDE), net.outside.udp(SERVER, 5000)
+
+    def made():
+        exchange(inside, outside, (SERVER, 5000))
+        assert len(natvi.sessions()) == 1 and len(natvi.show("mappings")) == 1
+    in_time(made, TIMES["udp"])
     wait_for(lambda: not natvi.sessions(), SWEEP_S, "the session to end")
     # What is past its time is not shown; the mapping is let go by the sweep.
     wait_for(lambda: states(natvi) in (["resting"], []), SWEEP_S, "the mapping to rest")
@@ -79,24 +88,31 @@ def test_a_resting_port_is_its_own_hosts(net):
 def test_outbound_packets_refresh(net):
     timed(net)
     inside, outside = net.inside.udp(INSIDE), net.outside.udp(SERVER, 5000)
-    external = exchange(inside, outside, (SERVER, 5000))
-    for _ in range(5):
-        time.sleep(1)
-        inside.sendto(b"alive", (SERVER, 5000))
-        assert outside.recvfrom(10) == (b"alive", external)
-    outside.sendto(b"still", external)
-    assert inside.recvfrom(10)[0] == b"still"
+    inside.settimeout(3)
+
+    def refreshed():
+        external = exchange(inside, outside, (SERVER, 5000))
+        for _ in range(5):
+            time.sleep(1)
+            inside.sendto(b"alive", (SERVER, 5000))
+            assert outside.recvfrom(10) == (b"alive", external)
+        outside.sendto(b"still", external)
+        assert inside.recvfrom(10)[0] == b"still"
+    in_time(refreshed, 5 + TIMES["udp"] - 1)
 
 
 def test_tcp_established_outlives_transitory(net):
     natvi = timed(net)
     client, server = connect(net)
-    client.sendall(b"one")
-    assert server.recv(10) == b"one"
-    time.sleep(TIMES["tcp-transitory"] + 2)
-    server.sendall(b"two")
-    assert client.recv(10) == b"two"
-    assert len(natvi.sessions("proto", "tcp")) == 1
+
+    def outlives():
+        client.sendall(b"one")
+        assert server.recv(10) == b"one"
+        time.sleep(TIMES["tcp-transitory"] + 2)
+        server.sendall(b"two")
+        assert client.recv(10) == b"two"
+        assert len(natvi.sessions("proto", "tcp")) == 1
+    in_time(outlives, TIMES["tcp-established"])
 
 
 def test_tcp_established_ends_too(net):
@@ -112,8 +128,8 @@ def test_tcp_half_open_is_transitory(net):
     tap = net.tap("inside")
     syn = IP(src=INSIDE, dst="198.51.100.200") / TCP(sport=4101, dport=80, flags="S")
     net.gateway.ip("neigh replace 203.0.113.9 lladdr %s dev wan0" % net.mac(net.outside, "eth0"))
-    tap.send(Ether(src=net.mac(net.inside, "eth0"), dst=net.mac(net.gateway, "lan0")) / syn)
-    wait_for(lambda: natvi.sessions("proto", "tcp"), 3, "the session")
+    frame = Ether(src=net.mac(net.inside, "eth0"), dst=net.mac(net.gateway, "lan0")) / syn
+    wait_for(lambda: tap.send(frame) or natvi.sessions("proto", "tcp"), 15, "the session")
     wait_for(lambda: not natvi.sessions("proto", "tcp"), TIMES["tcp-transitory"] + SWEEP_S, "it to end")
 
 
@@ -128,16 +144,16 @@ def test_tcp_opening_and_closing_have_their_own_times(net):
     def left(*words):
         found = natvi.sessions(*words)
         return found[0]["expires_s"] if found else None
-    wait_for(lambda: left("state", "syn-sent"), 5, "the connection that nobody answers")
+    wait_for(lambda: left("state", "syn-sent"), 15, "the connection that nobody answers")
     assert 80 <= left("state", "syn-sent") <= 100
     client = net.inside.tcp(INSIDE, 4105)
     client.connect((SERVER, 5001))
     server = listener.accept()[0]
-    wait_for(lambda: left("state", "established"), 5, "the connection")
+    wait_for(lambda: left("state", "established"), 15, "the connection")
     assert 630 <= left("state", "established") <= 650       # transitory after its own time
     client.close()
     server.close()
-    wait_for(lambda: left("state", "closed"), 5, "it to be closed")
+    wait_for(lambda: left("state", "closed"), 15, "it to be closed")
     assert 30 <= left("state", "closed") <= 50
 
 
@@ -178,10 +194,13 @@ def test_icmp_query(net):
     natvi = timed(net)
     inside, outside = net.tap("inside"), net.tap("outside")
     header = Ether(src=net.mac(net.inside, "eth0"), dst=net.mac(net.gateway, "lan0"))
-    inside.send(header / IP(src=INSIDE, dst=SERVER) / ICMP(type=8, id=5, seq=1))
-    outside.expect(lambda p: ICMP in p and p[ICMP].type == 8, "the request")
-    inside.expect(lambda p: ICMP in p and p[ICMP].type == 0 and p[ICMP].id == 5, "the answer")
-    assert natvi.sessions("proto", "icmp")
+
+    def asked():
+        inside.send(header / IP(src=INSIDE, dst=SERVER) / ICMP(type=8, id=5, seq=1))
+        outside.expect(lambda p: ICMP in p and p[ICMP].type == 8, "the request")
+        inside.expect(lambda p: ICMP in p and p[ICMP].type == 0 and p[ICMP].id == 5, "the answer")
+        assert natvi.sessions("proto", "icmp")
+    in_time(asked, TIMES["icmp"])
     wait_for(lambda: not natvi.sessions("proto", "icmp"), TIMES["icmp"] + SWEEP_S, "the query's session to end")
 
 

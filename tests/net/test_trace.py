@@ -30,10 +30,10 @@ def verdict(natvi, sentence):
 
 def meet(net):
     """The gateway has met its neighbours."""
-    net.gateway.run("ping", "-c1", "-W2", SERVER)
-    net.gateway.run("ping", "-c1", "-W2", SERVER2)
-    net.gateway.run("ping", "-c1", "-W2", INSIDE)
-    net.gateway.run("ping", "-c1", "-W2", INSIDE2)
+    net.gateway.ping(SERVER)
+    net.gateway.ping(SERVER2)
+    net.gateway.ping(INSIDE)
+    net.gateway.ping(INSIDE2)
 
 
 def know(net):
@@ -75,7 +75,7 @@ class Wires:
             tap.drain()
         self.taps[way_in].send(Ether(src=self.taps[way_in].sock.getsockname()[4],
                                      dst=self.net.mac(self.net.gateway, way_in)) / packet)
-        wait_for(lambda: self.natvi.counter(name) > before, 3, lambda: "%s to be counted, as was said of %s; there is %s" %
+        wait_for(lambda: self.natvi.counter(name) > before, 15, lambda: "%s to be counted, as was said of %s; there is %s" %
                  (name, packet.summary(), [v for v in self.natvi.show("stats")["verdicts"] if v["packets"]]))
         if said["result"]["action"] == "send":
             self.arrives(said["result"]["interface"], said["result"]["packet"])
@@ -197,7 +197,7 @@ def test_changes_nothing(net):
 
     for port in range(8000, 8032):
         net.inside.udp(INSIDE2, port).sendto(b"fill", (SERVER, 53))
-    wait_for(lambda: natvi.counter("table-full") == 17, 3, "a full table, and all of the rest refused")
+    wait_for(lambda: natvi.counter("table-full") == 17, 15, "a full table, and all of the rest refused")
     before = tables(natvi)
     said = trace(natvi, "iif lan0 udp %s:9000 > %s:53" % (INSIDE2, SERVER))
     assert said["verdict"]["name"] == "table-full" and said["icmp_error"]["icmp_type"] == 3
@@ -214,8 +214,8 @@ def test_two_uplinks(tc):
     tc.gateway.ip("addr add 192.0.2.129/25 dev wan1", "route add default via 192.0.2.130 table 100",
                   "rule add from 192.0.2.0/28 lookup 100 priority 100")
     natvi = tc.running(config("tc", rules=[TO_POOL], pool={"addresses": ["192.0.2.3"]}, interfaces=("lan0", "wan0", "wan1")))
-    tc.gateway.run("ping", "-c1", "-W2", "192.0.2.130")
-    tc.gateway.run("ping", "-c1", "-W2", SERVER)
+    tc.gateway.ping("192.0.2.130")
+    tc.gateway.ping(SERVER)
 
     said = trace(natvi, "iif lan0 udp %s:5353 > 198.51.100.1:53" % INSIDE)
     first, second = said["lookups"]
@@ -239,7 +239,7 @@ def test_routing_rules(tc):
     tc.gateway.ip("route add unreachable default table 101", "rule add iif lan0 to 198.51.100.2 lookup 101 priority 101",
                   "rule add tos 0x10 lookup 101 priority 102")
     natvi = tc.running()
-    tc.gateway.run("ping", "-c1", "-W2", SERVER)
+    tc.gateway.ping(SERVER)
     ends = "udp %s:5353 > 198.51.100.%%d:53" % INSIDE
     assert verdict(natvi, "iif lan0 " + ends % 1) == "new-forward"
     said = trace(natvi, "iif lan0 " + ends % 2)
@@ -368,7 +368,7 @@ def test_box_by_the_other_uplink(two):
     """The kernel's route names the one uplink, the rule's address leads to the other; so it then happens, neighbour known or not."""
     natvi = two.running(two.config())
     for hop in (SERVER, NEXT2):
-        two.gateway.run("ping", "-c1", "-W2", hop)
+        two.gateway.ping(hop)
     tap, client = Tap(two.outside, "eth1"), two.gateway.udp(EXTERNAL, 4000)
     said = trace(natvi, BOX % (4000, REMOTE))
     kernel = said["kernel_route"]
@@ -498,7 +498,7 @@ def test_box_refused(tc):
     text = natvi.cli("trace", "iif lo tcp %s:4000 > %s:80 syn" % (EXTERNAL, SERVER)).stdout
     assert "to the box itself, in by wan0" in text
     assert "begins no conversation" in natvi.cli("trace", "iif lo tcp %s:4000 > %s:80 ack" % (EXTERNAL, SERVER)).stdout
-    own_sock = tc.gateway.tcp(EXTERNAL, 4000, timeout=1)
+    own_sock = tc.gateway.tcp(EXTERNAL, 4000)
     with pytest.raises(OSError) as raised:
         own_sock.connect((SERVER, 80))
     assert not isinstance(raised.value, TimeoutError)
@@ -518,7 +518,7 @@ def test_box_icmp(tc):
     assert packet["about"]["dst"] == frame[ICMP].payload.dst == EXTERNAL
     assert packet["about"]["dport"] == frame[ICMP].payload.dport == 5300
 
-    tc.gateway.run("ping", "-e", 77, "-I", EXTERNAL, "-c", 1, "-W", 2, SERVER)
+    tc.gateway.ping(SERVER, "-e", 77, "-I", EXTERNAL)
     ends = " id 77 %s > %s" % (EXTERNAL, SERVER)
     assert trace(natvi, "iif lo icmp echo" + ends)["flow"]["result"] == "hit"
     said = trace(natvi, "iif lo icmp echo-reply" + ends)
@@ -582,7 +582,7 @@ def test_link_without_ethernet(tc):
         assert "smac" not in said["result"]["packet"]
     before = natvi.counter("slow-link")
     tun.send([packet])
-    wait_for(lambda: natvi.counter("slow-link") > before, 3, "the packet from the tun")
+    wait_for(lambda: natvi.counter("slow-link") > before, 15, "the packet from the tun")
 
 
 @pytest.mark.parametrize("sentence, says", [

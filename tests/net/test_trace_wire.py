@@ -133,7 +133,7 @@ def test_ipv6(wire):
 def test_gone(wire):
     """A target that has gone: what the setting says."""
     wire.tun.close()
-    wait_for(lambda: wire.natvi.show("rules")[0]["target"] is None, 5, "natvi to see that tun0 has gone")
+    wait_for(lambda: wire.natvi.show("rules")[0]["target"] is None, 15, "natvi to see that tun0 has gone")
     said = wire.trace(udp())
     assert said["verdict"]["name"] == "wire-no-target" and said["wire"]["capture"] == {"id": 1, "name": "clients", "to": None}
     assert "to a device that is gone" in wire.text(udp())
@@ -152,7 +152,7 @@ def test_gone_unwatched(wire):
 
 def test_too_big(wire):
     wire.box.ip("link set tun0 mtu 1400")
-    wait_for(lambda: wire.trace(udp(more="len 1450 df"))["verdict"]["name"] == "too-big", 5, "natvi to see the MTU")
+    wait_for(lambda: wire.trace(udp(more="len 1450 df"))["verdict"]["name"] == "too-big", 15, "natvi to see the MTU")
     said = wire.trace(udp(more=SAME + " len 1450 df vlan 9"))
     error = said["icmp_error"]
     assert (error["src"], error["dst"], error["icmp_type"], error["icmp_code"], error["interface"]) == (V, C, 3, 4, "eth1")
@@ -164,7 +164,7 @@ def test_moved(wire):
     wire.reload(**{"capture": [CAPTURE], "mac-changes": "arp"})
     wire.capture()
     wire.send(Ether(src=OTHER, dst="ff:ff:ff:ff:ff:ff") / ARP(op=1, hwsrc=OTHER, psrc=C, pdst=C))
-    wait_for(lambda: wire.trace(answer())["result"]["packet"]["dmac"] == OTHER, 3, "the move to be known")
+    wait_for(lambda: wire.trace(answer())["result"]["packet"]["dmac"] == OTHER, 15, "the move to be known")
     assert wire.trace(answer(sport=9))["result"]["packet"]["dmac"] == OTHER
     said = wire.trace("iif eth1 smac %s dmac %s udp 198.51.100.2:1 > 192.0.2.7:2" % (CLIENT, ROUTER))
     assert said["wire"]["neighbour"]["moved"] == {"mac": OTHER, "port": "eth1"}
@@ -190,7 +190,7 @@ def test_box(wire):
     said = wire.trace("iif lo udp %s:1 > 192.0.2.200:2" % A.box)
     assert said["wire"]["by"] == "both ports" and said["wire"]["copies"] == ["eth1"]
     reachable(wire.host, B.host)        # beyond the box's network: the router is its gateway
-    wait_for(lambda: wire.natvi.show("wires")[0]["host"]["gateway"], 3, "the gateway to be known")
+    wait_for(lambda: wire.natvi.show("wires")[0]["host"]["gateway"], 15, "the gateway to be known")
     said = wire.trace("iif lo udp %s:1 > 198.18.7.7:2" % A.box)
     router = mac(wire.router, "lan")
     assert said["wire"]["by"] == "gateway" and said["wire"]["arp"] == router and said["result"]["packet"]["dmac"] == router

@@ -10,7 +10,7 @@ both ports, and a table for each.
 import pytest
 
 from gateway import EXTERNAL, SERVER, Topology
-from lab import veth, wait_for
+from lab import veth, wait_within
 from services import Nginx, fetch
 from wire import exchange
 
@@ -82,7 +82,7 @@ def test_zones_talk_to_each_other(zones):
     for seen, name in ((RED_SEEN, "red"), (BLUE_SEEN, "blue")):
         assert fetch(zones.outside, "http://%s/page" % seen) == digests[name]
     assert fetch(zones.red, "http://%s/page" % RED2_SEEN) == digests["red"]
-    zones.red.run("ping", "-c", 1, "-W", 2, BLUE2_SEEN)
+    zones.red.ping(BLUE2_SEEN)
     slow = {v["name"]: v["packets"] for v in natvi.show("stats")["verdicts"] if v["name"].startswith("slow-")}
     assert natvi.counter("forward") > 50 * max(1, sum(slow.values())), slow
 
@@ -106,7 +106,7 @@ def test_too_big_for_another_zone(zones):
     red.setsockopt(0, 10, 0)    # IP_MTU_DISCOVER: never set DF
     blue.setsockopt(0, 10, 0)
     assert exchange(red, blue, (BLUE_SEEN, 5000), b"x" * 1400) == (RED_SEEN, 4100)
-    done = zones.red.run("ping", "-c", 1, "-W", 2, "-M", "do", "-s", 1400, BLUE_SEEN, check=False)
+    done = zones.red.run("ping", "-c", 1, "-W", 10, "-M", "do", "-s", 1400, BLUE_SEEN, check=False)
     assert "mtu = 1280" in done.stdout + done.stderr
 
 
@@ -120,7 +120,7 @@ def test_rules_of_the_kernel_follow(zones):
         return "iif red0 lookup 100" in rules and "iif blue0 lookup 200" in rules
     assert has_rules()
     zones.gateway.run("ip", "rule", "del", "iif", "red0", "lookup", "100")
-    wait_for(has_rules, 3, "the rule to be there again")
+    wait_within(has_rules, 3, "the rule to be there again")
     natvi.down()
     assert zones.gateway.run("ip", "rule").stdout == before
 

@@ -8,6 +8,8 @@ import time
 
 from scapy.all import IP, Ether, IPv6
 
+from lab import PATIENCE_S
+
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_TAP, IFF_NO_PI = 1, 2, 0x1000
 
@@ -41,7 +43,7 @@ class Tun:
                 return packet
         return None
 
-    def expect(self, wanted, what, timeout=3):
+    def expect(self, wanted, what, timeout=PATIENCE_S):
         packet = self.receive(wanted, timeout)
         assert packet is not None, "%s did not come out of the device within %g s" % (what, timeout)
         return packet

@@ -71,9 +71,9 @@ class End:
         self.process = self.namespace.spawn(*self.words)
         return self
 
-    def up(self, timeout=20):
+    def up(self, timeout=60):
         self.process.wait_output(self.done, timeout)
-        wait_for(lambda: "UP" in self.link().get("flags", []), 5, "tun0 to be up")
+        wait_for(lambda: "UP" in self.link().get("flags", []), 15, "tun0 to be up")
         return self
 
     def link(self):
@@ -83,7 +83,7 @@ class End:
 
     def stop(self):
         self.process.stop()
-        wait_for(lambda: not self.link(), 5, "tun0 to go")
+        wait_for(lambda: not self.link(), 15, "tun0 to go")
 
 
 class OpenVpn(End):

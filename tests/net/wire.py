@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Packets as they are on a wire: sent and received frame by frame, or captured and read by tshark."""
 import os
+import pathlib
 import select
 import signal
 import socket
@@ -9,12 +10,13 @@ import time
 
 from scapy.all import Ether
 
-from lab import run, wait_for
+from lab import PATIENCE_S, run, wait_for
 
 ETH_P_ALL = 3
 PACKET_IGNORE_OUTGOING = 23
 SOL_PACKET = 263
 PACKET_AUXDATA = 8
+SO_RCVBUFFORCE = 33
 TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID = 0x10, 0x40
 VERIFY = [w for p in ("ip", "tcp", "udp") for w in ("-o", "%s.check_checksum:TRUE" % p)]
 CHECKSUMMED = ("ip", "tcp", "udp", "icmp")
@@ -31,7 +33,7 @@ class Tap:
             self.sock.bind((interface, ETH_P_ALL))
             self.mac = self.sock.getsockname()[4]
         self.sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         namespace.lab.defer(self.sock.close)
 
     def send(self, packet):
@@ -48,7 +50,7 @@ class Tap:
             if wanted(packet):
                 return packet
 
-    def expect(self, wanted, what, timeout=3):
+    def expect(self, wanted, what, timeout=PATIENCE_S):
         packet = self.receive(wanted, timeout)
         assert packet is not None, "%s did not arrive within %g s" % (what, timeout)
         return packet
@@ -73,14 +75,14 @@ class Capture:
         self.process.wait_output("listening on")
 
     def stop(self):
-        """End it when it has written what has arrived."""
-        size = [-1]
+        """End it when it has written what has arrived: it waits for more, and goes on waiting."""
+        size, state = [-1], pathlib.Path("/proc/%d/stat" % self.process.pid)
 
         def settled():
             before, size[0] = size[0], os.path.getsize(self.path)
             time.sleep(0.05)
-            return before == size[0]
-        wait_for(settled, 10, "tcpdump to have written everything")
+            return before == size[0] and state.read_text().rsplit(")", 1)[1].split()[0] == "S"
+        wait_for(settled, 15, "tcpdump to have written everything")
         self.process.stop(signal.SIGINT)
         return self
 
@@ -141,7 +143,7 @@ class Wiretap(Tap):
             return data
         return data[:12] + struct.pack(">HH", tpid if status & TP_STATUS_VLAN_TPID_VALID else 0x8100, tci) + data[12:]
 
-    def crosses(self, frame, timeout=3):
+    def crosses(self, frame, timeout=PATIENCE_S):
         """Wait until this very frame arrives."""
         end = time.monotonic() + timeout
         while select.select([self.sock], [], [], max(0, end - time.monotonic()))[0]:
