@@ -21,7 +21,7 @@
 #define TAGS_COUNT	0x03
 #define TAGS_OUTER_AD	0x04
 #define TAGS_INNER_AD	0x08
-#define TAGS_SECOND	0x40	/* flow.tags, of the wire's side: its packets come in by the second port */
+#define TAGS_SECOND	0x40	/* flow.tags: its packets come in by the second port, or (FLOW_TARGET) leave by it */
 
 #define WIRE_OPEN	0x01	/* captured traffic whose target is gone crosses; else it is dropped */
 #define WIRE_ARP_MOVES	0x02	/* an ARP packet alone moves a neighbour that is alive with its old MAC address */

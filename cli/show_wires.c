@@ -108,13 +108,6 @@ static uint64_t age(const struct wire_view *w, uint32_t second)
 	return (int32_t)(w->all->now_s - second) > 0 ? w->all->now_s - second : 0;
 }
 
-static const char *port_name(const struct wire_view *w, uint32_t side, char buf[PORT_NAME_LEN])
-{
-	uint32_t ifindex = w->wire.port[side & 1];
-
-	return ifindex ? ports_name(w->all->show->ports, ifindex, buf) : "(absent)";
-}
-
 /* Has this neighbour this address? */
 static bool has_address(const struct wire_neighbour *n, const struct station *s)
 {
@@ -136,6 +129,25 @@ static const json_t *configured(const struct wire_view *w)
 			return wire;
 	}
 	return NULL;
+}
+
+/* That of one that is not there is the configuration's. */
+static const char *port_name(const struct wire_view *w, uint32_t side, char buf[PORT_NAME_LEN])
+{
+	uint32_t ifindex = w->wire.port[side & 1];
+	const char *name;
+
+	if (ifindex)
+		return ports_name(w->all->show->ports, ifindex, buf);
+	name = json_string_value(json_array_get(json_object_get(configured(w), "ports"), side & 1));
+	return name ? name : "(absent)";
+}
+
+static const char *port_state(const struct wire_view *w, uint32_t side)
+{
+	const struct port_hooks *h = ports_find(w->all->show->ports, w->wire.port[side & 1]);
+
+	return !h || !h->present ? "absent" : h->port.flags & PORT_DOWN ? "down" : "up";
 }
 
 static const char *target_state(const struct wire_view *w, const char *name)
@@ -198,7 +210,7 @@ static json_t *port_json(const struct wire_view *w, uint32_t side)
 	char name[PORT_NAME_LEN];
 
 	return json_pack("{s:s, s:I, s:s, s:s, s:{s:I, s:I}}", "name", port_name(w, side, name), "ifindex", (json_int_t)w->wire.port[side],
-			 "state", !h || !h->present ? "absent" : h->port.flags & PORT_DOWN ? "down" : "up", "xdp", h ? h->xdp : "off",
+			 "state", port_state(w, side), "xdp", h ? h->xdp : "off",
 			 "crossed", "packets", (json_int_t)w->all->counters.crossed[w->number][side].packets,
 			 "bytes", (json_int_t)w->all->counters.crossed[w->number][side].bytes);
 }
@@ -279,12 +291,23 @@ static json_t *wire_json(const struct wire_view *w)
 
 /* Text */
 
+static void print_port(const struct wire_view *w, uint32_t side)
+{
+	const char *state = port_state(w, side);
+	char name[PORT_NAME_LEN];
+
+	printf("%s", port_name(w, side, name));
+	if (strcmp(state, "up"))
+		printf(" (%s)", state);
+}
+
 static void print_settings(const struct wire_view *w)
 {
-	char first[PORT_NAME_LEN], second[PORT_NAME_LEN];
-
-	printf("%s: %s and %s; fail %s, MAC changes %s, MSS ", w->wire.name, port_name(w, 0, first), port_name(w, 1, second),
-	       w->wire.flags & WIRE_OPEN ? "open" : "closed", w->wire.flags & WIRE_ARP_MOVES ? "arp" : "verify");
+	printf("%s: ", w->wire.name);
+	print_port(w, 0);
+	printf(" and ");
+	print_port(w, 1);
+	printf("; fail %s, MAC changes %s, MSS ", w->wire.flags & WIRE_OPEN ? "open" : "closed", w->wire.flags & WIRE_ARP_MOVES ? "arp" : "verify");
 	if ((w->wire.flags & WIRE_MSS) && w->wire.mss != MSS_AUTO)
 		printf("%u", w->wire.mss);
 	else

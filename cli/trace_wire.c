@@ -90,6 +90,13 @@ static bool find_neighbour(const struct trace *t, const uint8_t mac[6], uint16_t
 	return search.has;
 }
 
+/* To the box's own address, in its VLAN? */
+static bool is_to_box(const struct trace *t, const union addr *dst)
+{
+	return trace_role(t) == TRACE_PORT && t->wire->host && addr_is4(dst) && dst->word[3] == t->wire->host &&
+	       (t->packet.has_vlan ? t->packet.vlan : 0) == t->wire->host_vlan;
+}
+
 /* Those of its source and of whom that has sent to, else of its destination, else anybody's. */
 void trace_wire_macs(struct trace *t)
 {
@@ -102,7 +109,9 @@ void trace_wire_macs(struct trace *t)
 	t->dmac_assumed = !p->has_dmac;
 	if (!p->has_smac)
 		memcpy(p->smac, has_from ? from.mac : some_host, 6);
-	if (!p->has_dmac)
+	if (!p->has_dmac && is_to_box(t, &dst))
+		memcpy(p->dmac, t->wire->host_mac, 6);
+	else if (!p->has_dmac)
 		memcpy(p->dmac, has_from && memcmp(from.peer, nobody, 6) ? from.peer : has_to ? to.mac : some_router, 6);
 }
 
@@ -214,8 +223,10 @@ static bool goes_by_flow(const struct trace *t)
 
 const char *trace_wire_by(const struct trace *t)
 {
+	if (trace_role(t) == TRACE_PORT && t->n_rules)
+		return "capture";
 	if (trace_role(t) == TRACE_PORT)
-		return t->n_rules ? "capture" : t->result.verdict == VERDICT_WIRE_CAPTURED ? "flow" : NULL;
+		return t->result.verdict != VERDICT_WIRE_CAPTURED ? NULL : t->packet.about.proto ? "quoted flow" : "flow";
 	if (t->result.action != NATIVE_SEND || t->result.icmp || t->result.enters || !t->out_is_ip)
 		return NULL;
 	if (t->n_copied)

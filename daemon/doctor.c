@@ -11,6 +11,7 @@
 
 #include "daemon/caps.h"
 #include "daemon/doctor_impl.h"
+#include "daemon/plan_wires.h"
 #include "daemon/reload.h"
 #include "lib/config.h"
 #include "lib/instance.h"
@@ -112,13 +113,15 @@ void doctor_examine(struct doctor *doctor, const char *instance, const struct co
 	doctor_ports(doctor, instance, wires ? meant : config, nat);
 	if (wires)
 		doctor_wires(doctor, instance, meant);
+	if (wires && config_host_wire(meant))
+		doctor_firewall(doctor, true);
 	config_free(running);
 	if (!nat)
 		return;		/* the kernel decides, and all of its rules are meant */
 	doctor_routes(doctor);
 	doctor_sockets(doctor, instance);
 	doctor_outside(doctor, instance, config);
-	doctor_firewall(doctor);
+	doctor_firewall(doctor, false);
 }
 
 bool doctor_serious(const struct doctor *doctor)

@@ -25,7 +25,7 @@ void doctor_routes(struct doctor *doctor);
 /* Services of the box whose port NAT has given away. */
 void doctor_sockets(struct doctor *doctor, const char *instance);
 
-/* Tables of others that judge or translate what natvi forwards. */
-void doctor_firewall(struct doctor *doctor);
+/* Tables of others that judge or translate what natvi forwards; wires: that drop the little that the kernel forwards for them. */
+void doctor_firewall(struct doctor *doctor, bool wires);
 
 #endif

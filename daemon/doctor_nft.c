@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/doctor_impl.h"
@@ -62,7 +63,40 @@ static void judge_chain(struct doctor *doctor, const json_t *list, const json_t 
 			    text_of(chain, "name"), rules, hook);
 }
 
-static void judge(struct doctor *doctor, const json_t *list)
+/* Does a rule of this chain speak of nvi0, whatever it says? */
+static bool knows_nvi(const json_t *list, const json_t *chain)
+{
+	bool found = false;
+	json_t *entry, *rule;
+	char *text;
+	size_t i;
+
+	json_array_foreach(list, i, entry) {
+		rule = json_object_get(entry, "rule");
+		if (!rule || strcmp(text_of(rule, "family"), text_of(chain, "family")) ||
+		    strcmp(text_of(rule, "table"), text_of(chain, "table")) || strcmp(text_of(rule, "chain"), text_of(chain, "name")))
+			continue;
+		text = json_dumps(rule, 0);
+		found |= text && strstr(text, "\"nvi");
+		free(text);
+	}
+	return found;
+}
+
+/* Of what crosses a wire or is captured no chain sees anything, but for the little that the kernel has to forward. */
+static void judge_beside_wires(struct doctor *doctor, const json_t *list, const json_t *chain)
+{
+	char subject[64];
+
+	if (strcmp(text_of(chain, "hook"), "forward") || strcmp(text_of(chain, "policy"), "drop") || knows_nvi(list, chain))
+		return;
+	snprintf(subject, sizeof(subject), "%.15s %.40s", text_of(chain, "family"), text_of(chain, "table"));
+	finding_add(doctor, DOCTOR_WARN, "nftables", subject, "accept there what comes in by nvi0, and what leaves by it",
+		    "chain %s drops forwarded packets (policy drop): also what the kernel cuts for a target, and what comes out of one for a host "
+		    "that has said nothing yet", text_of(chain, "name"));
+}
+
+static void judge(struct doctor *doctor, const json_t *list, bool wires)
 {
 	json_t *entry, *chain;
 	size_t i;
@@ -73,7 +107,7 @@ static void judge(struct doctor *doctor, const json_t *list)
 			continue;
 		/* The bridge and IPv6 have nothing to do with what natvi forwards. */
 		if (!strcmp(text_of(chain, "family"), "ip") || !strcmp(text_of(chain, "family"), "inet"))
-			judge_chain(doctor, list, chain);
+			(wires ? judge_beside_wires : judge_chain)(doctor, list, chain);
 	}
 }
 
@@ -94,12 +128,13 @@ static void judge_old_iptables(struct doctor *doctor)
 		fclose(file);
 }
 
-void doctor_firewall(struct doctor *doctor)
+void doctor_firewall(struct doctor *doctor, bool wires)
 {
 	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	json_t *ruleset;
 
-	judge_old_iptables(doctor);
+	if (!wires)
+		judge_old_iptables(doctor);
 	if (!nft)
 		return;
 	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
@@ -109,7 +144,7 @@ void doctor_firewall(struct doctor *doctor)
 		finding_add(doctor, DOCTOR_NOTE, "nftables", "kernel", "", "its tables cannot be read (no CAP_NET_ADMIN, or no nftables)");
 	} else {
 		ruleset = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL);
-		judge(doctor, json_object_get(ruleset, "nftables"));
+		judge(doctor, json_object_get(ruleset, "nftables"), wires);
 		json_decref(ruleset);
 	}
 	nft_ctx_free(nft);

@@ -53,13 +53,38 @@ static void visit_port(const struct visit *v, const char *name)
 				    "of wire %s", addr_print4(v->links->addrs[i].addr, text), v->wire->name);
 }
 
+static bool has_address(const struct links *links, uint32_t ifindex)
+{
+	for (size_t i = 0; i < links->n_addrs; i++)
+		if (links->addrs[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+/* Of the two the larger value counts, and any drops what comes in by an interface that has no address. */
+static void check_rp_filter(const struct visit *v, const struct link *link)
+{
+	char is[SYSCTL_VALUE_LEN];
+
+	if (!v->running || !v->wire->host || has_address(v->links, link->ifindex) ||
+	    sysctl_read("net/ipv4/conf/all/rp_filter", is) || !strcmp(is, "0"))
+		return;
+	finding_add(v->doctor, DOCTOR_WARN, "rp_filter", link->name, "an address for it, whatever one, or sysctl -w net.ipv4.conf.all.rp_filter=0",
+		    "it has no IPv4 address, and net.ipv4.conf.all.rp_filter is %s: what comes out of it for a host of the box's network that has "
+		    "said nothing yet is lost", is);
+}
+
 static void visit_target(const struct visit *v, const char *name)
 {
 	const struct link *link = links_by_name(v->links, name);
 	const char *fate = v->wire->fail_open ? "crosses the wire as it is (fail: open)" : "is dropped (fail: closed)";
 
-	if (wire_target_is_box(name) || wire_target_usable(link))
+	if (wire_target_is_box(name))
 		return;
+	if (wire_target_usable(link)) {
+		check_rp_filter(v, link);
+		return;
+	}
 	finding_add(v->doctor, DOCTOR_WARN, "target", name, "is the program that makes it running?", "%s: what wire %s captures for it %s",
 		    link ? "it is down or has no carrier" : "there is no such interface now", v->wire->name, fate);
 }

@@ -117,7 +117,10 @@ static void want_target(struct wants *wants, const char *target)
 {
 	want(wants, "1", target, "forwarding");
 	want(wants, "0", target, "send_redirects");
-	if (rp_filter_strict(target) || value_of(target, "rp_filter") == 2)
+	/* Loose, too, it drops all that comes in by an interface without an address, as many a tun has none. */
+	if (!value_of("all", "rp_filter"))
+		want(wants, "0", target, "rp_filter");
+	else if (rp_filter_strict(target) || value_of(target, "rp_filter") == 2)
 		want(wants, "2", target, "rp_filter");
 }
 

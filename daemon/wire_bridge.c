@@ -181,6 +181,25 @@ static int join(struct daemon *d, const struct cfg_wire *wire, const struct link
 	return bridge && !(bridge->flags & IFF_UP) ? set_up(&d->nl, ifindex, bridge->alias) : 0;
 }
 
+/* Out of natvi's bridge with what is no port of the wire, or is none any more: what comes in there would cross, whatever natvi does. */
+static void dismiss(struct daemon *d, const struct cfg_wire *wire, const struct link *bridge)
+{
+	const struct link *link;
+	size_t i;
+	int err;
+
+	for (i = 0; i < d->links.n; i++) {
+		link = &d->links.list[i];
+		if (link->master != bridge->ifindex || !strcmp(link->name, wire->ports[0]) || !strcmp(link->name, wire->ports[1]))
+			continue;
+		err = enslave(&d->nl, link->ifindex, 0);
+		if (err)
+			log_err("%s: cannot be taken out of %s: %s", link->name, bridge->name, strerror(-err));
+		else
+			log_info("%s: taken out of %s: it is no port of wire %s", link->name, bridge->name, wire->name);
+	}
+}
+
 static bool say(struct daemon *d, const struct cfg_wire *wire, enum told what)
 {
 	uint8_t *told = &d->bridge_told[plan_wire(&d->plan, wire->name) % NATVI_MAX_WIRES];
@@ -200,9 +219,17 @@ static void remove_own(struct daemon *d, const struct link *bridge, const char *
 		log_info("%s: removed: %s", bridge->name, why);
 }
 
+/* ifindex of what a port is in; 0: of nothing, or of a bridge that served another wire of natvi's and has been removed. */
+static uint32_t master_of(const struct daemon *d, const struct link *port, const struct link *own)
+{
+	const struct link *master = port ? links_by_index(&d->links, port->master) : NULL;
+
+	return master && master != own && wire_of(master, d->instance) ? 0 : port ? port->master : 0;
+}
+
 static void serve_open(struct daemon *d, const struct cfg_wire *wire, const struct link *own, const struct link *const ports[2])
 {
-	uint32_t mine = own ? own->ifindex : 0, first = ports[0] ? ports[0]->master : 0, second = ports[1] ? ports[1]->master : 0;
+	uint32_t mine = own ? own->ifindex : 0, first = master_of(d, ports[0], own), second = master_of(d, ports[1], own);
 	bool theirs = (first && first != mine) || (second && second != mine);
 	const struct link *master = first ? links_by_index(&d->links, first) : NULL;
 	int err;
@@ -262,7 +289,10 @@ void wire_bridges_follow(struct daemon *d)
 
 	for (i = 0; i < d->links.n; i++) {
 		name = wire_of(&d->links.list[i], d->instance);
-		if (name && !open_wire(d->config, name))
+		wire = name ? open_wire(d->config, name) : NULL;
+		if (wire)
+			dismiss(d, wire, &d->links.list[i]);
+		else if (name)
 			remove_own(d, &d->links.list[i], "no wire needs it while natvi is off");
 	}
 	for (i = 0; i < d->config->n_wires; i++) {

@@ -185,4 +185,35 @@ DP const struct rule *capture_find(struct pkt *p)
 	return w.found < 0 ? NULL : env_rule(w.found);
 }
 
+/* The device that all captures of a wire are for, the box itself aside. */
+struct target_walk {
+	__u32 zone, base, nvi;
+	__u32 found;		/* ifindex; 0: there is none, or there are several, or one of them is gone */
+};
+
+static long target_step(__u32 i, void *arg)
+{
+	struct target_walk *w = arg;
+	const struct rule *r = env_rule(w->base + i);
+
+	if (!r)
+		return 1;
+	if (r->in_zone != w->zone || r->traffic != RULE_CAPTURE || (r->target && r->target == w->nvi) ||
+	    (r->target && r->target == w->found))
+		return 0;
+	w->found = w->found ? 0 : r->target;
+	return !w->found;
+}
+
+/* As target_walk.found: where what began in a target goes that is not there by its former ifindex. */
+DP __u32 capture_target(struct pkt *p)
+{
+	const struct settings *set = env_settings(p->control->active);
+	struct target_walk w = { .zone = p->m->key.zone, .base = p->control->active ? NATVI_MAX_RULES : 0, .nvi = p->control->nvi_ifindex };
+
+	if (set)
+		env_loop(set->n_rules, target_step, &w);
+	return w.found;
+}
+
 #endif

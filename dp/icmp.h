@@ -24,6 +24,14 @@ struct icmp_error_headers {
 	struct icmp_header icmp;
 } __attribute__((packed, aligned(2)));
 
+/* Of cpu->quote, in network byte order; at is even. */
+DP __u16 quote16(const struct cpu *cpu, __u32 at)
+{
+	OPAQUE(at);
+	at &= NATVI_ICMP_QUOTE_BYTES - 1;
+	return at & 1 ? 0 : *(const __u16 *)&cpu->quote[at];
+}
+
 /* May this CPU send one more in this second? */
 DP bool icmp_allowed(struct pkt *p, const struct settings *set)
 {

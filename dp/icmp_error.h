@@ -11,6 +11,7 @@
 #ifndef NATVI_DP_ICMP_ERROR_H
 #define NATVI_DP_ICMP_ERROR_H
 
+#include "icmp.h"
 #include "nat.h"
 
 #define QUOTE_BYTES	(60 + 20)	/* an IP header with options and a TCP header */
@@ -21,13 +22,6 @@ struct quoted {
 	__u32 len;		/* bytes of it in cpu->quote */
 	__u32 l4;		/* offset of its L4 header from there, 20-60 */
 };
-
-DP __u16 quote16(const struct cpu *cpu, __u32 at)
-{
-	OPAQUE(at);
-	at &= NATVI_ICMP_QUOTE_BYTES - 1;
-	return at & 1 ? 0 : *(const __u16 *)&cpu->quote[at];
-}
 
 DP void quote16_set(struct cpu *cpu, __u32 at, __u16 value)
 {

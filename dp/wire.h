@@ -8,6 +8,7 @@
 
 #include "apart.h"
 #include "icmp6.h"
+#include "wire_error.h"
 #include "wire_host.h"
 
 /* On to the other port, byte for byte. */
@@ -68,7 +69,11 @@ DP enum stage captured(struct pkt *p)
 
 	if (!w)
 		return drop(p, VERDICT_INTERNAL);
-	if (!to || !target_is_there(p))
+	if (!to && !p->m->target_rule) {	/* the flow's target has gone, and may have come back by another ifindex */
+		p->m->target = capture_target(p);
+		to = port_lookup(p->m->target, 0);
+	}
+	if (!to || (to->flags & PORT_DOWN) || !target_is_there(p))
 		return w->flags & WIRE_OPEN ? cross_wire(p, w) : drop(p, VERDICT_WIRE_NO_TARGET);
 	station_learn(p, w, &p->m->key.src, MOVED_BY_PACKET, true);
 	if (has_wire_flow(p))
@@ -89,6 +94,7 @@ DP enum stage captured(struct pkt *p)
 APART(captured)
 APART(icmp_answer)
 APART(icmp6_answer)
+APART(wire_error)
 
 /* The first fragment decides for all; one that comes before it goes as if a rule asked for no ports. */
 DP void capture_fragment(struct pkt *p)
@@ -114,7 +120,11 @@ DP bool is_captured(struct pkt *p)
 		return true;
 	}
 	st = env_wire_state(p->m->key.zone);
-	if (likely(!st || (__s32)(st->replies_until_s - p->m->now_s) < 0) || !has_wire_flow(p))
+	if (likely(!st || (__s32)(st->replies_until_s - p->m->now_s) < 0))
+		return false;
+	if (p->m->flags & PKT_ICMP_ERROR)
+		return env_hits_only(p) || wire_error_apart(p->ctx) == NEXT;
+	if (!has_wire_flow(p))
 		return false;
 	if (env_hits_only(p))
 		return flow_lookup(&p->m->key, p->control, &p->m->slot);
@@ -316,7 +326,7 @@ DP void target_keep(const struct pkt *p, const struct wire *w, struct flow *f, c
 	__builtin_memcpy(f->smac, l->smac, ETH_ALEN);
 	f->tci[0] = l->tci[0];
 	f->tci[1] = l->tci[1];
-	f->tags = l->tags;
+	f->tags = l->tags | (l->side ? TAGS_SECOND : 0);
 	f->generation = st->generation;
 	f->oif = w->port[l->side & 1];
 }
@@ -327,14 +337,16 @@ DP void target_link(struct pkt *p, const struct wire *w, struct flow *f, const s
 	struct link_head *l = &p->m->link;
 
 	flow_link(f, l);
-	l->side = f->oif == w->port[1];
-	if (likely(f->generation == st->generation && (__s32)(st->claims_until_s - p->m->now_s) < 0))
-		return;
-	if (link_follow(p, l)) {
-		__builtin_memcpy(f->dmac, l->dmac, ETH_ALEN);
+	l->side = target_side(f, w);
+	if (unlikely(f->generation != st->generation || (__s32)(st->claims_until_s - p->m->now_s) >= 0)) {
+		if (link_follow(p, l))
+			__builtin_memcpy(f->dmac, l->dmac, ETH_ALEN);
+		f->generation = st->generation;
+	}
+	if (unlikely(f->oif != w->port[l->side & 1]) && w->port[l->side & 1]) {
+		f->tags = l->tags | (l->side ? TAGS_SECOND : 0);
 		f->oif = w->port[l->side & 1];
 	}
-	f->generation = st->generation;
 }
 
 /*
@@ -429,13 +441,24 @@ DP enum stage returned(struct pkt *p)
 
 APART(returned)
 
-/* A connection that began in the target is answered on the wire: those are to be looked for. */
-DP void expect_answers(const struct pkt *p, const struct flow *f, struct wire_state *st)
+/*
+ * A connection that began in the target is answered on the wire: those are to be looked for. They go to the target that it
+ * speaks from; once a second is enough to follow one that has another ifindex now.
+ */
+DP void expect_answers(struct pkt *p, const struct flow *f, struct wire_state *st)
 {
 	__u32 until = p->m->now_s + f->idle_s;
+	struct flow *peer;
 
-	if ((f->flags & FLOW_ORIG) && (__s32)(until - st->replies_until_s) > 0)
+	if (!(f->flags & FLOW_ORIG))
+		return;
+	if ((__s32)(until - st->replies_until_s) > 0)
 		st->replies_until_s = until;
+	if (f->last_seen_s == p->m->now_s)
+		return;
+	peer = peer_of(p, f);
+	if (peer && !(peer->flags & FLOW_TARGET))
+		peer->oif = p->m->ifindex;
 }
 
 DP enum stage target_stages(struct pkt *p, const struct wire *w)
@@ -469,8 +492,8 @@ DP enum stage target_stages(struct pkt *p, const struct wire *w)
 	else
 		known = target_find(p, w, st, &f);
 	if (f) {
-		wire_flow_touch(p, f);
 		expect_answers(p, f, st);
+		wire_flow_touch(p, f);
 	}
 	if (!known)
 		return is_hosts_net(p, w) ? returned_by_kernel(p, w, VERDICT_SLOW_NEIGHBOUR) : target_unknown(p);

@@ -31,6 +31,14 @@ DP void flow_link(const struct flow *f, struct link_head *l)
 	l->tags = f->tags & ~TAGS_SECOND;
 }
 
+/* Behind which port is it that f, which comes out of a target, goes to? Its ifindex says so, unless the port has gone since and come back. */
+DP __u32 target_side(const struct flow *f, const struct wire *w)
+{
+	if (f->oif == w->port[0] || f->oif == w->port[1])
+		return f->oif == w->port[1];
+	return !!(f->tags & TAGS_SECOND);
+}
+
 /* As p came in, so its answers leave. target: the flow that they take; NULL: none does. */
 DP void link_keep(struct pkt *p, const struct wire *w, struct flow *wire, struct flow *target)
 {
@@ -49,7 +57,7 @@ DP void link_keep(struct pkt *p, const struct wire *w, struct flow *wire, struct
 	__builtin_memcpy(target->smac, l->dmac, ETH_ALEN);
 	target->tci[0] = l->tci[0];
 	target->tci[1] = l->tci[1];
-	target->tags = l->tags;
+	target->tags = wire->tags;
 	target->generation = st->generation;
 	target->oif = w->port[l->side & 1];
 }

@@ -127,7 +127,7 @@ DP bool host_by_mark(struct pkt *p, const struct wire *w)
 		return false;
 	flow_link(f, l);
 	if (f->flags & FLOW_TARGET)
-		l->side = f->oif == w->port[1];
+		l->side = target_side(f, w);
 	else
 		l->side = !(f->tags & TAGS_SECOND);
 	link_follow(p, l);

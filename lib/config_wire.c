@@ -531,6 +531,9 @@ static void check_target(struct cfg_parse *p, const struct cfg_named *target, co
 		if (!w->host && !(p->host_line && p->refs[target->index].index == p->host_wire))
 			cfg_fail(p, target->line, "`to: " CFG_NVI "` leads to the box itself, which has no address on wire `%s`; give the wire a "
 				 "`host`, or name another device", w->name);
+	} else if (!strcmp(target->name, "lo")) {
+		cfg_fail(p, target->line, "`to: lo` is a way from the box to itself; its own stack is `to: " CFG_NVI "`, and other programs have "
+			 "devices, like `to: tun0`");
 	} else if (port) {
 		cfg_fail(p, target->line, "`%s` is a port of wire `%s` (line %d), and cannot be a target; name the device of a program, like "
 			 "`to: tun0`", target->name, ref_wire(p, port->index)->name, port->line);

@@ -8,6 +8,7 @@ from wires import (BOX, BROADCAST, C, C2, C2_MAC, C6, CLIENTS, C_MAC, GATEWAY, H
 ASK, ANSWER = udp(C + ":4000", V + ":53"), udp(V + ":53", C + ":4000")
 ASK2, ANSWER2 = udp(C2 + ":4000", V + ":53"), udp(V + ":53", C2 + ":4000")
 SYN, SYN_ACK = tcp(C + ":5000", V + ":443"), tcp(V + ":443", C + ":5000", "SA")
+CALL, CALL6 = udp(V + ":7", H + ":9"), udp6(V6, 7, C6, 9)
 MSS = (("MSS", 1460),)
 
 
@@ -153,6 +154,20 @@ CASES = [
               crosses("eth2", back(udp(V2 + ":1", H + ":2"))),
               returned("tun0", udp(V + ":7", C + ":9"), "eth2", eth(NVI_MAC, R_MAC, udp(V + ":7", C + ":9"))),
               captured("eth2", back(udp(C + ":9", V + ":7")))),
+
+    wire_case("begun-in-tunnel-error", "ICMP errors about it go back there as well, and those about others do not", wire(capture(vlan=4000), host=BOX),
+              crosses("eth1", gratuitous(H_MAC, H)),
+              returned("tun0", CALL, "eth1", eth(NVI_MAC, H_MAC, CALL)),
+              returned("tun0", echo(V, H, 5), "eth1", eth(NVI_MAC, H_MAC, echo(V, H, 5))),
+              captured("eth1", eth(H_MAC, R_MAC, icmp_error(H, V, 3, 3, CALL))),
+              captured("eth1", eth(H_MAC, R_MAC, icmp_error(C2, V, 11, 0, CALL, keep=28), tag(7))),
+              crosses("eth1", eth(H_MAC, R_MAC, icmp_error(H, V, 3, 3, udp(V + ":8", H + ":9")))),
+              crosses("eth1", eth(H_MAC, R_MAC, icmp_error(H, V, 3, 3, CALL, keep=20))),
+              captured("eth1", eth(H_MAC, R_MAC, icmp_error(H, V, 3, 1, echo(V, H, 5)))), state(sessions=2)),
+    wire_case("begun-in-tunnel-error-v6", "of IPv6, too", wire(capture(vlan=4000), host=BOX),
+              crosses("eth1", eth(C_MAC, R_MAC, advertise(C_MAC, C6, "2001:db8:1::1"))),
+              returned("tun0", CALL6, "eth1", eth(NVI_MAC, C_MAC, CALL6)),
+              captured("eth1", out(too_big(CALL6, 1280))), crosses("eth1", out(too_big(udp6(V6, 8, C6, 9), 1280))), state(sessions=1)),
 
     # MAC addresses that move
     wire_case("moved-silent", "who has been silent gives way to a gratuitous ARP", wire(CLIENTS),

@@ -115,6 +115,15 @@ def test_target_gone(cable):
     assert "(gone)" in natvi.cli("show", "rules").stdout
 
 
+def test_port_gone(cable):
+    """So is a port; one that is down is said to be."""
+    natvi = cable.running()
+    assert "w0: eth1 and eth2; fail" in natvi.cli("show", "wires").stdout
+    cable.box.ip("link set eth1 down", "link del eth2")
+    wait_for(lambda: [(p["name"], p["state"]) for p in the_wire(natvi)["ports"]] == [("eth1", "down"), ("eth2", "absent")], 10, "both to be said")
+    assert "w0: eth1 (down) and eth2 (absent); fail" in natvi.cli("show", "wires").stdout
+
+
 def test_interfaces(cable):
     natvi, _ = capturing(cable)
     kinds = {i["name"]: (i["nat"], i["zone_name"]) for i in natvi.show("interfaces")}

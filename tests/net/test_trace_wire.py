@@ -113,6 +113,17 @@ def test_returned_by_station(wire):
     assert "station      %s is behind %s at eth1, no VLAN" % (C, CLIENT) in wire.text(answer(sport=7777))
 
 
+def test_error(wire):
+    """An ICMP error about what came out of the tunnel goes back there by the connection that it quotes."""
+    call = "udp %s:7 > %s:9" % (V, A.host)
+    error = "iif eth1 icmp port-unreachable %s > %s about %s" % (A.host, V, call)
+    reachable(wire.host, A.gateway)
+    assert wire.trace(error)["verdict"]["name"] == "wire-crossed"
+    wait_for(lambda: wire.tun.send(IP(src=V, dst=A.host) / UDP(sport=7, dport=9) / Raw(b"call")) or wire.natvi.show("sessions"), 10, "the call")
+    said = wire.trace(error)
+    assert said["wire"]["by"] == "quoted flow" and said["verdict"]["name"] == "wire-captured" and said["result"]["interface"] == "tun0"
+
+
 def test_unknown(wire):
     said = wire.trace("iif tun0 udp %s:53 > 198.51.100.99:1" % V)
     assert said["verdict"]["name"] == "wire-unknown" and said["result"]["action"] == "drop" and said["wire"]["station"] is None
@@ -178,6 +189,9 @@ def test_assumed(wire):
     said = wire.trace(udp())
     assert (said["packet"]["smac"], said["packet"]["dmac"]) == (CLIENT, ROUTER)
     assert "%s (assumed) > %s (assumed)" % (CLIENT, ROUTER) in wire.text(udp())
+    reachable(wire.host, A.gateway)
+    said = wire.trace("iif eth1 icmp %s > %s" % (A.host, A.box))     # it asks by ARP, and that is the box's own
+    assert said["packet"]["dmac"] == mac(wire.box, "nvi0") and said["verdict"]["name"] == "wire-own" and said["result"]["interface"] == "nvi0"
 
 
 def test_box(wire):

@@ -3,6 +3,7 @@
 
     host a eth0 198.51.100.1/24 -- eth1 [box, 192.0.2.10] eth2 -- eth0 198.51.100.2/24 host b
 """
+import itertools
 import json
 import select
 import socket
@@ -248,7 +249,8 @@ def test_address_stays_over_a_restart(plain):
     """The box's address, its routes and rules are taken over: they are never gone."""
     natvi = plain.running()
     watch = plain.box.spawn("ip", "monitor", "address", "route", "rule")
-    wait_for(lambda: plain.box.ip("route replace 198.51.100.128/25 dev nvi0") or "198.51.100.128" in watch.out, 15, "the monitor")
+    metrics = itertools.count(1)    # of a route that is there already nobody is told
+    wait_for(lambda: plain.box.ip("route add 198.51.100.128/25 dev nvi0 metric %d" % next(metrics)) or "198.51.100.128" in watch.out, 15, "the monitor")
     restart(natvi, wires())
     wait_for(lambda: status(natvi)["ok"], 15, "the daemon")
     plain.box.ip("route add 198.51.100.0/24 dev nvi0")
@@ -410,7 +412,7 @@ def test_open_carries_on_after_down(cable):
     assert cable.crosses(10)
     lost = stream.lost()
     # one may be on its way through a program that goes; a veth empties its ring when XDP comes or goes
-    assert lost < (50 if cable.hook == "xdp" else 3), lost
+    assert lost < (50 if cable.hook == "xdp" else 3) + 10 * SPARE[busy() > 1], lost
     natvi.reload(wires(cable.hook, fail="closed"))
     wait_for(lambda: "natvi-w0" not in cable.ip("link"), 15, "the bridge to be gone")
     assert cable.crosses(10)
@@ -447,6 +449,25 @@ def test_ports_of_a_bridge_stay_there(plain):
     natvi.start(wires())
     natvi.process.wait_output("fail: closed, but both ports are in bridge br0")
     assert plain.crosses(10)
+
+
+def test_port_leaves_an_open_wire(plain):
+    """Another port in its place, then another name of the wire: only the wire's two ports are in its bridge, and frames of no other cross."""
+    veth(plain.box, "eth3", plain.b, "eth1")
+    wire = wires(fail="open")["wires"][0]
+    natvi = plain.running(fail="open")
+    wait_for(lambda: plain.crosses(0.2), 10, "frames to cross")
+    natvi.reload({"wires": [dict(wire, ports=["eth1", "eth3"])]})
+    wait_for(lambda: "master" not in plain.link("eth2") and plain.link("eth3").get("master") == "natvi-w0", 10, "eth2 to be out of the bridge")
+    near, far, third = Tap(plain.a), Tap(plain.b), Tap(plain.b, "eth1")
+    for tap, text in ((far, b"stranger"), (third, b"own")):
+        tap.send(Ether(src=tap.mac, dst=near.mac, type=EXPERIMENT) / Raw(text + bytes(50)))
+    assert bytes(near.expect(lambda p: p.type == EXPERIMENT, "a frame", 10).payload).startswith(b"own")
+    natvi.reload({"wires": [dict(wire, name="w9")]})
+    wait_for(lambda: plain.link("eth1").get("master") == plain.link("eth2").get("master") == "natvi-w9", 10, "the bridge of the new name")
+    assert "natvi-w0" not in plain.ip("link") and "in natvi-w0 already" not in natvi.process.err
+    natvi.down()
+    wait_for(lambda: plain.crosses(0.2), 10, "frames to cross by the bridge")
 
 
 def test_port_comes_back(plain):
@@ -592,6 +613,10 @@ def test_doctor_and_status(plain):
     wire = status(natvi)["wires"][0]
     assert [p["name"] for p in wire["ports"]] == ["eth1", "eth2"] and all(p["attached"] and p["up"] for p in wire["ports"])
     assert wire["host"]["address"] == HOST + "/24" and wire["host"]["interface"] == "nvi0" and wire["fail"] == "closed"
+    plain.box.run("nft", "-f", "-", input="table inet fw { chain c { type filter hook forward priority 0; policy drop; }\n }")
+    assert "inet fw: chain c drops forwarded packets" in natvi.cli("doctor", check=False).stdout
+    plain.box.run("nft", 'add rule inet fw c iifname "nvi0" accept')
+    assert "inet fw" not in natvi.cli("doctor", check=False).stdout
     assert natvi.cli("status").returncode == 0
     plain.box.ip("link set eth1 promisc off")
     wait_within(lambda: "PROMISC" in plain.link("eth1")["flags"], 2, "what is set to be set again")
@@ -605,6 +630,21 @@ def test_address_on_a_port(plain):
     natvi = plain.running()
     natvi.process.wait_output("eth1: has an address of its own, 198.18.5.1")
     assert "198.18.5.1" in natvi.cli("doctor", check=False).stdout
+
+
+def test_rp_filter(plain):
+    """A tun without an address: the kernel takes what comes out of it for a host that has to be asked for; where it does not, that is said."""
+    plain.box.sysctl("net.ipv4.conf.default.rp_filter", 2)
+    tun, near = Tun(plain.box), Tap(plain.a)
+    natvi = plain.running(capture=[CAPTURE])
+    plain.a.ip("addr add 192.0.2.50/24 dev eth0")
+    call = IP(src=FAR, dst="192.0.2.50") / UDP(sport=1, dport=2) / Raw(b"call")
+    wait_for(lambda: tun.send(call) or near.receive(lambda p: UDP in p and p[IP].dst == "192.0.2.50", 0.3), 10, "what the kernel has to ask for")
+    assert "rp_filter" not in natvi.cli("doctor", check=False).stdout
+    plain.box.sysctl("net.ipv4.conf.all.rp_filter", 2)
+    assert "tun0: it has no IPv4 address, and net.ipv4.conf.all.rp_filter is 2" in natvi.cli("doctor", check=False).stdout
+    plain.box.ip("addr add 198.18.0.1/32 dev tun0")
+    assert "rp_filter" not in natvi.cli("doctor", check=False).stdout
 
 
 def test_capture_keeps_its_number(plain):

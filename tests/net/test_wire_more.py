@@ -279,14 +279,18 @@ def test_marks(cable):
 
 
 def test_transparent_proxy(cable):
-    """A program on the box that takes part in B's place: IP_TRANSPARENT, the reply mark, and no route for it."""
+    """A program on the box that takes part in B's place: IP_TRANSPARENT, the reply mark, which nftables sets, and no route for it."""
     cable.running(capture=[{"match": {"destination": [B.net], "proto": "udp", "destination-ports": 5000}, "to": "nvi0"}])
     tap = Tap(cable.host)
     host, router = cable.macs()
-    cable.box.ip("rule add to %s lookup 77 pref 77" % B.net, "route add local %s dev lo table 77" % B.net)
+    management = cable.lab.namespace("management")
+    veth(cable.box, "mgmt0", management, "eth0")        # where the box's routes lead
+    cable.box.ip("addr add 203.0.113.2/24 dev mgmt0", "route add default via 203.0.113.1 dev mgmt0", "route add %s/32 via 203.0.113.1" % A.host,
+                 "rule add to %s lookup 77 pref 77" % B.net, "route add local %s dev lo table 77" % B.net)
+    cable.box.run("nft", "add table ip proxy; add chain ip proxy out { type route hook output priority mangle; }")
+    cable.box.run("nft", "add rule ip proxy out udp sport 5000 meta mark set %d" % MARK)
     sock = cable.box.socket(socket.SOCK_DGRAM)
-    for level, option, value in ((socket.SOL_SOCKET, socket.SO_MARK, MARK), (socket.IPPROTO_IP, 19, 1)):    # IP_TRANSPARENT
-        sock.setsockopt(level, option, value)
+    sock.setsockopt(socket.IPPROTO_IP, 19, 1)       # IP_TRANSPARENT
     sock.bind((B.host, 5000))
     client = cable.host.udp(A.host, 4000)
     client.sendto(b"question", (B.host, 5000))
@@ -430,6 +434,46 @@ def test_target_comes_and_goes(cable, fail):
         tun.close()
     if fail == "closed":
         assert not crosses()
+
+
+# What comes back by another ifindex
+
+def test_port_returns(cable):
+    """A port that was taken away and came back: the answers of connections that came in by it leave by it again, and not by the other one."""
+    natvi = cable.running(capture=[FROM_B])
+    tun = Tun(cable.box)
+    address = mac(cable.router, "lan")
+    back = from_behind(cable, tun)
+    near = Tap(cable.host)
+    cable.box.ip("link del eth2")
+    natvi.process.wait_output("eth2: has gone")
+    before = natvi.counter("wire-no-port")
+    wait_for(lambda: tun.send(back) or natvi.counter("wire-no-port") > before, 10, "the answer to have nowhere to go")
+    cable.port("eth2", cable.router, "lan")
+    cable.router.ip("link set lan address " + address)
+    natvi.process.wait_output("eth2: is there")
+    far = Tap(cable.router, "lan")
+    wait_for(lambda: tun.send(back) or far.receive(lambda p: IP in p and UDP in p and p[IP].dst == B.host, 0.3), 10, "the answer at the router")
+    near.none(lambda p: IP in p and UDP in p and p[IP].dst == B.host, "the answer at the wrong end")
+
+
+def test_tunnel_returns(lab):
+    """The VPN program is started anew, its device too: what is answered to a connection that began behind it finds it without waiting for it."""
+    cable = Cable(lab, "tc")
+    cable.running(capture=[{"match": {"source": ["198.18.99.0/24"]}, "to": "tun0"}])
+    sock = cable.host.udp(A.host, 6000)
+    tun = Tun(cable.box)
+    reachable(cable.host, A.gateway)
+    call = IP(src="203.0.113.77", dst=A.host) / UDP(sport=7000, dport=6000) / Raw(b"call")
+
+    def answered():
+        sock.sendto(b"more", ("203.0.113.77", 7000))
+        return tun.receive(lambda p: IP in p and UDP in p and p[IP].src == A.host, 0.3)
+    wait_for(lambda: tun.send(call) or answered(), 10, "an answer to the call")
+    for _ in range(2):
+        tun.close()
+        tun = Tun(cable.box)
+        wait_for(answered, 10, "an answer in the new tunnel")
 
 
 # Sizes

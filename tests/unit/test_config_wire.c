@@ -55,6 +55,7 @@ static const struct bad bad_wires[] = {
 	{ "wires: [{name: w0, ports: [eth1, [eth2]]}]\n", 1, 1, "an interface's name is needed here, not a list" },
 	{ "wires: [{name: w0, ports: [eth1, nvi0]}]\n", 1, 1, "`nvi0` leads to the box itself; a wire has its ports to others" },
 	{ "wires: [{name: w0, ports: [lo, eth1]}]\n", 1, 1, "`lo` leads to the box itself" },
+	{ CAPTURE("to: lo"), 1, 5, "`to: lo` is a way from the box to itself; its own stack is `to: nvi0`, and other programs have devices, like `to: tun0`" },
 	{ "wires:\n- name: w0\n  ports:\n  - eth1\n  - eth1\n", 1, 5, "port `eth1` stands twice; it is in wire `w0` (line 4) already, and a port is one end of one wire" },
 	{ "wires:\n- {name: w0, ports: [eth1, eth2]}\n- {name: w1, ports: [eth3, eth1]}\n", 1, 3, "port `eth1` stands twice; it is in wire `w0` (line 2) already" },
 	{ "wires:\n- {name: w0, ports: [eth1, eth2]}\n- {name: w0, ports: [eth3, eth4]}\n", 1, 3, "wire `w0` stands twice; the other is in line 2" },
