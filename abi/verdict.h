@@ -20,7 +20,7 @@
 	X(ARP_SENT,		SEND,	"arp-sent",		"ARP request for an outside address, answered") \
 	X(NOT_ENABLED,		KERNEL,	"not-enabled",		"came in by an interface or VLAN that natvi does not serve, or (nat: routed) what is not routed to nvi0") \
 	X(NOT_IPV4,		KERNEL,	"not-ipv4",		"neither IPv4 nor anything that natvi translates") \
-	X(LOCAL,		KERNEL,	"local",		"for the box itself") \
+	X(LOCAL,		KERNEL,	"local",		"for the box itself; or there is no route, and the kernel is to say so") \
 	X(MULTICAST,		KERNEL,	"multicast",		"multicast or broadcast") \
 	X(NO_RULE,		KERNEL,	"no-rule",		"no rule names it") \
 	X(RULE_KERNEL,		KERNEL,	"rule-kernel",		"a rule leaves it to the kernel") \
@@ -71,6 +71,7 @@
 	X(WIRE_NO_TARGET,	DROP,	"wire-no-target",	"captured, but the device that it is for is gone or down (fail: closed)") \
 	X(WIRE_NO_PORT,		DROP,	"wire-no-port",		"the wire's other port is gone") \
 	X(WIRE_UNKNOWN,		DROP,	"wire-unknown",		"for a wire, but nobody there is known to have or to reach its destination") \
+	X(OTHER_HOST,		KERNEL,	"other-host",		"in a frame to the MAC address of another host, which an interface in promiscuous mode sees, or one with other devices on it") \
 	X(INTERNAL,		DROP,	"internal",		"a table that must exist was not there; please report it")
 
 enum verdict {

@@ -44,6 +44,14 @@ DP void env_pointers(struct pkt *p)
 	p->data_end = (void *)(long)skb->data_end;
 }
 
+/* What the driver or the device above has found. */
+DP bool env_is_mine(struct pkt *p)
+{
+	struct __sk_buff *skb = p->ctx;
+
+	return !skb->pkt_type;	/* PACKET_HOST */
+}
+
 DP bool env_hits_only(const struct pkt *p)
 {
 	return false;

@@ -34,6 +34,12 @@ DP void env_pointers(struct pkt *p)
 	p->data_end = (void *)(long)ctx->data_end;
 }
 
+/* Of several MAC addresses that a device may have only the first is known here; tc knows them all. */
+DP bool env_is_mine(struct pkt *p)
+{
+	return is_to_port(p);
+}
+
 DP bool env_hits_only(const struct pkt *p)
 {
 	return true;

@@ -113,6 +113,7 @@ int show_open(struct show *show)
 	show->wires = read_wires(show->maps);
 	if (!show->names || !show->ports || !show->pools || !show->zones || !show->wires)
 		return cli_error(CLI_FAIL, "no memory");
+	names_take_zones(show->names, show->zones);
 	ret = filter_resolve(&show->filter, show->names, err, sizeof(err));
 	return ret ? cli_error(CLI_FAIL, "%s", err) : CLI_OK;
 }

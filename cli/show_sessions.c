@@ -23,6 +23,7 @@ struct printer {
 	struct json_list list;
 	bool accelerated;	/* some session is: there is a column for masters */
 	bool captured;		/* some session is: there is one for what is known of the wire */
+	bool zones;		/* there are some: a column, or names */
 	uint32_t now_s;
 	long n;
 };
@@ -124,7 +125,7 @@ static void session_json(const struct printer *p, const struct session *s, struc
 {
 	struct tuple peer = session_peer_key(&s->orig, &s->cold);
 	const struct tuple *master = master_of(p, s);
-	char proto[PROTO_TEXT_LEN], rule[8], port[PORT_NAME_LEN];
+	char proto[PROTO_TEXT_LEN], rule[8], port[PORT_NAME_LEN], zone[NATVI_NAME_LEN];
 
 	line_json_open(line, NULL);
 	line_json_text(line, "proto", addr_print_proto(s->orig.key.proto, proto));
@@ -134,6 +135,8 @@ static void session_json(const struct printer *p, const struct session *s, struc
 	line_json_text(line, "rule", names_rule(p->show->names, s->cold.rule, rule));
 	line_json_number(line, "rule_id", s->cold.rule);
 	line_json_number(line, "zone", s->orig.key.zone);
+	if (!(s->orig.flags & FLOW_WIRE))
+		line_json_text(line, "zone_name", show_zone(p->show, s->orig.key.zone, zone));
 	line_json_number(line, "idle_s", s->idle_s);
 	line_json_number(line, "expires_s", s->remaining_s);
 	line_json_number(line, "age_s", p->now_s - s->cold.created_s);
@@ -213,7 +216,7 @@ static void add_wire(const struct printer *p, const struct session *s, struct li
 static void session_row(const struct printer *p, const struct session *s, struct line *line)
 {
 	struct tuple peer = session_peer_key(&s->orig, &s->cold);
-	char proto[PROTO_TEXT_LEN], rule[8], port[PORT_NAME_LEN], time[24];
+	char proto[PROTO_TEXT_LEN], rule[8], port[PORT_NAME_LEN], time[24], zone[NATVI_NAME_LEN];
 
 	table_add(p->table, addr_print_proto(s->orig.key.proto, proto));
 	table_add(p->table, s->state);
@@ -226,6 +229,8 @@ static void session_row(const struct printer *p, const struct session *s, struct
 	table_add(p->table, human_seconds(s->remaining_s, time));
 	table_add(p->table, ports_name(p->show->ports, s->orig.oif, port));
 	table_add(p->table, session_hook(p->show, s));
+	if (p->zones)
+		table_add(p->table, show_zone(p->show, s->orig.key.zone, zone));
 	if (p->accelerated)
 		add_master(p->table, master_of(p, s), line);
 	if (p->captured)
@@ -258,7 +263,7 @@ static int one_session(const struct session *session, void *arg)
 
 static bool printer_begin(struct printer *p, struct show *show, const char *name, const char *headings)
 {
-	*p = (struct printer){ .show = show, .now_s = maps_now_s() };
+	*p = (struct printer){ .show = show, .now_s = maps_now_s(), .zones = show_has_zones(show) };
 	if (show->opts->json) {
 		json_list_begin(&p->list, name);
 		return true;
@@ -299,9 +304,12 @@ int show_sessions(struct show *show)
 {
 	bool accelerated = maps_each_session(show->maps, &show->filter, is_accelerated, NULL) == STOP;
 	bool captured = !accelerated && maps_each_session(show->maps, &show->filter, is_captured, NULL) == STOP;
+	char headings[160];
 	struct printer p;
 
-	if (!printer_begin(&p, show, "sessions", accelerated ? SESSION_HEADINGS "|MASTER" : captured ? SESSION_HEADINGS "|WIRE" : SESSION_HEADINGS))
+	snprintf(headings, sizeof(headings), SESSION_HEADINGS "%s%s", show_has_zones(show) ? "|ZONE" : "",
+		 accelerated ? "|MASTER" : captured ? "|WIRE" : "");
+	if (!printer_begin(&p, show, "sessions", headings))
 		return cli_error(CLI_FAIL, "no memory");
 	p.accelerated = accelerated;
 	p.captured = captured;
@@ -336,7 +344,7 @@ static bool mapping_is_own(const struct show *show, const struct map_entry *m)
 
 static void mapping_json(const struct printer *p, const struct map_entry *m, struct line *line)
 {
-	char proto[PROTO_TEXT_LEN], pool[NATVI_NAME_LEN];
+	char proto[PROTO_TEXT_LEN], pool[NATVI_NAME_LEN], zone[NATVI_NAME_LEN];
 
 	line_json_open(line, NULL);
 	line_json_text(line, "proto", mapping_proto(m, proto));
@@ -347,6 +355,7 @@ static void mapping_json(const struct printer *p, const struct map_entry *m, str
 	line_json_text(line, "pool", show_pool(p->show, m->value.pool, pool));
 	line_json_number(line, "sessions", m->value.refs);
 	line_json_number(line, "zone", m->key.zone);
+	line_json_text(line, "zone_name", show_zone(p->show, m->key.zone, zone));
 	line_json_number(line, "since_s", p->now_s - m->value.since_s);
 	line_json_close(line);
 }
@@ -360,7 +369,7 @@ static void add_endpoint(struct table *table, const union addr *addr, __be16 por
 
 static void mapping_row(const struct printer *p, const struct map_entry *m, struct line *line)
 {
-	char proto[PROTO_TEXT_LEN], pool[NATVI_NAME_LEN], time[24];
+	char proto[PROTO_TEXT_LEN], pool[NATVI_NAME_LEN], time[24], zone[NATVI_NAME_LEN];
 	uint8_t ports_of = m->key.proto ? m->key.proto : IPPROTO_TCP;
 
 	table_add(p->table, mapping_proto(m, proto));
@@ -373,6 +382,8 @@ static void mapping_row(const struct printer *p, const struct map_entry *m, stru
 	table_add(p->table, show_pool(p->show, m->value.pool, pool));
 	add_number(p->table, m->value.refs, line);
 	table_add(p->table, m->value.flags & MAPPING_STATIC ? "-" : human_seconds(p->now_s - m->value.since_s, time));
+	if (p->zones)
+		table_add(p->table, show_zone(p->show, m->key.zone, zone));
 }
 
 static int one_mapping(const struct map_entry *entry, void *arg)
@@ -392,11 +403,13 @@ static int one_mapping(const struct map_entry *entry, void *arg)
 	return printed(p);
 }
 
+#define MAPPING_HEADINGS	"PROTO|STATE|INSIDE|OUTSIDE|POOL|>SESSIONS|>SINCE"
+
 int show_mappings(struct show *show)
 {
 	struct printer p;
 
-	if (!printer_begin(&p, show, "mappings", "PROTO|STATE|INSIDE|OUTSIDE|POOL|>SESSIONS|>SINCE"))
+	if (!printer_begin(&p, show, "mappings", show_has_zones(show) ? MAPPING_HEADINGS "|ZONE" : MAPPING_HEADINGS))
 		return cli_error(CLI_FAIL, "no memory");
 	return printer_end(&p, maps_each_mapping(show->maps, one_mapping, &p));
 }

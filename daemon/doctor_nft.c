@@ -55,7 +55,7 @@ static void judge_chain(struct doctor *doctor, const json_t *list, const json_t 
 			    text_of(chain, "name"));
 	if (!strcmp(hook, "forward") && (rules || drops))
 		finding_add(doctor, DOCTOR_WARN, "nftables", subject, "filter by natvi's own rules (drop, reject), or leave these packets to the "
-			    "kernel (action: kernel)", "chain %s filters forwarded packets (%zu rules, policy %s): packets of flows that natvi "
+			    "kernel (action: kernel); what the kernel forwards for natvi comes by: `ct state untracked accept`", "chain %s filters forwarded packets (%zu rules, policy %s): packets of flows that natvi "
 			    "knows do not come by here", text_of(chain, "name"), rules, drops ? "drop" : "accept");
 	if (!strcmp(type, "nat") && rules && strcmp(hook, "output") && strcmp(hook, "input"))
 		finding_add(doctor, DOCTOR_WARN, "nftables", subject, "let one of the two translate: natvi's rules and forwards, or these",

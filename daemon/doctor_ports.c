@@ -260,6 +260,7 @@ static void zones_of(json_t *running, struct config *out)
 static void check_zones(struct doctor *doctor, const struct config *config, json_t *running, const struct links *links)
 {
 	struct config own = { 0 };
+	const char *name;
 	char text[256];
 	size_t i;
 
@@ -268,9 +269,13 @@ static void check_zones(struct doctor *doctor, const struct config *config, json
 		config = &own;
 	}
 	for (i = 0; i < config->n_interfaces; i++) {
+		name = config->interfaces[i].name;
 		zone_trouble(config, &config->interfaces[i], links, text, sizeof(text));
+		if (text[0])	/* which begins with the name */
+			finding_add(doctor, DOCTOR_WARN, "zone", name, "", "%s", text + strlen(name) + 2);
+		master_trouble(&config->interfaces[i], links, text, sizeof(text));
 		if (text[0])
-			finding_add(doctor, DOCTOR_WARN, "zone", config->interfaces[i].name, "", "%s", text);
+			finding_add(doctor, DOCTOR_WARN, "interface", name, "", "%s", text + strlen(name) + 2);
 	}
 	free(own.zones);
 	free(own.interfaces);

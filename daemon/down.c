@@ -103,6 +103,41 @@ static void withdraw_routes(const char *instance)
 	maps_close(maps);
 }
 
+struct renamed {
+	const char *instance;
+	struct links links;
+};
+
+static int follow_name(const struct port *port, void *arg)
+{
+	struct renamed *renamed = arg;
+	const struct link *link = links_by_index(&renamed->links, port->ifindex);
+
+	if (link && strcmp(link->name, port->name))
+		sysctl_rename(renamed->instance, port->name, link->name);
+	return 0;
+}
+
+/* Interfaces that were renamed after the daemon had ended. */
+static void follow_names(const char *instance)
+{
+	struct renamed renamed = { .instance = instance };
+	struct maps *maps;
+	char err[256];
+	struct nl nl;
+
+	if (maps_open(&maps, instance, err, sizeof(err)))
+		return;
+	if (!nl_open(&nl, NETLINK_ROUTE)) {
+		if (!links_read(&nl, &renamed.links)) {
+			maps_each_port(maps, follow_name, &renamed);
+			links_free(&renamed.links);
+		}
+		nl_close(&nl);
+	}
+	maps_close(maps);
+}
+
 static int detach_all(const char *instance)
 {
 	struct attach attach;
@@ -180,6 +215,7 @@ int daemon_down(const char *instance)
 	err = gone < 0 ? gone : 0;
 	if (!gone) {
 		withdraw_routes(instance);
+		follow_names(instance);
 		if (sysctl_restore(instance, "net/"))
 			log_warn("not every sysctl could be put back");
 		handover(instance);

@@ -165,11 +165,27 @@ static int attach_served(struct change *c, struct served *s)
 	return link && !s->up ? attach_one(c, s, link) : 0;
 }
 
+/* Of a port that has another name now the switches are put back under that. */
+static void follow_names(const struct change *c)
+{
+	const struct port *port;
+	const struct link *link;
+	size_t i;
+
+	for (i = 0; i < NATVI_MAX_PORTS; i++) {
+		port = &c->d->ports[i];
+		link = port->ifindex ? links_by_index(&c->links, port->ifindex) : NULL;
+		if (link && strcmp(link->name, port->name))
+			sysctl_rename(c->d->instance, port->name, link->name);
+	}
+}
+
 int change_attach_all(struct change *c)
 {
 	size_t i;
 	int err = 0;
 
+	follow_names(c);
 	c->served = served_list(c->config, &c->n_served);
 	if (!c->served)
 		return -ENOMEM;
@@ -178,7 +194,7 @@ int change_attach_all(struct change *c)
 	return err;
 }
 
-/* A zone that the kernel has otherwise is no reason to stop: what is meant is done, and said. */
+/* A zone that the kernel has otherwise, or a part of another interface, is no reason to stop: what is meant is done, and said. */
 void change_tell_zones(struct change *c)
 {
 	struct served *s;
@@ -188,6 +204,8 @@ void change_tell_zones(struct change *c)
 	for (i = 0; i < c->config->n_interfaces; i++) {
 		s = &c->served[i];
 		zone_trouble(c->config, &c->config->interfaces[i], &c->links, text, sizeof(text));
+		if (!text[0])
+			master_trouble(&c->config->interfaces[i], &c->links, text, sizeof(text));
 		if (text[0] && strcmp(text, s->zone))
 			log_warn("%s", text);
 		strcpy(s->zone, text);
@@ -275,7 +293,7 @@ void change_detach_rest(struct change *c)
 				log_info("%s: has gone", s->name);
 			continue;
 		}
-		switches_restore_port(c->d->instance, s->name);
+		switches_restore_port(c->d->instance, link->name);
 		detach(c, link);
 	}
 	detach_left(c);

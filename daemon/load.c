@@ -34,7 +34,8 @@
 #include "lib/log.h"
 #include "natvi.skel.h"
 
-#define SLOT_HEADROOM		8u	/* outside addresses that a reload or a DHCP server may add */
+#define MIN_HEADROOM		64u	/* outside addresses that reloads or a DHCP server may add: as many as there are, */
+#define MAX_HEADROOM		1024u	/* within these bounds, for one has 25 kB of ports */
 #define STATIC_HEADROOM		1024u	/* forwarded ports that a reload may add */
 #define LOCAL_ADDRS		8192u	/* own addresses of the box */
 #define ZONE_ADDRS		1024u	/* and as they are seen by one more zone */
@@ -105,6 +106,12 @@ static uint32_t at_least(uint32_t value, uint32_t least)
 	return value < least ? least : value;
 }
 
+/* Addresses that have gone keep their place as long as sessions are on them: there is room to replace all. */
+static uint32_t with_headroom(uint32_t n)
+{
+	return n + (n < MIN_HEADROOM ? MIN_HEADROOM : n > MAX_HEADROOM ? MAX_HEADROOM : n);
+}
+
 static int set_size(struct bpf_object *object, enum table_map map, uint32_t entries)
 {
 	struct bpf_map *m = bpf_object__find_map_by_name(object, map_names[map]);
@@ -115,7 +122,7 @@ static int set_size(struct bpf_object *object, enum table_map map, uint32_t entr
 static int set_sizes(struct bpf_object *object, const struct config *config)
 {
 	struct plan_needs needs = plan_needs(config);
-	uint32_t addrs = at_least(2 * needs.pool_addrs, 64);
+	uint32_t addrs = at_least(2 * needs.pool_addrs, with_headroom(needs.pool_addrs));
 	int err;
 
 	err = set_size(object, TABLE_FLOWS, natvi_buckets_for(config->max_sessions));
@@ -125,7 +132,7 @@ static int set_sizes(struct bpf_object *object, const struct config *config)
 	if (!err)
 		err = set_size(object, TABLE_POOL_ADDRS, 2 * addrs);
 	if (!err)
-		err = set_size(object, TABLE_PORTBITS, (needs.slots + SLOT_HEADROOM) * PORTBITS_PROTOS);
+		err = set_size(object, TABLE_PORTBITS, with_headroom(needs.slots) * PORTBITS_PROTOS);
 	if (!err)
 		err = set_size(object, TABLE_ADDRS, at_least(2 * needs.addr_keys, 64) + LOCAL_ADDRS + ZONE_ADDRS * (uint32_t)config->n_zones);
 	if (err)

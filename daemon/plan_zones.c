@@ -144,3 +144,17 @@ void zone_trouble(const struct config *config, const struct cfg_interface *inter
 		snprintf(text, len, "%s: its zone %s is routing table %u, but it is in VRF %s, which goes before", interface->name, zone->name,
 			 zone->table, master->name);
 }
+
+void master_trouble(const struct cfg_interface *interface, const struct links *links, char *text, size_t len)
+{
+	static const char *const kinds[] = { "bridge", "bond", "team", "openvswitch" };
+	const struct link *link = links_by_name(links, interface->name);
+	const struct link *master = link && link->master ? links_by_index(links, link->master) : NULL;
+	size_t i;
+
+	*text = '\0';
+	for (i = 0; master && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(master->kind, kinds[i]))
+			snprintf(text, len, "%s: it is a part of the %s %s, which has the addresses and routes, and by which packets come in: "
+				 "`interfaces` would have to name %s instead", interface->name, kinds[i], master->name, master->name);
+}

@@ -20,4 +20,7 @@ void plan_zone_ports(struct plan *plan);
 struct cfg_interface;
 void zone_trouble(const struct config *config, const struct cfg_interface *interface, const struct links *links, char *text, size_t len);
 
+/* The same of an interface that is a part of another one. */
+void master_trouble(const struct cfg_interface *interface, const struct links *links, char *text, size_t len);
+
 #endif

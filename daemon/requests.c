@@ -213,6 +213,8 @@ static json_t *answer_flush(struct daemon *d, const json_t *request)
 	if (filter_from_json(&filter, json_object_get(request, "filter"), err, sizeof(err)))
 		return ctl_error("%s", err);
 	names = names_open(d->instance);
+	if (names)
+		names_take_zones(names, d->plan.zones);
 	if (!names || filter_resolve(&filter, names, err, sizeof(err)))
 		reply = ctl_error("%s", names ? err : "out of memory");
 	else

@@ -25,7 +25,7 @@ struct served {
 	bool usable;			/* the interface is there, up and has a carrier */
 	struct attached attached;
 	char trouble[256];		/* why they are not, although it is there; said once */
-	char zone[256];			/* what is wrong with its zone; said once */
+	char zone[256];			/* what is wrong with its zone, or its place in another one; said once */
 };
 
 /* All of them, not looked for yet. NULL: out of memory. */

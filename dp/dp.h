@@ -68,6 +68,17 @@ DP enum stage dp_translate(struct pkt *p)
 	return (enum stage)forward_apart(p->ctx);
 }
 
+/*
+ * In a frame that is not for the port's MAC address: one that only promiscuous mode lets in, one of a macvlan device on this
+ * interface, or a broadcast. The stack forwards none of these, and nor does natvi.
+ */
+DP enum stage of_others(struct pkt *p)
+{
+	struct ethhdr *eth = p->data;
+
+	return kernel(p, (void *)(eth + 1) <= p->data_end && (eth->h_dest[0] & 1) ? VERDICT_MULTICAST : VERDICT_OTHER_HOST);
+}
+
 DP enum stage dp_stages(struct pkt *p)
 {
 	struct flow *f;
@@ -83,6 +94,8 @@ DP enum stage dp_stages(struct pkt *p)
 	settle();
 	if (p->m->eth_proto == __builtin_bswap16(ETH_P_ARP))
 		return arp(p);
+	if (unlikely(!(p->port->flags & PORT_NO_L2) && !env_is_mine(p)))
+		return of_others(p);
 	if (unlikely(p->port->flags & PORT_ROUTED)) {
 		if (env_hits_only(p))
 			return punt(p);

@@ -42,6 +42,7 @@
  * The packet
  *   void env_begin(struct pkt *)			sets the hook's part of p->m
  *   void env_pointers(struct pkt *)			sets data and data_end
+ *   bool env_is_mine(struct pkt *)			at a port with Ethernet: the frame is for its MAC address
  *   bool env_hits_only(const struct pkt *)		true: a miss is left to the next hook
  *   int env_rest(struct pkt *)				what dp_rest() makes of it, in a program of its own
  *   int env_punt / env_drop / env_kernel(struct pkt *)	actions

@@ -253,6 +253,17 @@ DP enum stage translate(struct pkt *p)
 }
 
 /*
+ * No address of an interface, and yet it ends here: a broadcast of a subnet, or an address that a local route names. Where no
+ * rule asks for the way out only the second look-up tells; the kernel has it as it came.
+ */
+DP enum stage stays_here(struct pkt *p, const struct draft *draft)
+{
+	if (draft->out.dst.word[3] != draft->orig.dst.word[3])
+		return refuse_route(p, &draft->route);
+	return kernel(p, p->m->flags & PKT_FROM_BOX ? VERDICT_HOST_OUT : VERDICT_LOCAL);
+}
+
+/*
  * Stage 3: the second look-up, with the translated addresses and the original input interface.
  * Where no routing rule asks for the source the first one has said it all.
  */
@@ -262,8 +273,11 @@ DP enum stage route(struct pkt *p, const struct settings *set)
 
 	if (!draft->routed || !(set->flags & SETTINGS_ONE_ROUTE))
 		route_find(p, &draft->out, &draft->route, set, draft->to_zone);
-	if (draft->route.result == ROUTE_NONE || draft->route.result == ROUTE_LOOP ||
-	    (draft->route.result == ROUTE_LOCAL && !draft->to_box)) {
+	if (draft->route.result == ROUTE_LOCAL && !draft->to_box) {
+		draft_release(p);
+		return stays_here(p, draft);
+	}
+	if (draft->route.result == ROUTE_NONE || draft->route.result == ROUTE_LOOP) {
 		draft_release(p);
 		return refuse_route(p, &draft->route);
 	}

@@ -270,4 +270,12 @@ struct cpu {
 	__u8 quote[NATVI_ICMP_QUOTE_BYTES];
 };
 
+/* Is p's frame for the MAC address of the port that it came in by, as the daemon knows it? */
+DP bool is_to_port(const struct pkt *p)
+{
+	const struct ethhdr *eth = p->data;
+
+	return (void *)(eth + 1) <= p->data_end && !__builtin_memcmp(eth->h_dest, p->port->mac, ETH_ALEN);
+}
+
 #endif

@@ -151,6 +151,11 @@ DP void env_pointers(struct pkt *p)
 	p->data_end = f->data + f->len;
 }
 
+DP bool env_is_mine(struct pkt *p)
+{
+	return native()->net.any_mac || is_to_port(p);
+}
+
 DP bool env_hits_only(const struct pkt *p)
 {
 	return unlikely(native()->hits_only);

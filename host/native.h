@@ -77,6 +77,7 @@ struct native_net {
 	bool policy;			/* IPsec policies or mark rules exist */
 	bool one_route;			/* only the three routing rules of every box */
 	bool mark_routes;		/* rules ask for marks, and the look-up takes them */
+	bool any_mac;			/* frames of a capture were for other interfaces than these */
 	bool tos_routes;		/* rules ask for the TOS */
 };
 

@@ -59,6 +59,7 @@ static int make_net(struct replay *r)
 		return -ENOMEM;
 	r->uplink = find_uplink(r->config);
 	r->net.n_interfaces = n;
+	r->net.any_mac = true;
 	r->net.local_lo = 32768;
 	r->net.local_hi = 60999;
 	for (size_t i = 0; i < n; i++) {

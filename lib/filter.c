@@ -21,7 +21,7 @@
 static const char *const words_of[FILTER_WHATS] = {
 	[FILTER_SRC] = "src", [FILTER_DST] = "dst", [FILTER_HOST] = "host", [FILTER_PORT] = "port",
 	[FILTER_SPORT] = "sport", [FILTER_DPORT] = "dport", [FILTER_PROTO] = "proto", [FILTER_RULE] = "rule",
-	[FILTER_STATE] = "state", [FILTER_INTERFACE] = "interface",
+	[FILTER_STATE] = "state", [FILTER_INTERFACE] = "interface", [FILTER_ZONE] = "zone",
 };
 
 const char filter_help[] =
@@ -34,7 +34,8 @@ const char filter_help[] =
 	"  rule NAME|N       made by this rule\n"
 	"  state NAME        syn-sent, established, unreplied, ...; of a mapping: active, resting, static\n"
 	"  accelerated       short for state accelerated: of the kernel's conntrack\n"
-	"  interface NAME    came in or leaves by it\n";
+	"  interface NAME    came in or leaves by it\n"
+	"  zone NAME         came in by an interface of this zone (of a mapping: its inside address)\n";
 
 static const char alone_word[] = "accelerated";	/* a state that needs no "state" before it */
 
@@ -119,7 +120,7 @@ static int parse_term(struct filter_term *term, const char *word, const char *va
 	int what = what_of(word);
 
 	if (what < 0)
-		return fail(err, err_len, "\"%s\" is no filter word; there are: src dst host port sport dport proto rule state interface accelerated",
+		return fail(err, err_len, "\"%s\" is no filter word; there are: src dst host port sport dport proto rule state interface zone accelerated",
 			    word);
 	if (!value || !*value)
 		return fail(err, err_len, "\"%s\" needs a value after it", word);
@@ -231,6 +232,11 @@ static int resolve_term(struct filter_term *term, const struct names *names)
 		if (number < 0)
 			return number;
 		term->number = (uint32_t)number;
+	} else if (term->what == FILTER_ZONE) {
+		number = names_zone(names, term->text);
+		if (number < 0)
+			return number;
+		term->number = (uint32_t)number;
 	}
 	term->resolved = true;
 	return 0;
@@ -284,6 +290,7 @@ static bool term_session(const struct filter_term *term, const struct session *s
 	case FILTER_RULE: return s->cold.rule == term->number;
 	case FILTER_STATE: return s->state && !strcmp(s->state, term->text);
 	case FILTER_INTERFACE: return flow->oif == term->number || (s->has_reply && s->reply.oif == term->number);
+	case FILTER_ZONE: return flow->key.zone == term->number && !(flow->flags & FLOW_WIRE);
 	case FILTER_WHATS: break;
 	}
 	return false;
@@ -314,6 +321,7 @@ static bool term_mapping(const struct filter_term *term, const struct map_entry 
 	case FILTER_PORT: return ntohs(m->key.port) == term->number || ntohs(m->value.port) == term->number;
 	case FILTER_PROTO: return mapping_has_proto(m, term->number);
 	case FILTER_STATE: return !strcmp(mapping_state(&m->value), term->text);
+	case FILTER_ZONE: return m->key.zone == term->number;
 	default: return false;
 	}
 }
@@ -331,7 +339,7 @@ int filter_check_mapping(const struct filter *filter, char *err, size_t err_len)
 	for (size_t i = 0; i < filter->n; i++) {
 		switch (filter->terms[i].what) {
 		case FILTER_DST: case FILTER_DPORT: case FILTER_RULE: case FILTER_INTERFACE:
-			return fail(err, err_len, "a mapping has no %s; mappings know src, host, sport, port, proto and state",
+			return fail(err, err_len, "a mapping has no %s; mappings know src, host, sport, port, proto, state and zone",
 				    words_of[filter->terms[i].what]);
 		default:
 			break;
@@ -344,7 +352,7 @@ int filter_check_connection(const struct filter *filter, char *err, size_t err_l
 {
 	for (size_t i = 0; i < filter->n; i++) {
 		switch (filter->terms[i].what) {
-		case FILTER_RULE: case FILTER_STATE: case FILTER_INTERFACE:
+		case FILTER_RULE: case FILTER_STATE: case FILTER_INTERFACE: case FILTER_ZONE:
 			return fail(err, err_len, "a connection that is not accelerated has no %s; it has src, dst, host, sport, dport, "
 				    "port and proto", words_of[filter->terms[i].what]);
 		default:

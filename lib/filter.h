@@ -3,7 +3,7 @@
  * filter.h - which sessions or mappings are meant: "proto tcp src 198.18.0.0/16 rule office".
  *
  * A filter is a list of terms, all of which must hold. Words (command line) and JSON (control
- * socket) make the same list. Names of rules and interfaces stay names until
+ * socket) make the same list. Names of rules, interfaces and zones stay names until
  * filter_resolve() looks them up; a term that names nothing matches nothing.
  * Life: filter_from_words() or filter_from_json() -> filter_free(). Plain memory.
  */
@@ -18,7 +18,7 @@
 
 enum filter_what {
 	FILTER_SRC, FILTER_DST, FILTER_HOST, FILTER_PORT, FILTER_SPORT, FILTER_DPORT, FILTER_PROTO,
-	FILTER_RULE, FILTER_STATE, FILTER_INTERFACE, FILTER_WHATS
+	FILTER_RULE, FILTER_STATE, FILTER_INTERFACE, FILTER_ZONE, FILTER_WHATS
 };
 
 struct filter_term {
@@ -26,7 +26,7 @@ struct filter_term {
 	char text[64];		/* the value as written */
 	union addr addr;	/* SRC, DST, HOST: network part */
 	uint8_t len;		/* 0-128; 96 + n for IPv4 */
-	uint32_t number;	/* port, protocol, rule number, ifindex */
+	uint32_t number;	/* port, protocol, rule number, ifindex, zone */
 	bool resolved;		/* number holds (always so where there is no name to look up) */
 };
 
@@ -57,7 +57,7 @@ struct json_t *filter_to_json(const struct filter *filter);
 
 void filter_free(struct filter *filter);
 
-/* Look rule and interface names up. Returns 0, or -ENOENT with err naming the first that nothing has. */
+/* Look rule, interface and zone names up. Returns 0, or -ENOENT with err naming the first that nothing has. */
 int filter_resolve(struct filter *filter, const struct names *names, char *err, size_t err_len);
 
 /* True when all terms hold. Uses orig, cold and state of the session only, and reply.oif. */
@@ -72,7 +72,7 @@ bool filter_mapping(const struct filter *filter, const struct map_entry *entry);
 /* -EINVAL and a sentence when a term has no meaning for mappings (dst, dport, rule, interface). */
 int filter_check_mapping(const struct filter *filter, char *err, size_t err_len);
 
-/* The same for connections that only conntrack knows (rule, state, interface). */
+/* The same for connections that only conntrack knows (rule, state, interface, zone). */
 int filter_check_connection(const struct filter *filter, char *err, size_t err_len);
 
 #endif

@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/config.h"
 #include "lib/instance.h"
 
 struct names {
 	json_t *running;	/* NULL: nothing known */
 	const char **rules;	/* by number; NULL: no name. Also those of rules that have gone */
 	size_t n_rules;		/* the highest number and one */
+	const struct zone *zones;
 };
 
 static int set_rule(struct names *names, size_t id, const char *name)
@@ -139,4 +141,19 @@ int names_rule_id(const struct names *names, const char *text)
 	if (*end || number > UINT16_MAX || (n && number >= n))
 		return -ENOENT;
 	return (int)number;
+}
+
+void names_take_zones(struct names *names, const struct zone *zones)
+{
+	names->zones = zones;
+}
+
+int names_zone(const struct names *names, const char *text)
+{
+	int i;
+
+	for (i = 0; names->zones && i < NATVI_MAX_ZONES; i++)
+		if (names->zones[i].name[0] && !strcmp(names->zones[i].name, text))
+			return i;
+	return strcmp(text, "global") ? -ENOENT : 0;
 }

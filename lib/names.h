@@ -12,6 +12,7 @@
 
 struct json_t;
 struct names;
+struct zone;
 
 /* Never fails but for memory (NULL): a missing or broken file is an empty snapshot. */
 struct names *names_open(const char *instance);
@@ -26,6 +27,12 @@ struct json_t *names_running(const struct names *names);
 
 /* Name of a rule by its number (rule.id), also of one that has gone; "-" for 0, "#N" in buf when nothing is known. */
 const char *names_rule(const struct names *names, uint16_t id, char buf[8]);
+
+/* zones: [NATVI_MAX_ZONES], as the datapath has them; borrowed. Before that there is global alone. */
+void names_take_zones(struct names *names, const struct zone *zones);
+
+/* Number of a zone by its name. -ENOENT: no such zone. */
+int names_zone(const struct names *names, const char *text);
 
 /* Number of a rule by its name, or by a number ("3" or "#3"). -ENOENT: no such rule. */
 int names_rule_id(const struct names *names, const char *text);

@@ -411,6 +411,44 @@ bool sysctl_made_clsact(const char *instance, const char *interface)
 	return made;
 }
 
+/* The same key of interface to; false: it is none of interface from. */
+static bool key_of(const char *key, const char *from, const char *to, char out[SYSCTL_KEY_LEN])
+{
+	static const char *const before[] = { "net/ipv4/conf/", "link/" };
+	size_t len = strlen(from), i, n;
+
+	for (i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+		n = strlen(before[i]);
+		if (strncmp(key, before[i], n) || strncmp(key + n, from, len) || key[n + len] != '/')
+			continue;
+		snprintf(out, SYSCTL_KEY_LEN, "%s%s%s", before[i], to, key + n + len);
+		return true;
+	}
+	return false;
+}
+
+void sysctl_rename(const char *instance, const char *from, const char *to)
+{
+	char key[SYSCTL_KEY_LEN];
+	json_t *state, *value;
+	int fd = lock();
+	size_t i;
+
+	if (fd < 0)
+		return;
+	state = load_state(instance);
+	json_array_foreach(json_object_get(state, "sysctls"), i, value)
+		if (key_of(field(value, "key"), from, to, key) && !find_entry(state, key))
+			json_object_set_new(value, "key", json_string(key));
+	json_array_foreach(json_object_get(state, "clsact"), i, value)
+		if (!strcmp(json_string_value(value) ? json_string_value(value) : "", from))
+			json_string_set(value, to);
+	if (state)
+		save_state(instance, state);
+	json_decref(state);
+	close(fd);
+}
+
 void sysctl_forget(const char *instance)
 {
 	char path[INSTANCE_PATH_LEN];

@@ -45,6 +45,9 @@ int sysctl_restore_others(const char *instance, const struct sysctl_want *wants,
 /* Set net/FAMILY/conf/INTERFACE/NAME of a device of natvi's own: there is nothing to put back. Failures are logged. */
 void sysctl_set_own(const char *family, const char *interface, const char *name, const char *value);
 
+/* An interface has another name now: what is remembered of it goes with it. */
+void sysctl_rename(const char *instance, const char *from, const char *to);
+
 /* The namespace that the instance was started in; "" when there is no file. */
 void sysctl_netns(const char *instance, char netns[NETNS_NAME_LEN]);
 

@@ -7,6 +7,7 @@ from frames import (ETH_HEAD, Other, address, case, drops, echo, echo_reply, icm
 from world import A, B, MASQ, P, S, S2, X, pool
 
 UDP_OUT, UDP_IN = udp(A + ":4000", S + ":53"), udp(S + ":53", A + ":4000")
+MACS = ((bytes.fromhex("020000000099"), "other-host"), (bytes.fromhex("01005e000005"), "multicast"), (b"\xff" * 6, "multicast"))
 UDP_OUT_X, UDP_IN_X = udp(X + ":4000", S + ":53"), udp(S + ":53", X + ":4000")
 TCP_OUT, TCP_OUT_X = tcp(A + ":4000", S + ":80"), tcp(X + ":4000", S + ":80")
 ECHO_OUT, ECHO_OUT_X = echo(A, S, 300), echo(X, S, 300)
@@ -184,6 +185,12 @@ CASES = [
          [passes("lan0", udp(src + ":68", "255.255.255.255:67"), "multicast") for src in ("0.0.0.0", "127.0.0.1", "224.0.0.1")],
          passes("lan0", udp("0.0.0.0:68", S + ":67"), "multicast"),
          passes("wan0", other("224.1.2.3", X, 50), "multicast")),
+
+    case("other-mac", "frames for other hosts, or for all, are not forwarded, whether there is a session or not", MASQ,
+         [passes("lan0", UDP_OUT.patch(0, mac), verdict) for mac, verdict in MACS],
+         state(sessions=0), sends("lan0", UDP_OUT, "wan0", UDP_OUT_X, "new-forward"),
+         [passes("lan0", UDP_OUT.patch(0, mac), verdict) for mac, verdict in MACS],
+         sends("lan0", UDP_OUT, "wan0", UDP_OUT_X)),
 
     case("sizes", "payloads of every length from none to odd ones", pool(),
          [sends("lan0", udp(A + ":4000", S + ":53", payload=b"x" * n), "wan0", udp(P + ":4000", S + ":53", payload=b"x" * n),

@@ -47,7 +47,7 @@ static void check_fragment(const struct native_result *r, const uint8_t *in, siz
 	struct first *f;
 
 	if (!ip || !out || !(get16(ip + 6) & 0x3fff) || r->verdict == VERDICT_MULTICAST || r->verdict == VERDICT_NOT_ENABLED ||
-	    r->verdict == VERDICT_NOT_IPV4)
+	    r->verdict == VERDICT_NOT_IPV4 || r->verdict == VERDICT_OTHER_HOST)
 		return;
 	at = get16(ip + 6) & 0x1fff;
 	if (!at) {

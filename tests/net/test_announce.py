@@ -208,6 +208,10 @@ def test_advice(tc):
     path = tc.lab.dir / ("%s.yaml" % natvi.instance)
     assert re.search(said, tc.gateway.run(NATVI, "check", path).stdout)
     assert "whether routers need routes" in tc.inside.run(NATVI, "check", path).stdout, "lan0 and wan0 are not there"
+    natvi.reload(pooled(tc, "203.0.113.9", "203.0.113.32"))
+    tc.gateway.ip("neigh replace %s lladdr 02:00:00:00:00:09 dev wan0 nud reachable" % SERVER)
+    findings = json.loads(natvi.cli("doctor", "--json", check=False).stdout)["findings"]
+    assert [f["subject"] for f in findings if f["id"] == "owner"] == [SERVER], "the next hop's address is in the pool"
     natvi.reload(pooled(tc, "203.0.113.32"))
     assert "note" not in tc.gateway.run(NATVI, "check", path).stdout
     assert json.loads(tc.gateway.run(NATVI, "check", "--json", path).stdout)["notes"] == []

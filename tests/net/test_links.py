@@ -77,14 +77,32 @@ def test_xdp_mode_by_reload(lab):
 
 
 def test_renamed_interface_is_left(tc):
+    def switches(name):
+        return [tc.gateway.get_sysctl("net.ipv4.conf.%s.%s" % (name, key)) for key in ("forwarding", "accept_local", "send_redirects")]
+
+    before = switches("wan0")
     natvi = tc.running()
+    assert switches("wan0") != before
     tc.gateway.ip("link set wan0 down", "link set wan0 name other0", "link set other0 up")
     wait_for(lambda: "natvi" not in tc.gateway.run("tc", "filter", "show", "dev", "other0", "ingress").stdout, 15,
              "natvi to leave the interface that has another name now")
+    wait_for(lambda: switches("other0") == before, 15, "its switches to be put back")
     tc.gateway.ip("link set other0 down", "link set other0 name wan0", "link set wan0 up")
     remote, client = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE)
     wait_for(lambda: answered(client, remote, (SERVER, 5000)), 15, "traffic again")
-    assert natvi.process.alive()
+    natvi.stop()
+    tc.gateway.ip("link set wan0 down", "link set wan0 name other0")
+    natvi.down()
+    assert switches("other0") == before
+
+
+def test_part_of_a_bridge(tc):
+    """The log and `doctor` say why an interface that somebody puts into a bridge translates nothing any more."""
+    natvi = tc.running()
+    assert "part of" not in natvi.cli("doctor", check=False).stdout
+    tc.gateway.ip("link add br0 type bridge", "link set lan0 master br0")
+    natvi.process.wait_output("lan0: it is a part of the bridge br0", 15)
+    assert "warning: lan0: it is a part of the bridge br0" in natvi.cli("doctor", check=False).stdout
 
 
 def test_masquerade_follows_the_address(net):

@@ -35,6 +35,16 @@ def test_bad_reload_changes_nothing(tc):
     assert exchange(tc.inside.udp(INSIDE2), remote, (SERVER, 5000))[0].startswith("192.0.2.")
 
 
+def test_pool_is_replaced(tc):
+    """There is room for other addresses beside those that sessions still have, and for more."""
+    natvi = tc.running(config("tc", rules=[TO_POOL], pool={}))
+    remote, client = tc.outside.udp(SERVER, 5000), tc.inside.udp(INSIDE)
+    external = exchange(client, remote, (SERVER, 5000))
+    natvi.reload(config("tc", rules=[TO_POOL], pool={"addresses": ["203.0.113.64/26"]}))
+    assert exchange(client, remote, (SERVER, 5000)) == external
+    assert exchange(tc.inside.udp(INSIDE2), remote, (SERVER, 5000))[0].startswith("203.0.113.")
+
+
 def test_addresses_that_leave_a_pool_end_their_sessions(tc):
     """Where orphans are to be killed; tests/net/test_orphans.py has the others."""
     natvi = tc.running(config("tc", rules=[TO_POOL], pool={"addresses": ["192.0.2.1-192.0.2.2"]}))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Rules without an inside and an outside: destinations, prefixes and both ends, in any direction, with real programs."""
+import socket
+
 import pytest
 
 from gateway import EXTERNAL, GATEWAY, INSIDE, INSIDE2, MASQUERADE, POOL, REFUSE, SERVER, SERVER2, config
@@ -9,6 +11,7 @@ from wire import Capture, exchange
 NOBODY = "198.51.100.77"        # an address that no host has; the gateway routes it to the outside
 TRANSLATED = "203.0.113.64/29"  # of a netmap, in the uplink's subnet: the gateway answers ARP for it
 A_SEEN, B_SEEN = "203.0.113.66", "203.0.113.67"
+LAN_BROADCAST = "198.18.0.255"
 A_LAN, B_LAN = "198.18.0.10", "198.18.0.11"     # numbers 2 and 3 of 198.18.0.8/29
 
 
@@ -117,3 +120,23 @@ def test_static_both_ways_beside_masquerading(net):
     assert exchange(net.inside.udp(INSIDE2, 4100), outside, (SERVER2, 5000))[0] == EXTERNAL
     assert fetch(net.inside, "http://203.0.113.80/page", "--interface", INSIDE2) == digest
     assert web.log().splitlines()[-1].startswith(EXTERNAL)
+
+
+def test_broadcasts_and_local_routes(tc):
+    """What ends in the box without being for an address of an interface gets there, translated by nothing, and the box's own broadcasts leave."""
+    tc.gateway.ip("route add local 198.51.100.200/32 dev lo")
+    box = [tc.gateway.udp(address, 7000) for address in ("198.51.100.200", LAN_BROADCAST)]
+    inside = tc.inside.udp(INSIDE, 7000)
+    natvi = tc.running(config(tc.hook, pool={}, rules=[
+        {"from": {"interface": "lan0"}, "action": {"snat": "public"}}, {"local": "out", "action": {"snat": "public"}}]))
+    for sock in (inside, *box):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    for sock in box:
+        inside.sendto(b"here", (sock.getsockname()[0], 7000))
+        assert sock.recvfrom(10) == (b"here", (INSIDE, 7000))
+    own, neighbour = tc.gateway.udp(GATEWAY, 7001), tc.inside.udp(LAN_BROADCAST, 7000)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    own.sendto(b"all", (LAN_BROADCAST, 7000))
+    assert neighbour.recvfrom(10) == (b"all", (GATEWAY, 7001))
+    assert natvi.counter("no-route") == 0
+    assert "verdict      local" in natvi.cli("trace", "iif lan0 udp %s:7000 > %s:7000" % (INSIDE, LAN_BROADCAST)).stdout

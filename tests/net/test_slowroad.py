@@ -51,6 +51,17 @@ def test_cold_neighbours(net):
     assert natvi.counter("slow-neighbour") >= 1
 
 
+def test_firewall_that_drops(tc):
+    """What the kernel forwards for natvi a user's firewall can tell, and `doctor` says how."""
+    tc.gateway.run("nft", "-f", "-", input="table inet user {\n chain forward {\n  type filter hook forward priority 0; policy drop;\n }\n}\n")
+    natvi = tc.running(config("tc"))
+    assert "`ct state untracked accept`" in natvi.cli("doctor", check=False).stdout
+    tc.gateway.run("nft", "add", "rule", "inet", "user", "forward", "ct", "state", "untracked", "accept")
+    remote = tc.outside.udp(SERVER, 5000)
+    assert exchange(tc.inside.udp(INSIDE, 4200), remote, (SERVER, 5000)) == (EXTERNAL, 4200)
+    assert natvi.counter("slow-neighbour") >= 1
+
+
 def test_ip_options(net):
     """Translated, and the options are still there on the other side; both ways."""
     natvi = net.running()

@@ -65,7 +65,14 @@ def test_one_address_in_two_zones(zones):
         server.sendto(b"for " + word, outside)
     for client, word, _ in seen:
         assert client.recvfrom(100) == (b"for " + word, (SERVER, 5000))
-    assert {s["zone"] for s in zones.natvi.show("sessions")} == {1, 2}
+    assert {(s["zone"], s["zone_name"]) for s in zones.natvi.show("sessions")} == {(1, "red"), (2, "blue")}
+    for what in ("sessions", "mappings"):
+        shown = zones.natvi.cli("show", what, "zone", "blue").stdout.splitlines()
+        assert shown[0].endswith("ZONE") and [line.split()[-1] for line in shown[1:]] == ["blue"]
+    done = zones.natvi.cli("show", "sessions", "zone", "green", check=False)
+    assert done.returncode and 'there is no zone "green"' in done.stderr
+    zones.natvi.cli("flush", "sessions", "src", INSIDE, "zone", "blue")
+    assert [s["zone_name"] for s in zones.natvi.show("sessions")] == ["red"]
 
 
 def test_two_sites_with_one_numbering(zones):

@@ -147,6 +147,12 @@ static void test_unknown_names(void **state)
 	assert_int_equal(filter_from_words(&filter, 2, (char *const []){ "rule", "3" }, err, sizeof(err)), 0);
 	assert_int_equal(filter_resolve(&filter, names, err, sizeof(err)), -ENOENT);
 	filter_free(&filter);
+	assert_int_equal(filter_from_words(&filter, 2, (char *const []){ "zone", "red" }, err, sizeof(err)), 0);
+	assert_int_equal(filter_resolve(&filter, names, err, sizeof(err)), -ENOENT);
+	filter_free(&filter);
+	assert_int_equal(filter_from_words(&filter, 2, (char *const []){ "zone", "global" }, err, sizeof(err)), 0);
+	assert_int_equal(filter_resolve(&filter, names, err, sizeof(err)), 0);
+	filter_free(&filter);
 	assert_int_equal(filter_from_words(&filter, 2, (char *const []){ "interface", "no-such-if" }, err, sizeof(err)), 0);
 	assert_int_equal(filter_resolve(&filter, names, err, sizeof(err)), -ENOENT);
 	filter_free(&filter);

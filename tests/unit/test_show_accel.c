@@ -31,13 +31,14 @@ static struct port_hooks hooks[] = {
 };
 static struct ports ports = { hooks, 2 };
 static struct cli_opts opts;
+static struct zone zones[NATVI_MAX_ZONES];	/* none */
 static struct show show;
 
 static int clear(void **state)
 {
 	memset(buckets, 0, sizeof(buckets));
 	opts = (struct cli_opts){ .limit = -1 };
-	show = (struct show){ .opts = &opts, .maps = &maps, .ports = &ports, .names = names_from_json(NULL) };
+	show = (struct show){ .opts = &opts, .maps = &maps, .ports = &ports, .zones = zones, .names = names_from_json(NULL) };
 	assert_non_null(show.names);
 	return 0;
 }
