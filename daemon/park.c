@@ -158,21 +158,13 @@ static void set_timer(struct park *park)
 	ev_timer_start(park->d->loop, &park->due);
 }
 
-static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
+/* What has come to the tap. False: it has been taken away. */
+static bool take_in(struct park *park)
 {
-	struct park *park = timer->data;
-
-	park_queue_run(park->queue, now_us());
-	set_timer(park);
-}
-
-static void on_readable(struct ev_loop *loop, ev_io *io, int events)
-{
-	struct park *park = io->data;
 	ssize_t len = 0;
 	int i;
 
-	for (i = 0; i < TURN_FRAMES; i++) {
+	for (i = 0; i < TURN_FRAMES && park->tap.fd >= 0; i++) {
 		len = read(park->tap.fd, park->frame, sizeof(park->frame));
 		if (len < 0 && errno == EINTR)
 			continue;
@@ -180,8 +172,26 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 			break;
 		park_queue_put(park->queue, park->frame, (size_t)len, now_us());
 	}
-	if (len < 0 && errno != EAGAIN)
+	return len >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct park *park = io->data;
+
+	if (!take_in(park))
 		tap_is_gone(park, "removed");
+	set_timer(park);
+}
+
+/* One whose turn has come must not leave while another one that contradicts it is still to be read. */
+static void on_due(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct park *park = timer->data;
+
+	if (!take_in(park))
+		tap_is_gone(park, "removed");
+	park_queue_run(park->queue, now_us());
 	set_timer(park);
 }
 

@@ -415,6 +415,21 @@ def test_overlap_never_leaves(box, at, size, when):
     still_works(box, inside, outside, external)
 
 
+def test_overlap_with_a_late_daemon(box):
+    """The false one waits when the daemon stands still; it finds that its turn has come, and the true one unread."""
+    inside, outside, external = pair(box)
+    seen = box.tap("outside")
+    good = cut(INSIDE, SERVER, UDP, udp((INSIDE, 4000), (SERVER, 5000), payload(3 * PIECE)))
+    box.lan.send([piece(INSIDE, SERVER, UDP, good[0].id, PIECE, EVIL * (PIECE - 80), True)])
+    wait_for(lambda: park(box.box)["fragments"]["parked"] == 1, 15, "it to wait")
+    box.box.process.send_signal(signal.SIGSTOP)
+    box.lan.send(good[::-1])
+    time.sleep(0.05)
+    box.box.process.send_signal(signal.SIGCONT)
+    seen.none(is_evil, "what overlaps", 2 * PARK_S)
+    still_works(box, inside, outside, external)
+
+
 def test_overlap_in_order_ends_the_datagram(box):
     """The false one comes first, in order: it passes, but its datagram never gets complete."""
     inside, outside, external = pair(box)
