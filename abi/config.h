@@ -219,8 +219,8 @@ NATVI_ASSERT_SIZE(struct pool_addr, 24);
 #define PORT_NVI	0x20	/* nvi0 itself */
 #define PORT_WIRE	0x40	/* end of the wire that zone is the number of; all VLANs */
 #define PORT_SECOND	0x80	/* PORT_WIRE: it is wire.port[1] */
-#define PORT_SHAPED	0x200	/* its queueing discipline may go by a packet's mark or class */
 #define PORT_TARGET	0x100	/* what is captured from that wire goes there; what comes out of there goes back to the wire */
+#define PORT_SHAPED	0x200	/* its queueing discipline may go by a packet's mark or class */
 
 #define MSS_AUTO	0xffffu
 

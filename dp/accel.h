@@ -168,9 +168,7 @@ DP __s64 accel_flow(struct pkt *p, const struct tuple *key)
 		if ((f->flags & FLOW_ACCEL) && f->last_seen_s == p->m->now_s)
 			return -1;	/* of another interface or conntrack zone, which has it for this second */
 		p->cpu->draft.idle_s = f->idle_s;	/* one that natvi's NAT must not take stays as long */
-		p->cpu->fragment_key = p->cpu->draft.reply;	/* which the end of a session takes for its own use */
-		session_end(handle, p->cpu, END_CLOSED);
-		p->cpu->draft.reply = p->cpu->fragment_key;
+		session_make_way(p->cpu, handle);
 	}
 	session_insert(p->cpu);
 	return table_find(key);
@@ -205,27 +203,21 @@ DP void accel_confirm(struct pkt *p, struct flow *f, __u32 mtu, __u32 in_slot)
  */
 DP bool accel_is_answered(const struct pkt *p, const struct tuple *key)
 {
-	__s64 handle = table_find(key);
-	struct bucket *b;
-	__u32 slot = 0;
+	const struct flow *f;
+	__u64 handle = 0;
 
-	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
-	return b && (__s32)(p->m->now_s - bucket_flow(b, slot)->last_seen_s) <= NATVI_ACCEL_ANSWER_S;
+	f = flow_of(key, &handle);
+	return f && (__s32)(p->m->now_s - f->last_seen_s) <= NATVI_ACCEL_ANSWER_S;
 }
 
 /* It is not to be accelerated any more: there may be a session of before, which would look as if it were. */
 DP void accel_forget(struct pkt *p, const struct tuple *key)
 {
-	__s64 handle = table_find(key);
 	const struct flow *f;
-	struct bucket *b;
-	__u32 slot = 0;
+	__u64 handle = 0;
 
-	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
-	if (!b)
-		return;
-	f = bucket_flow(b, slot);
-	if ((f->flags & FLOW_ACCEL) && f->last_seen_s != p->m->now_s)
+	f = flow_of(key, &handle);
+	if (f && (f->flags & FLOW_ACCEL) && f->last_seen_s != p->m->now_s)
 		session_end(handle, p->cpu, END_CLOSED);
 }
 
@@ -287,7 +279,7 @@ DP int dp_accel(ENV_CONTEXT *ctx)
 	if (p->m->eth_proto != __builtin_bswap16(ETH_P_IP) && !is_v6(p))
 		return env_kernel(p);
 	p->m->l3 = ETH_HLEN;
-	if ((is_v6(p) ? parse_ipv6(p) : parse_ipv4(p)) == NEXT) {	/* parse() would count it once more */
+	if ((is_v6(p) ? parse_ipv6(p) : parse_ipv4(p)) == NEXT && !is_mapped_v6(p)) {	/* parse() would count it once more */
 		settle();
 		if (accel_suits(p))
 			accel_learn(p, in);

@@ -278,7 +278,7 @@ DP enum stage refuse_bad(struct pkt *p)
 /* With addresses of IPv4 in IPv6's writing, which no flow of IPv4 is to take for its own. */
 DP bool is_mapped_v6(const struct pkt *p)
 {
-	return addr_is_v4(&p->m->key.src) || addr_is_v4(&p->m->key.dst);
+	return is_v6(p) && (addr_is_v4(&p->m->key.src) || addr_is_v4(&p->m->key.dst));
 }
 
 /* l2: the packet has an Ethernet header, whatever its port. */

@@ -254,16 +254,9 @@ ENV_GLOBAL int session_end(__u64 handle, struct cpu *cpu, __u32 reason)
 	return 0;
 }
 
-/* End a session of the kernel's with cpu->draft's original tuple, so that the draft can take its place. */
-DP void session_make_way(struct cpu *cpu)
+/* End the session of the flow at handle, whose place cpu->draft is to take. */
+DP void session_make_way(struct cpu *cpu, __u64 handle)
 {
-	__s64 handle = table_find(&cpu->draft.orig);
-	struct bucket *b;
-	__u32 slot = 0;
-
-	b = handle < 0 ? NULL : handle_bucket(handle, &slot);
-	if (!b || !(bucket_flow(b, slot)->flags & FLOW_KERNELS))
-		return;
 	cpu->fragment_key = cpu->draft.reply;	/* which the end of a session takes for its own use */
 	session_end(handle, cpu, END_CLOSED);
 	cpu->draft.reply = cpu->fragment_key;
@@ -273,6 +266,8 @@ DP void session_make_way(struct cpu *cpu)
 DP int session_adopt(struct cpu *cpu, const struct adopt_args *args)
 {
 	struct draft *draft = &cpu->draft;
+	const struct flow *f;
+	__u64 former = 0;
 	__s64 handle;
 
 	__builtin_memset(draft, 0, sizeof(*draft));
@@ -285,7 +280,9 @@ DP int session_adopt(struct cpu *cpu, const struct adopt_args *args)
 	draft->dst_pool = POOL_NONE;
 	draft->flow_flags = FLOW_KERNEL;
 	draft->to_zone = draft->orig.zone;
-	session_make_way(cpu);
+	f = flow_of(&draft->orig, &former);
+	if (f && (f->flags & FLOW_KERNELS))
+		session_make_way(cpu, former);
 	handle = session_insert(cpu);
 	return handle == -EREPLY_ ? -EEXIST_ : handle < 0 ? handle : 0;
 }

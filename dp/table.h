@@ -441,6 +441,20 @@ ENV_GLOBAL __s64 table_find(const struct tuple *key)
 	return find(FLOWS, key);
 }
 
+/* The flow with this key, and its handle; or NULL. */
+DP struct flow *flow_of(const struct tuple *key, __u64 *handle)
+{
+	__s64 found = table_find(key);
+	struct bucket *b;
+	__u32 slot = 0;
+
+	if (found < 0)
+		return NULL;
+	*handle = found;
+	b = handle_bucket(found, &slot);
+	return b ? bucket_flow(b, slot) : NULL;
+}
+
 ENV_GLOBAL int table_prefetch(const struct tuple *key)
 {
 	return prefetch(FLOWS, key);

@@ -62,20 +62,6 @@ DP void link_keep(struct pkt *p, const struct wire *w, struct flow *wire, struct
 	target->oif = w->port[l->side & 1];
 }
 
-/* The flow with this key, and its handle; or NULL. */
-DP struct flow *flow_of(const struct tuple *key, __u64 *handle)
-{
-	__s64 found = table_find(key);
-	struct bucket *b;
-	__u32 slot = 0;
-
-	if (found < 0)
-		return NULL;
-	*handle = found;
-	b = handle_bucket(found, &slot);
-	return b ? bucket_flow(b, slot) : NULL;
-}
-
 DP struct flow *peer_of(struct pkt *p, const struct flow *f)
 {
 	__u64 handle;

@@ -250,6 +250,16 @@ static void summary(const struct replay *r)
 			printf("%8" PRIu64 "  %-16s %s\n", r->verdicts[v], verdict_name(v), verdict_text(v));
 }
 
+static int set_addresses(struct replay *r, const char *const *addresses, size_t n, const char *config)
+{
+	for (size_t i = 0; i < n; i++)
+		if (set_address(r, addresses[i])) {
+			fprintf(stderr, "natvi: --address %s: not IFACE=ADDR/LEN of an interface in %s\n", addresses[i], config);
+			return -1;
+		}
+	return 0;
+}
+
 static const char usage[] =
 	"usage: natvi replay IN.pcap OUT.pcap -c FILE [--address IFACE=ADDR/LEN]... [--verbose] [--json]\n";
 
@@ -296,12 +306,10 @@ int cmd_replay(int argc, char **argv)
 	}
 	if (make_net(&r))
 		goto out;
-	for (size_t i = 0; i < n_addresses; i++)
-		if (set_address(&r, addresses[i])) {
-			fprintf(stderr, "natvi: --address %s: not IFACE=ADDR/LEN of an interface in %s\n", addresses[i], config);
-			ret = 2;
-			goto out;
-		}
+	if (set_addresses(&r, addresses, n_addresses, config)) {
+		ret = 2;
+		goto out;
+	}
 	make_routes(&r);
 	if (native_new(r.config, &r.net, &r.native, err, sizeof(err))) {
 		fprintf(stderr, "natvi: %s: %s\n", config, err);
